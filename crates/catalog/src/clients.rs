@@ -1,0 +1,299 @@
+//! Clients and the certificates that they are known by.
+//!
+//! A client is *active* (it holds a valid certificate), *revoked* (its last one was taken back) or *adopted*
+//! (only its backups are known, after a rebuild). It is never removed while it has backups.
+
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+
+use crate::columns::{self, word_enum};
+use crate::error::{Error, Failure, is_duplicate};
+use crate::{BackupState, Catalog};
+
+/// A certificate's SHA-256 or BLAKE3 fingerprint; the catalog only compares it.
+pub type Fingerprint = [u8; 32];
+
+word_enum! {
+    /// Whether a client may connect.
+    ClientState {
+        /// It holds a valid certificate.
+        Active = "active",
+        /// Its certificate was taken back.
+        Revoked = "revoked",
+        /// It is known from its backups only and has no certificate on record.
+        Adopted = "adopted",
+    }
+}
+
+/// What identifies a client certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The serial number as in the certificate, big-endian.
+    pub serial: Vec<u8>,
+    /// The fingerprint of the whole certificate.
+    pub fingerprint: Fingerprint,
+}
+
+/// A client as the catalog knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Its unique name.
+    pub name: String,
+    /// Whether it may connect.
+    pub state: ClientState,
+    /// The certificate that it is known by; only an active one has it.
+    pub certificate: Option<Certificate>,
+    /// As the client told it last; empty if never.
+    pub operating_system: String,
+    /// The client's version of Perennial, as it told it last; empty if never.
+    pub version: String,
+    /// When it enrolled last.
+    pub enrolled_ms: Option<i64>,
+    /// When it was revoked, if it is.
+    pub revoked_ms: Option<i64>,
+    /// When it was connected last.
+    pub last_seen_ms: Option<i64>,
+}
+
+/// A client with the figures that a list shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientOverview {
+    /// The client.
+    pub client: Client,
+    /// Its committed backups.
+    pub backups: u64,
+    /// The name of the newest of them.
+    pub newest: Option<String>,
+}
+
+/// What a client tells about itself when it connects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// Its operating system.
+    pub operating_system: String,
+    /// Its version of Perennial.
+    pub version: String,
+}
+
+/// Whom a certificate belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// To this client, which may connect.
+    Active(Client),
+    /// To this client once; it was taken back or replaced.
+    Revoked {
+        /// The client's name.
+        client: String,
+    },
+    /// To nobody that the catalog knows.
+    Unknown,
+}
+
+impl Catalog {
+    /// All clients by name.
+    pub fn clients(&self) -> Result<Vec<ClientOverview>, Error> {
+        self.connections.read(|transaction| {
+            let mut statement = transaction.prepare_cached(
+                "SELECT clients.*,
+                        (SELECT count(*) FROM backups
+                          WHERE client_id = clients.id AND state = ?1) AS backups,
+                        (SELECT name FROM backups
+                          WHERE client_id = clients.id AND state = ?1
+                          ORDER BY started_ms DESC, id DESC LIMIT 1) AS newest
+                   FROM clients ORDER BY name",
+            )?;
+            let rows = statement.query_map([BackupState::Committed], |row| {
+                Ok(ClientOverview {
+                    client: client_from(row)?,
+                    backups: columns::count(row, "backups")?,
+                    newest: row.get("newest")?,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// The client of this name; fails with [`Error::UnknownClient`].
+    pub fn client(&self, name: &str) -> Result<Client, Error> {
+        self.connections.read(|transaction| {
+            find(transaction, name)?
+                .ok_or_else(|| unknown(name))
+                .map(|(_, client)| client)
+        })
+    }
+
+    /// Tells whom a certificate belongs to.
+    pub fn identify(&self, fingerprint: &Fingerprint) -> Result<Identity, Error> {
+        self.connections.read(|transaction| {
+            let active = transaction
+                .prepare_cached("SELECT * FROM clients WHERE certificate_fingerprint = ?1")?
+                .query_row([fingerprint], client_from)
+                .optional()?;
+            if let Some(client) = active {
+                return Ok(Identity::Active(client));
+            }
+            let revoked = transaction
+                .prepare_cached(
+                    "SELECT clients.name FROM revoked_certificates
+                       JOIN clients ON clients.id = client_id WHERE fingerprint = ?1",
+                )?
+                .query_row([fingerprint], |row| row.get(0))
+                .optional()?;
+            Ok(revoked.map_or(Identity::Unknown, |client| Identity::Revoked { client }))
+        })
+    }
+
+    /// Gives a client another certificate (a renewal, or the return of an adopted client); the one that it had
+    /// counts as revoked from now on.
+    ///
+    /// A revoked client does not come back this way but by a token: [`Error::UnknownClient`].
+    pub fn replace_certificate(
+        &self,
+        name: &str,
+        certificate: &Certificate,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        self.connections.write(|transaction| {
+            let (id, client) = find(transaction, name)?.ok_or_else(|| unknown(name))?;
+            if client.state == ClientState::Revoked {
+                return Err(unknown(name));
+            }
+            retire_certificate(transaction, id, now_ms)?;
+            certify(transaction, id, certificate)
+        })
+    }
+
+    /// Takes the client's certificate back. A client that is revoked already stays as it is.
+    pub fn revoke_client(&self, name: &str, now_ms: i64) -> Result<(), Error> {
+        self.connections.write(|transaction| {
+            let (id, client) = find(transaction, name)?.ok_or_else(|| unknown(name))?;
+            if client.state == ClientState::Revoked {
+                return Ok(());
+            }
+            retire_certificate(transaction, id, now_ms)?;
+            transaction.execute(
+                "UPDATE clients SET state = ?2, revoked_ms = ?3 WHERE id = ?1",
+                params![id, ClientState::Revoked, now_ms],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Notes that the client is connected, and what it told about itself.
+    pub fn client_seen(&self, name: &str, sighting: &Sighting, now_ms: i64) -> Result<(), Error> {
+        self.connections.write(|transaction| {
+            let changed = transaction.execute(
+                "UPDATE clients SET operating_system = ?2, version = ?3, last_seen_ms = ?4 WHERE name = ?1",
+                params![name, sighting.operating_system, sighting.version, now_ms],
+            )?;
+            if changed == 0 { Err(unknown(name)) } else { Ok(()) }
+        })
+    }
+
+    /// Serial numbers of all certificates that were taken back or replaced.
+    pub fn revoked_serials(&self) -> Result<Vec<Vec<u8>>, Error> {
+        self.connections.read(|transaction| {
+            let mut statement = transaction
+                .prepare_cached("SELECT serial FROM revoked_certificates ORDER BY revoked_ms, serial")?;
+            let rows = statement.query_map([], |row| row.get(0))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+}
+
+pub(crate) fn unknown(name: &str) -> Failure {
+    Error::UnknownClient {
+        name: name.to_owned(),
+    }
+    .into()
+}
+
+pub(crate) fn find(transaction: &Transaction<'_>, name: &str) -> rusqlite::Result<Option<(i64, Client)>> {
+    transaction
+        .prepare_cached("SELECT * FROM clients WHERE name = ?1")?
+        .query_row([name], |row| Ok((row.get("id")?, client_from(row)?)))
+        .optional()
+}
+
+/// The row id of a client that must be there.
+pub(crate) fn id_of(transaction: &Transaction<'_>, name: &str) -> Result<i64, Failure> {
+    transaction
+        .prepare_cached("SELECT id FROM clients WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| unknown(name))
+}
+
+/// The row id of a client that is made *adopted* where it is not known.
+pub(crate) fn id_or_adopt(transaction: &Transaction<'_>, name: &str) -> Result<i64, Failure> {
+    transaction.execute(
+        "INSERT INTO clients (name, state) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
+        params![name, ClientState::Adopted],
+    )?;
+    id_of(transaction, name)
+}
+
+/// Moves the certificate that a client has, if any, to the revoked ones.
+///
+/// The client's state no longer agrees with its certificate's absence until the caller has set one of them, which
+/// the table's CHECK demands at once: so it is set to revoked here.
+pub(crate) fn retire_certificate(
+    transaction: &Transaction<'_>,
+    client_id: i64,
+    now_ms: i64,
+) -> Result<(), Failure> {
+    transaction.execute(
+        "INSERT INTO revoked_certificates (serial, fingerprint, client_id, revoked_ms)
+         SELECT certificate_serial, certificate_fingerprint, id, ?2
+           FROM clients WHERE id = ?1 AND certificate_serial IS NOT NULL",
+        params![client_id, now_ms],
+    )?;
+    transaction.execute(
+        "UPDATE clients SET state = ?2, certificate_serial = NULL, certificate_fingerprint = NULL
+          WHERE id = ?1",
+        params![client_id, ClientState::Revoked],
+    )?;
+    Ok(())
+}
+
+/// Makes a client active with this certificate, which nobody may ever have had.
+pub(crate) fn certify(
+    transaction: &Transaction<'_>,
+    client_id: i64,
+    certificate: &Certificate,
+) -> Result<(), Failure> {
+    let revoked: bool = transaction.query_row(
+        "SELECT EXISTS (SELECT 1 FROM revoked_certificates WHERE serial = ?1 OR fingerprint = ?2)",
+        params![certificate.serial, certificate.fingerprint],
+        |row| row.get(0),
+    )?;
+    if revoked {
+        return Err(Error::DuplicateCertificate.into());
+    }
+    let update = transaction.execute(
+        "UPDATE clients SET state = ?2, certificate_serial = ?3, certificate_fingerprint = ?4, revoked_ms = NULL
+          WHERE id = ?1",
+        params![client_id, ClientState::Active, certificate.serial, certificate.fingerprint],
+    );
+    match update {
+        Ok(_) => Ok(()),
+        Err(error) if is_duplicate(&error) => Err(Error::DuplicateCertificate.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn client_from(row: &Row<'_>) -> rusqlite::Result<Client> {
+    let serial: Option<Vec<u8>> = row.get("certificate_serial")?;
+    let fingerprint: Option<Fingerprint> = row.get("certificate_fingerprint")?;
+    Ok(Client {
+        name: row.get("name")?,
+        state: row.get("state")?,
+        certificate: serial
+            .zip(fingerprint)
+            .map(|(serial, fingerprint)| Certificate { serial, fingerprint }),
+        operating_system: row.get("operating_system")?,
+        version: row.get("version")?,
+        enrolled_ms: row.get("enrolled_ms")?,
+        revoked_ms: row.get("revoked_ms")?,
+        last_seen_ms: row.get("last_seen_ms")?,
+    })
+}

@@ -1,0 +1,99 @@
+//! One connection that writes and a pool of those that read, on one database in WAL mode.
+//!
+//! Readers see the last committed state and never wait for the writer.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use crate::error::{Error, Failure, classify};
+
+/// How long a statement waits for a foreign program (a backup tool, a `sqlite3` shell) to let go.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections beyond these are closed after use instead of kept.
+const READERS_KEPT: usize = 4;
+
+#[derive(Debug)]
+pub(crate) struct Connections {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl Connections {
+    pub(crate) fn new(path: PathBuf, writer: Connection) -> Self {
+        Self {
+            path,
+            writer: Mutex::new(writer),
+            readers: Mutex::new(Vec::new()),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs `body` in a transaction that is durable when this returns `Ok`, and undone else.
+    pub(crate) fn write<T>(
+        &self,
+        body: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
+        let mut writer = self.writer.lock();
+        let attempt = || {
+            let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = body(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        };
+        attempt().map_err(|failure: Failure| failure.at(&self.path))
+    }
+
+    /// Runs `body` on one consistent state of the database.
+    pub(crate) fn read<T>(
+        &self,
+        body: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
+        let pooled = self.readers.lock().pop();
+        let mut reader = match pooled {
+            Some(reader) => reader,
+            None => open_reader(&self.path)?,
+        };
+        let attempt = || {
+            let transaction = reader.transaction()?;
+            body(&transaction)
+        };
+        let value = attempt().map_err(|failure: Failure| failure.at(&self.path))?;
+        let mut readers = self.readers.lock();
+        if readers.len() < READERS_KEPT {
+            readers.push(reader);
+        }
+        Ok(value)
+    }
+}
+
+/// Opens an existing database for writing, with every setting that the catalog relies on.
+pub(crate) fn open_writer(path: &Path) -> Result<Connection, Error> {
+    open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|writer| {
+        let settle = || {
+            writer.pragma_update(None, "synchronous", "FULL")?;
+            writer.pragma_update(None, "foreign_keys", true)
+        };
+        settle().map_err(|source| classify(path, source))?;
+        Ok(writer)
+    })
+}
+
+fn open_reader(path: &Path) -> Result<Connection, Error> {
+    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+}
+
+fn open(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
+    let attempt = || {
+        let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        Ok(connection)
+    };
+    attempt().map_err(|source| classify(path, source))
+}

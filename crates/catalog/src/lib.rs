@@ -1,0 +1,36 @@
+//! The catalog: the small relational database that says which clients, tokens, backups and jobs there are.
+//!
+//! It owns one directory with `catalog.sqlite` (SQLite in WAL mode) and `catalog.lock`, and hands out typed
+//! records; no SQL and no connection leaves the crate. Every call is one transaction that is durable when it
+//! returns. The tables are described in `docs/formats/catalog.md`.
+//!
+//! It must not touch the storage or the network, and it has no clock: times are handed in, in milliseconds
+//! since the Unix epoch. It can be lost: [`Catalog::rebuild`] starts anew and [`Catalog::adopt_backup`] takes
+//! in what the storage's manifests tell.
+//!
+//! Lock order: the writer's connection, then the pool of readers; no call holds both.
+
+mod backups;
+mod clients;
+mod columns;
+mod connections;
+mod error;
+mod jobs;
+mod lock;
+mod open;
+mod pools;
+mod schema;
+mod tokens;
+
+pub use backups::{
+    Adoption, Backup, BackupFigures, BackupFilter, BackupId, BackupKind, BackupMode, BackupState, Digest,
+    NewBackup, Outcome, Problem,
+};
+pub use clients::{Certificate, Client, ClientOverview, ClientState, Fingerprint, Identity, Sighting};
+pub use error::Error;
+pub use jobs::{Job, JobEnd, JobFilter, JobId, JobKind, JobState, NewJob};
+pub use open::{Catalog, Rebuilt, Totals};
+pub use pools::{PoolChange, PoolLinks};
+pub use schema::SCHEMA_VERSION;
+pub use tokens::{Enrolment, NewToken, Redeem, Token, TokenHash};
+pub use uuid::Uuid;

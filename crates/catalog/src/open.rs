@@ -1,0 +1,317 @@
+//! Creating, opening, checking and replacing the database as a whole.
+//!
+//! A database appears under its name only when it is complete, so an empty file or one without tables is
+//! damage and never taken for a new catalog.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite_migration::Error as MigrationError;
+use uuid::Uuid;
+
+use crate::connections::{Connections, open_writer};
+use crate::error::{Error, classify};
+use crate::lock::Lock;
+use crate::schema::{APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION};
+use crate::{JobState, columns};
+
+const DATABASE: &str = "catalog.sqlite";
+const UNFINISHED: &str = "catalog.sqlite.new";
+const SERVER_ID: &str = "server_id";
+/// What SQLite keeps beside a database.
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// An open catalog. It is shared between threads by reference; the lock is released when it is dropped.
+#[derive(Debug)]
+pub struct Catalog {
+    pub(crate) connections: Connections,
+    server_id: Uuid,
+    // Declared last: the database is closed before another may open it.
+    _lock: Lock,
+}
+
+/// A new catalog and what became of the old one.
+#[derive(Debug)]
+pub struct Rebuilt {
+    /// The new, empty catalog.
+    pub catalog: Catalog,
+    /// Where the old database lies now, if there was one.
+    pub set_aside: Option<PathBuf>,
+}
+
+/// How much there is of everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Clients of any state.
+    pub clients: u64,
+    /// Committed backups.
+    pub backups: u64,
+    /// Jobs that are running.
+    pub jobs_running: u64,
+}
+
+impl Catalog {
+    /// Opens the catalog in `dir`, or creates it there with a new server id; creates `dir` where it is missing.
+    pub fn create_or_open(dir: &Path) -> Result<Self, Error> {
+        let lock = lock_created(dir)?;
+        match exists(dir)? {
+            true => Self::open_locked(dir, lock),
+            false => Self::create_locked(dir, lock, Uuid::new_v4()),
+        }
+    }
+
+    /// Creates a catalog for the server of this id; fails where one is.
+    pub fn create(dir: &Path, server_id: Uuid) -> Result<Self, Error> {
+        let lock = lock_created(dir)?;
+        match exists(dir)? {
+            true => Err(Error::AlreadyExists { dir: dir.to_owned() }),
+            false => Self::create_locked(dir, lock, server_id),
+        }
+    }
+
+    /// Opens the catalog in `dir`; fails with [`Error::NotFound`] where there is none.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        if !exists(dir)? {
+            return Err(Error::NotFound { dir: dir.to_owned() });
+        }
+        let lock = Lock::take(dir)?;
+        Self::open_locked(dir, lock)
+    }
+
+    /// Starts anew: sets aside the database that is there, readable or not, and creates an empty one.
+    ///
+    /// Clients' certificates, revocations, tokens and the history of jobs are in no other place and stay behind in
+    /// the database set aside; clients known from their backups come back by [`Catalog::adopt_backup`].
+    pub fn rebuild(dir: &Path, server_id: Uuid) -> Result<Rebuilt, Error> {
+        let lock = lock_created(dir)?;
+        let set_aside = if exists(dir)? { Some(set_aside(dir)?) } else { None };
+        let catalog = Self::create_locked(dir, lock, server_id)?;
+        Ok(Rebuilt { catalog, set_aside })
+    }
+
+    /// The server that this catalog belongs to.
+    pub fn server_id(&self) -> Uuid {
+        self.server_id
+    }
+
+    /// The database file.
+    pub fn path(&self) -> &Path {
+        self.connections.path()
+    }
+
+    /// Reads the whole database and fails with [`Error::Corrupt`] on the first things that don't fit.
+    pub fn check(&self) -> Result<(), Error> {
+        let findings = self.connections.read(|transaction| {
+            let mut findings: Vec<String> = transaction
+                .prepare("PRAGMA integrity_check(10)")?
+                .query_map([], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            findings.retain(|finding| finding != "ok");
+            let mut orphans = transaction.prepare("PRAGMA foreign_key_check")?;
+            let orphan: Option<String> = orphans.query_row([], |row| row.get(0)).optional()?;
+            findings.extend(orphan.map(|table| format!("a row of {table} refers to one that is not there")));
+            Ok(findings)
+        })?;
+        if findings.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Corrupt {
+            path: self.path().to_owned(),
+            reason: findings.join("; "),
+            source: None,
+        })
+    }
+
+    /// Counts clients, committed backups and running jobs.
+    pub fn totals(&self) -> Result<Totals, Error> {
+        self.connections.read(|transaction| {
+            let totals = transaction.query_row(
+                "SELECT (SELECT count(*) FROM clients) AS clients,
+                        (SELECT count(*) FROM backups WHERE state = 'committed') AS backups,
+                        (SELECT count(*) FROM jobs WHERE state = ?1) AS jobs",
+                [JobState::Running],
+                |row| {
+                    Ok(Totals {
+                        clients: columns::count(row, "clients")?,
+                        backups: columns::count(row, "backups")?,
+                        jobs_running: columns::count(row, "jobs")?,
+                    })
+                },
+            )?;
+            Ok(totals)
+        })
+    }
+
+    fn open_locked(dir: &Path, lock: Lock) -> Result<Self, Error> {
+        let path = dir.join(DATABASE);
+        let mut writer = open_writer(&path)?;
+        check_kind(&path, &writer)?;
+        migrate(&path, &mut writer)?;
+        let server_id = read_server_id(&path, &writer)?;
+        Ok(Self {
+            connections: Connections::new(path, writer),
+            server_id,
+            _lock: lock,
+        })
+    }
+
+    fn create_locked(dir: &Path, lock: Lock, server_id: Uuid) -> Result<Self, Error> {
+        let path = dir.join(DATABASE);
+        let unfinished = dir.join(UNFINISHED);
+        remove(&unfinished)?;
+        // A write-ahead log without its database would be replayed into the new one.
+        for companion in COMPANIONS {
+            remove(&with_suffix(&unfinished, companion))?;
+            remove(&with_suffix(&path, companion))?;
+        }
+        write_empty(&unfinished, server_id)?;
+        // ORDER: the database's content, then its name, then the directory that holds the name.
+        sync(&unfinished)?;
+        std::fs::rename(&unfinished, &path).map_err(|source| io("renaming", &unfinished, source))?;
+        sync(dir)?;
+        Self::open_locked(dir, lock)
+    }
+}
+
+fn lock_created(dir: &Path) -> Result<Lock, Error> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|source| io("creating", dir, source))?;
+    Lock::take(dir)
+}
+
+fn exists(dir: &Path) -> Result<bool, Error> {
+    let path = dir.join(DATABASE);
+    path.try_exists()
+        .map_err(|source| io("looking for", &path, source))
+}
+
+fn write_empty(path: &Path, server_id: Uuid) -> Result<(), Error> {
+    // SQLite gives its companions the permissions of the database.
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| io("creating", path, source))?;
+    let mut writer = open_writer(path)?;
+    let prepare = || {
+        writer.pragma_update(None, "application_id", APPLICATION_ID)?;
+        writer.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
+    };
+    prepare().map_err(|source| classify(path, source))?;
+    migrate(path, &mut writer)?;
+    writer
+        .execute(
+            "INSERT INTO meta (key, value) VALUES (?1, ?2)",
+            params![SERVER_ID, server_id.to_string()],
+        )
+        .map_err(|source| classify(path, source))?;
+    writer.close().map_err(|(_, source)| classify(path, source))
+}
+
+/// Refuses what is not a catalog, and one that is newer than this program.
+fn check_kind(path: &Path, database: &Connection) -> Result<(), Error> {
+    let number = |name: &str| -> Result<i64, Error> {
+        database
+            .pragma_query_value(None, name, |row| row.get(0))
+            .map_err(|source| classify(path, source))
+    };
+    if number("application_id")? != APPLICATION_ID {
+        return Err(corrupt(path, "it is not a catalog of Perennial"));
+    }
+    match number("user_version")? {
+        version if version > SCHEMA_VERSION => Err(Error::NewerSchema {
+            path: path.to_owned(),
+            found: version,
+            known: SCHEMA_VERSION,
+        }),
+        version if version < 1 => Err(corrupt(path, "it has no tables")),
+        _ => Ok(()),
+    }
+}
+
+fn migrate(path: &Path, writer: &mut Connection) -> Result<(), Error> {
+    MIGRATIONS.to_latest(writer).map_err(|error| match error {
+        MigrationError::RusqliteError { err, .. } => classify(path, err),
+        other => corrupt(path, &other.to_string()),
+    })
+}
+
+fn read_server_id(path: &Path, database: &Connection) -> Result<Uuid, Error> {
+    let text: Option<String> = database
+        .query_row("SELECT value FROM meta WHERE key = ?1", [SERVER_ID], |row| {
+            row.get(0)
+        })
+        .optional()
+        .map_err(|source| classify(path, source))?;
+    text.and_then(|text| Uuid::parse_str(&text).ok())
+        .ok_or_else(|| corrupt(path, "it does not tell its server's id"))
+}
+
+/// Renames the database and its companions to the first free `catalog.sqlite.old-N`.
+fn set_aside(dir: &Path) -> Result<PathBuf, Error> {
+    let path = dir.join(DATABASE);
+    let mut number = 1_u32;
+    let target = loop {
+        let target = dir.join(format!("{DATABASE}.old-{number}"));
+        if !target
+            .try_exists()
+            .map_err(|source| io("looking for", &target, source))?
+        {
+            break target;
+        }
+        number += 1;
+    };
+    // ORDER: companions first, so that a crash in between leaves no log without its database.
+    for suffix in COMPANIONS.iter().chain(&[""]) {
+        let from = with_suffix(&path, suffix);
+        match std::fs::rename(&from, with_suffix(&target, suffix)) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(io("renaming", &from, source));
+            }
+            _ => {}
+        }
+    }
+    sync(dir)?;
+    Ok(target)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn remove(path: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(io("removing", path, source)),
+        _ => Ok(()),
+    }
+}
+
+fn sync(path: &Path) -> Result<(), Error> {
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(|source| io("syncing", path, source))
+}
+
+fn io(action: &'static str, path: &Path, source: std::io::Error) -> Error {
+    Error::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn corrupt(path: &Path, reason: &str) -> Error {
+    Error::Corrupt {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+        source: None,
+    }
+}

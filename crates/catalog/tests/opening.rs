@@ -1,0 +1,138 @@
+//! Who may open a catalog, when it is made, and what a frozen database of each version holds.
+
+use std::fs;
+use std::path::Path;
+
+use catalog::{BackupFilter, Catalog, Error, SCHEMA_VERSION, Uuid};
+use rusqlite::Connection;
+
+fn database(dir: &Path) -> std::path::PathBuf {
+    dir.join("catalog.sqlite")
+}
+
+#[test]
+fn an_opened_catalog_has_the_id_it_was_created_with() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let state = dir.path().join("state");
+    assert!(matches!(Catalog::open(&state), Err(Error::NotFound { .. })));
+    let id = Uuid::from_u128(42);
+    drop(Catalog::create(&state, id).expect("creates"));
+    assert!(matches!(
+        Catalog::create(&state, id),
+        Err(Error::AlreadyExists { .. })
+    ));
+    let catalog = Catalog::create_or_open(&state).expect("opens");
+    assert_eq!(catalog.server_id(), id);
+    catalog.check().expect("is whole");
+}
+
+#[test]
+fn two_do_not_share_a_catalog() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let first = Catalog::create_or_open(dir.path()).expect("creates");
+    for second in [Catalog::open(dir.path()), Catalog::create_or_open(dir.path())] {
+        let Err(Error::Busy { pid, .. }) = second else {
+            panic!("opened twice")
+        };
+        assert_eq!(pid, Some(std::process::id()));
+    }
+    assert!(matches!(
+        Catalog::rebuild(dir.path(), Uuid::nil()),
+        Err(Error::Busy { .. })
+    ));
+    drop(first);
+    Catalog::open(dir.path()).expect("opens after the first is closed");
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    drop(Catalog::create_or_open(dir.path()).expect("creates"));
+    let raw = Connection::open(database(dir.path())).expect("opens");
+    raw.pragma_update(None, "user_version", SCHEMA_VERSION + 1)
+        .expect("sets");
+    drop(raw);
+    let before = fs::read(database(dir.path())).expect("reads");
+    let Err(Error::NewerSchema { found, known, .. }) = Catalog::create_or_open(dir.path()) else {
+        panic!("not refused");
+    };
+    assert_eq!((found, known), (SCHEMA_VERSION + 1, SCHEMA_VERSION));
+    assert_eq!(before, fs::read(database(dir.path())).expect("reads"));
+}
+
+#[test]
+fn rebuilding_keeps_the_old_database() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    fs::write(database(dir.path()), b"not a database").expect("writes");
+    let first = Catalog::rebuild(dir.path(), Uuid::from_u128(1)).expect("rebuilds");
+    let aside = first.set_aside.expect("was there");
+    assert_eq!(fs::read(aside).expect("reads"), b"not a database");
+    drop(first.catalog);
+    let second = Catalog::rebuild(dir.path(), Uuid::from_u128(1)).expect("rebuilds again");
+    assert!(
+        second
+            .set_aside
+            .expect("was there")
+            .ends_with("catalog.sqlite.old-2")
+    );
+}
+
+#[test]
+fn a_log_without_its_database_is_not_replayed() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    fs::write(dir.path().join("catalog.sqlite-wal"), vec![7; 4096]).expect("writes");
+    fs::write(dir.path().join("catalog.sqlite.new"), b"half").expect("writes");
+    Catalog::create_or_open(dir.path())
+        .expect("creates")
+        .check()
+        .expect("is whole");
+}
+
+#[test]
+fn a_database_of_version_1_opens_and_lists() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let raw = Connection::open(database(dir.path())).expect("creates");
+    raw.execute_batch(include_str!("fixtures/v1.sql")).expect("loads");
+    drop(raw);
+    let catalog = Catalog::open(dir.path()).expect("opens");
+    catalog.check().expect("is whole");
+    assert_eq!(
+        catalog.server_id().to_string(),
+        "6f1d1e0e-4c39-4b0e-9c55-0c8f7a4a1e11"
+    );
+    let backups = catalog.backups(&BackupFilter::default()).expect("lists");
+    assert_eq!(backups[0].name, "261123-0300");
+    assert_eq!(
+        catalog.problems(backups[0].id).expect("lists")[0].path,
+        b"etc/\xff"
+    );
+    assert_eq!(catalog.clients().expect("lists").len(), 2);
+    assert_eq!(catalog.tokens().expect("lists").len(), 1);
+    assert_eq!(catalog.jobs(&Default::default()).expect("lists").len(), 1);
+    assert_eq!(catalog.pool_links("anna").expect("lists")[0].links, 3);
+}
+
+#[test]
+fn the_frozen_database_has_the_tables_of_a_new_one() {
+    let schema = |raw: &Connection| -> Vec<(String, String)> {
+        let mut statement = raw
+            .prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name")
+            .expect("prepares");
+        let rows = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .expect("queries");
+        rows.map(|row| row.expect("row")).collect()
+    };
+    let dir = tempfile::tempdir().expect("temporary directory");
+    drop(Catalog::create_or_open(dir.path()).expect("creates"));
+    let new = Connection::open(database(dir.path())).expect("opens");
+    let frozen = Connection::open_in_memory().expect("opens");
+    frozen
+        .execute_batch(include_str!("fixtures/v1.sql"))
+        .expect("loads");
+    assert_eq!(
+        schema(&new),
+        schema(&frozen),
+        "a change of the schema needs a new version and a new fixture"
+    );
+}

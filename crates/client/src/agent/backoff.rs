@@ -1,0 +1,53 @@
+//! How long to wait before the next try.
+
+use std::time::Duration;
+
+use rand::RngExt as _;
+
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(300);
+/// Where trying again does not help until somebody has done something.
+const SLOW: Duration = Duration::from_secs(600);
+
+/// Waits that grow, each spread so that many clients don't come back at once.
+#[derive(Debug, Clone)]
+pub(super) struct Backoff {
+    next: Duration,
+}
+
+impl Backoff {
+    pub(super) fn new() -> Self {
+        Self { next: FIRST }
+    }
+
+    /// The wait before the next try.
+    pub(super) fn next(&mut self) -> Duration {
+        let wait = self.next;
+        self.next = (wait * 2).min(LONGEST);
+        spread(wait)
+    }
+
+    /// The wait where trying again hardly helps.
+    pub(super) fn slow(&mut self) -> Duration {
+        spread(SLOW)
+    }
+}
+
+/// Half to one and a half times as long.
+fn spread(wait: Duration) -> Duration {
+    wait.mul_f64(rand::rng().random_range(0.5..1.5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_up_to_a_limit() {
+        let mut backoff = Backoff::new();
+        for expected in [1u64, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
+            let wait = backoff.next().as_secs_f64() / expected as f64;
+            assert!((0.5..1.5).contains(&wait), "{expected}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Serving the server's commands on one standing connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tonic::Streaming;
+use wire::v1::client_event::Event;
+use wire::v1::job_update::Update;
+use wire::v1::server_command::Command;
+use wire::v1::{BackupMode, ClientEvent, Pong, SampleRequest, ServerCommand, StartFileBackup, Welcome};
+
+use super::Agent;
+use super::job::Running;
+use crate::backup::{Job, Mode};
+use crate::cancel::Cancel;
+use crate::error::{Error, Result, explain};
+use crate::monitor::Level;
+use crate::sample;
+
+/// The server has so long to say something after the connection was made.
+const WELCOME_TIMEOUT: Duration = Duration::from_secs(60);
+/// So many missed pings are a lost connection.
+const MISSED_PINGS: u32 = 3;
+
+/// A standing connection.
+pub(super) struct Attached<'a> {
+    agent: &'a Agent,
+    commands: Streaming<ServerCommand>,
+    events: mpsc::Sender<ClientEvent>,
+    /// Ends what belongs to this connection only.
+    detached: Cancel,
+    patience: Duration,
+}
+
+impl<'a> Attached<'a> {
+    pub(super) fn new(
+        agent: &'a Agent,
+        commands: Streaming<ServerCommand>,
+        events: mpsc::Sender<ClientEvent>,
+    ) -> Self {
+        Self {
+            agent,
+            commands,
+            events,
+            detached: Cancel::new(),
+            patience: WELCOME_TIMEOUT,
+        }
+    }
+
+    /// Does what the server commands until the connection ends.
+    pub(super) async fn serve(mut self, running: &mut Running) -> Result<()> {
+        match self.next().await? {
+            Some(Command::Welcome(welcome)) => self.welcome(&welcome)?,
+            Some(_) => {
+                return Err(Error::Protocol {
+                    what: "a command before the welcome",
+                });
+            }
+            None => return Ok(()),
+        }
+        running.updates.attach(self.events.clone());
+        while let Some(command) = self.next().await? {
+            match command {
+                Command::Ping(ping) => self.send(Event::Pong(Pong { number: ping.number })).await?,
+                Command::StartFileBackup(start) => self.start(&start, running),
+                Command::Cancel(cancel) => running.cancel(cancel.job_id),
+                Command::Sample(request) => self.sample(request),
+                Command::Welcome(_) => {
+                    return Err(Error::Protocol {
+                        what: "a second welcome",
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn welcome(&mut self, welcome: &Welcome) -> Result<()> {
+        if !wire::version::SPOKEN.contains(&welcome.protocol) {
+            let message = format!("the server chose protocol version {}", welcome.protocol);
+            return Err(Error::Version { message });
+        }
+        if welcome.ping_interval_s > 0 {
+            self.patience = Duration::from_secs(u64::from(welcome.ping_interval_s)) * MISSED_PINGS;
+        }
+        let text = format!("connected to the server, version {}", welcome.server_version);
+        self.agent.monitor.log(Level::Info, &text);
+        Ok(())
+    }
+
+    fn start(&self, start: &StartFileBackup, running: &mut Running) {
+        let mode = match start.mode() {
+            BackupMode::Full => Mode::Full,
+            BackupMode::Incremental | BackupMode::Unspecified => Mode::Incremental,
+        };
+        if let Err(error) = running.start(
+            self.agent,
+            Job {
+                id: start.job_id,
+                mode,
+            },
+        ) {
+            running
+                .updates
+                .send(start.job_id, Update::Failed(explain(&error)));
+        }
+    }
+
+    fn sample(&self, request: SampleRequest) {
+        let source = Arc::clone(&self.agent.source);
+        let (events, cancel, threads) = (
+            self.events.clone(),
+            self.detached.clone(),
+            self.agent.thread_count(),
+        );
+        tokio::task::spawn_blocking(move || {
+            sample::answer(&source, &request, threads, &cancel, &|reply| {
+                let event = ClientEvent {
+                    event: Some(Event::Sample(reply)),
+                };
+                if events.blocking_send(event).is_err() {
+                    cancel.cancel();
+                }
+            });
+        });
+    }
+
+    async fn send(&self, event: Event) -> Result<()> {
+        let sent = self.events.send(ClientEvent { event: Some(event) }).await;
+        sent.map_err(|_| Error::interrupted("the server takes no events any more"))
+    }
+
+    /// Waits for the next command; `None` at the end of the stream.
+    async fn next(&mut self) -> Result<Option<Command>> {
+        loop {
+            let message = tokio::time::timeout(self.patience, self.commands.message()).await;
+            let message =
+                message.map_err(|_| Error::interrupted("the server has been silent for too long"))?;
+            match message.map_err(|status| Error::from_status(&status))? {
+                // A command of a newer server, which it may send only if it can do without an answer.
+                Some(ServerCommand { command: None }) => {}
+                Some(ServerCommand {
+                    command: Some(command),
+                }) => return Ok(Some(command)),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+impl Drop for Attached<'_> {
+    fn drop(&mut self) {
+        self.detached.cancel();
+    }
+}

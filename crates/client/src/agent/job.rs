@@ -1,0 +1,190 @@
+//! One backup at the server's command: run, told about, taken up again after a lost connection.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use wire::v1::client_event::Event;
+use wire::v1::job_update::Update;
+use wire::v1::log_line;
+use wire::v1::{ClientEvent, Committed, JobUpdate, LogLine};
+
+use super::Agent;
+use super::backoff::Backoff;
+use crate::backup::Job;
+use crate::cancel::Cancel;
+use crate::connection::Connection;
+use crate::error::{Error, Result, explain};
+use crate::monitor::{Level, Monitor, Problem, Progress};
+
+/// How often a job whose connection was lost is taken up again.
+const TRIES: usize = 8;
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Where a job's updates go: the events of the standing connection, while there is one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Updates {
+    events: Arc<Mutex<Option<mpsc::Sender<ClientEvent>>>>,
+}
+
+impl Updates {
+    /// Sends updates to another connection from now on.
+    pub(super) fn attach(&self, events: mpsc::Sender<ClientEvent>) {
+        *self.events.lock() = Some(events);
+    }
+
+    /// Sends an update, unless there is no connection or too much waits on it.
+    pub(super) fn send(&self, job_id: u64, update: Update) {
+        let event = Event::Update(JobUpdate {
+            job_id,
+            update: Some(update),
+        });
+        if let Some(events) = &*self.events.lock() {
+            // The job itself does not depend on it.
+            let _ = events.try_send(ClientEvent { event: Some(event) });
+        }
+    }
+}
+
+/// The job that is running, if there is one.
+#[derive(Debug, Default)]
+pub(super) struct Running {
+    pub(super) updates: Updates,
+    job: Option<(u64, Cancel, JoinHandle<()>)>,
+}
+
+impl Running {
+    /// Starts a job; fails with [`Error::Busy`] while another is running.
+    pub(super) fn start(&mut self, agent: &Agent, job: Job) -> Result<()> {
+        if self.job.as_ref().is_some_and(|(_, _, task)| !task.is_finished()) {
+            return Err(Error::Busy);
+        }
+        let cancel = Cancel::new();
+        let updates = self.updates.clone();
+        let task = tokio::spawn(run_and_tell(agent.clone(), job, updates, cancel.clone()));
+        self.job = Some((job.id, cancel, task));
+        Ok(())
+    }
+
+    /// Cancels a job, if it is the one that is running.
+    pub(super) fn cancel(&self, job_id: u64) {
+        if let Some((id, cancel, _)) = &self.job
+            && *id == job_id
+        {
+            cancel.cancel();
+        }
+    }
+
+    /// Cancels whatever is running and waits until it has let go.
+    pub(super) async fn end(&mut self) {
+        if let Some((_, cancel, task)) = self.job.take() {
+            cancel.cancel();
+            // A panic in it has been told on the way.
+            let _ = task.await;
+        }
+    }
+}
+
+async fn run_and_tell(agent: Agent, job: Job, updates: Updates, cancel: Cancel) {
+    let monitor = Arc::new(JobMonitor {
+        inner: Arc::clone(&agent.monitor),
+        job_id: job.id,
+        updates: updates.clone(),
+        told: Mutex::new(None),
+    });
+    match run(&agent, job, monitor, cancel).await {
+        Ok(committed) => {
+            let text = format!("backup {} is committed", committed.name);
+            agent.monitor.log(Level::Info, &text);
+        }
+        Err(error) => {
+            let text = explain(&error);
+            agent
+                .monitor
+                .log(Level::Error, &format!("the backup failed: {text}"));
+            updates.send(job.id, Update::Failed(text));
+        }
+    }
+}
+
+/// Makes a backup; goes on after a lost connection, and once after a damaged base.
+pub(super) async fn run(
+    agent: &Agent,
+    job: Job,
+    monitor: Arc<dyn Monitor>,
+    cancel: Cancel,
+) -> Result<Committed> {
+    let backup = agent.file_backup(Arc::clone(&monitor), cancel.clone());
+    let mut backoff = Backoff::new();
+    let mut tries = TRIES;
+    loop {
+        let outcome = match Connection::open(Arc::clone(&agent.identity)).await {
+            Ok(connection) => backup.run(&connection, job).await,
+            Err(error) => Err(error),
+        };
+        let error = match outcome {
+            Ok(committed) => return Ok(committed),
+            Err(error) => error,
+        };
+        let retry = match &error {
+            Error::Interrupted { .. } | Error::Unreachable { .. } => tries > 1,
+            // The damaged base has been removed from the cache: the server sends it again.
+            Error::Manifest(_) | Error::DigestMismatch => tries == TRIES,
+            _ => false,
+        };
+        if !retry || cancel.is_cancelled() {
+            return Err(error);
+        }
+        tries -= 1;
+        let wait = backoff.next();
+        let text = format!("{}; going on in {} s", explain(&error), wait.as_secs().max(1));
+        monitor.log(Level::Warning, &text);
+        tokio::select! {
+            () = cancel.cancelled() => return Err(Error::Cancelled),
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Tells the server, too, what happens in a job.
+struct JobMonitor {
+    inner: Arc<dyn Monitor>,
+    job_id: u64,
+    updates: Updates,
+    told: Mutex<Option<Instant>>,
+}
+
+impl Monitor for JobMonitor {
+    fn progress(&self, progress: &Progress) {
+        self.inner.progress(progress);
+        let mut told = self.told.lock();
+        if told.is_some_and(|told| told.elapsed() < PROGRESS_INTERVAL) {
+            return;
+        }
+        *told = Some(Instant::now());
+        drop(told);
+        self.updates
+            .send(self.job_id, Update::Progress(progress.to_wire()));
+    }
+
+    fn problem(&self, problem: &Problem) {
+        // The session itself tells it to the server.
+        self.inner.problem(problem);
+    }
+
+    fn log(&self, level: Level, text: &str) {
+        self.inner.log(level, text);
+        let level = match level {
+            Level::Info => log_line::Level::Info,
+            Level::Warning => log_line::Level::Warning,
+            Level::Error => log_line::Level::Error,
+        };
+        let line = LogLine {
+            level: level.into(),
+            text: text.to_owned(),
+        };
+        self.updates.send(self.job_id, Update::Log(line));
+    }
+}

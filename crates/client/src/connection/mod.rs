@@ -1,0 +1,143 @@
+//! Connections to the server: one for control (gRPC over HTTP/2) and, per job, several for data.
+//!
+//! The control connection does not dial again by itself: who uses it notices its end and decides when to try again.
+
+mod data;
+pub(crate) mod tls;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tonic::transport::{Channel, Endpoint, Uri};
+use wire::v1::backups_client::BackupsClient;
+use wire::v1::control_client::ControlClient;
+
+pub use data::{Breaker, DataConnection, DataDialler};
+
+use crate::error::{Error, Result};
+use crate::identity::Identity;
+
+const DIAL_TIMEOUT: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How much may be on its way on one stream, so that a long link is filled.
+const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+
+/// A control connection of an enrolled client.
+#[derive(Clone)]
+pub struct Connection {
+    channel: Channel,
+    identity: Arc<Identity>,
+    dialler: DataDialler,
+}
+
+impl Connection {
+    /// Dials the server of `identity`.
+    ///
+    /// Fails with [`Error::Unreachable`] or, where something else answers there, [`Error::Untrusted`].
+    pub async fn open(identity: Arc<Identity>) -> Result<Self> {
+        let config = Arc::new(tls::enrolled(&identity, wire::alpn::CONTROL)?);
+        let dialler = DataDialler::new(&identity)?;
+        let stream = dial(identity.server_address(), config).await?;
+        let channel = channel_over(stream, identity.server_address()).await?;
+        Ok(Self {
+            channel,
+            identity,
+            dialler,
+        })
+    }
+
+    /// Who this client is.
+    pub fn identity(&self) -> &Arc<Identity> {
+        &self.identity
+    }
+
+    /// The service for making, reading and managing backups.
+    pub fn backups(&self) -> BackupsClient<Channel> {
+        BackupsClient::new(self.channel.clone())
+            .max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(wire::MAX_MESSAGE_BYTES)
+    }
+
+    /// The service through which the server commands.
+    pub fn control(&self) -> ControlClient<Channel> {
+        ControlClient::new(self.channel.clone())
+            .max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(wire::MAX_MESSAGE_BYTES)
+    }
+
+    /// What opens data connections to the same server, from any thread.
+    pub fn dialler(&self) -> &DataDialler {
+        &self.dialler
+    }
+}
+
+/// Dials `address` and shakes hands.
+pub(crate) async fn dial(address: &str, config: Arc<ClientConfig>) -> Result<TlsStream<TcpStream>> {
+    let unreachable = |source| Error::Unreachable {
+        address: address.to_owned(),
+        source,
+    };
+    let timed_out = |_| io::Error::from(io::ErrorKind::TimedOut);
+    let stream = tokio::time::timeout(DIAL_TIMEOUT, TcpStream::connect(address)).await;
+    let stream = stream.map_err(timed_out).flatten().map_err(unreachable)?;
+    stream.set_nodelay(true).map_err(unreachable)?;
+    let handshake = TlsConnector::from(config).connect(server_name(), stream);
+    let secured = tokio::time::timeout(DIAL_TIMEOUT, handshake)
+        .await
+        .map_err(timed_out)
+        .flatten();
+    secured.map_err(|source| untrusted_or_unreachable(address, source))
+}
+
+/// Tells a peer that TLS does not accept from a connection that broke.
+pub(crate) fn untrusted_or_unreachable(address: &str, source: io::Error) -> Error {
+    let address = address.to_owned();
+    match source.kind() {
+        io::ErrorKind::InvalidData => Error::Untrusted { address, source },
+        _ => Error::Unreachable { address, source },
+    }
+}
+
+/// Speaks HTTP/2 over a stream that is connected already.
+pub(crate) async fn channel_over(stream: TlsStream<TcpStream>, address: &str) -> Result<Channel> {
+    let mut stream = Some(TokioIo::new(stream));
+    let connector = tower::service_fn(move |_: Uri| {
+        let stream = stream
+            .take()
+            .ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
+        std::future::ready(stream)
+    });
+    // The scheme says nothing: the stream is encrypted already, and tonic is built without TLS of its own.
+    let uri = Uri::builder()
+        .scheme("http")
+        .authority(wire::SERVER_NAME)
+        .path_and_query("/")
+        .build()
+        .expect("all parts are constants");
+    Endpoint::from(uri)
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .connect_with_connector(connector)
+        .await
+        .map_err(|source| Error::Unreachable {
+            address: address.to_owned(),
+            source: io::Error::other(source),
+        })
+}
+
+/// The name that every server's certificate carries.
+pub(crate) fn server_name() -> ServerName<'static> {
+    ServerName::try_from(wire::SERVER_NAME).expect("a constant that is a valid name")
+}

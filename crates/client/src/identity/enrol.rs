@@ -1,0 +1,128 @@
+//! Enrolment: a one-time token becomes a client certificate.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+use rustls::pki_types::CertificateDer;
+use tonic::Code;
+use wire::token::{Token, fingerprint};
+use wire::v1::enrolment_client::EnrolmentClient;
+use wire::v1::{EnrolReply, EnrolRequest};
+
+use super::store::{self, Parts};
+use super::verifier::FingerprintVerifier;
+use super::{Identity, Record};
+use crate::connection::{self, tls};
+use crate::error::{Error, Result};
+
+/// What a client says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientInfo {
+    /// Version of the program.
+    pub version: String,
+    /// Name and version of the operating system.
+    pub operating_system: String,
+    /// The machine's own name.
+    pub host_name: String,
+}
+
+/// Enrols this machine as `name` with the server that made `token`, and stores the identity in `dir`.
+///
+/// The private key is made here and never leaves the machine. Fails with [`Error::AlreadyEnrolled`] before the token is
+/// spent, with [`Error::WrongFingerprint`], [`Error::TokenRefused`], [`Error::NameTaken`] or [`Error::Unreachable`];
+/// nothing is stored then.
+pub async fn enrol(token: &Token, name: &str, dir: &Path, info: &ClientInfo) -> Result<Identity> {
+    if let Some(record) = store::read_record(dir)? {
+        return Err(Error::AlreadyEnrolled {
+            dir: dir.to_owned(),
+            name: record.name,
+        });
+    }
+    let key = KeyPair::generate().map_err(Error::certificate)?;
+    let request = EnrolRequest {
+        secret: token.secret.to_vec(),
+        client_name: name.to_owned(),
+        signing_request: signing_request(&key, name)?,
+        client_version: info.version.clone(),
+        operating_system: info.operating_system.clone(),
+    };
+    let reply = ask(token, name, request).await?;
+    if fingerprint(&reply.authority) != token.authority_fingerprint {
+        return Err(Error::WrongFingerprint {
+            address: token.address.clone(),
+        });
+    }
+    let record = Record {
+        name: reply.client_name,
+        server: token.address.clone(),
+        server_id: reply.server_id,
+    };
+    let parts = Parts {
+        record: &record,
+        key_pem: &key.serialize_pem(),
+        certificate_der: &reply.certificate,
+        authority_der: &reply.authority,
+    };
+    store::write(dir, &parts)?;
+    Identity::open(dir)
+}
+
+fn signing_request(key: &KeyPair, name: &str) -> Result<Vec<u8>> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    let request = params.serialize_request(key).map_err(Error::certificate)?;
+    Ok(request.der().to_vec())
+}
+
+async fn ask(token: &Token, name: &str, request: EnrolRequest) -> Result<EnrolReply> {
+    let provider = tls::provider();
+    let verifier = Arc::new(FingerprintVerifier::new(token.authority_fingerprint, provider));
+    let config = tls::anonymous(verifier.clone())?;
+    let dialled = connection::dial(&token.address, Arc::new(config)).await;
+    let stream = dialled.map_err(|error| {
+        if verifier.met_a_stranger() {
+            return Error::WrongFingerprint {
+                address: token.address.clone(),
+            };
+        }
+        error
+    })?;
+    let channel = connection::channel_over(stream, &token.address).await?;
+    let reply = EnrolmentClient::new(channel).enrol(request).await;
+    let reply = reply
+        .map_err(|status| refusal(&status, name, &token.address))?
+        .into_inner();
+    check(&reply)?;
+    Ok(reply)
+}
+
+fn refusal(status: &tonic::Status, name: &str, address: &str) -> Error {
+    let message = status.message().to_owned();
+    match status.code() {
+        Code::AlreadyExists => Error::NameTaken {
+            name: name.to_owned(),
+            message,
+        },
+        Code::Unauthenticated | Code::PermissionDenied | Code::InvalidArgument | Code::NotFound => {
+            Error::TokenRefused { message }
+        }
+        Code::Unavailable | Code::Unknown | Code::Cancelled => Error::Unreachable {
+            address: address.to_owned(),
+            source: std::io::Error::other(message),
+        },
+        _ => Error::from_status(status),
+    }
+}
+
+/// Checks that what is about to be stored can be used.
+fn check(reply: &EnrolReply) -> Result<()> {
+    if reply.client_name.is_empty() || reply.certificate.is_empty() {
+        return Err(Error::Protocol {
+            what: "an enrolment without name or certificate",
+        });
+    }
+    let authority = CertificateDer::from(reply.authority.as_slice());
+    tls::roots(&authority).map(drop)
+}

@@ -1,0 +1,33 @@
+//! A client of Perennial: what is backed up, how it is read and sent, and how it comes back.
+//!
+//! - [`Identity`], [`enrol`]: who this client is, and how it becomes one
+//! - [`Connection`]: to the server, for control and for content
+//! - [`source`]: what delivers the content of a backup
+//! - [`backup`]: makes a file backup; [`restore`]: brings one back; [`sample`]: proves one
+//! - [`agent`]: stays connected and does what the server asks for
+//!
+//! The library touches no terminal, no environment variable and no home directory. Settings are handed in, and what
+//! happens is told to a [`Monitor`].
+
+pub mod agent;
+pub mod backup;
+pub mod restore;
+pub mod sample;
+pub mod source;
+
+mod abort;
+mod cache;
+mod cancel;
+mod connection;
+mod error;
+mod identity;
+mod monitor;
+mod settings;
+
+pub use cache::Cache;
+pub use cancel::Cancel;
+pub use connection::{Breaker, Connection, DataConnection, DataDialler};
+pub use error::{Error, Result, explain};
+pub use identity::{ClientInfo, Identity, enrol};
+pub use monitor::{Level, Monitor, Phase, Problem, ProblemKind, Progress, Unmonitored};
+pub use settings::{CompressionSetting, Settings, SnapshotSetting, SourceSettings};

@@ -1,0 +1,65 @@
+//! Looks for everything that would be in the way, before anything is changed.
+
+use file_tree::{FileType, Stat};
+use manifest::{Entry, Kind, Reader, join_path};
+
+use super::compare::{Comparison, compare};
+use super::place::look;
+use super::plan::{Action, Rules};
+use super::selection::{Selected, Selection};
+use super::state::State;
+use crate::error::{Error, Result};
+
+/// Fails with [`Error::TargetConflict`] at the first thing in the target that is not what the backup has there.
+pub(super) fn check(state: &State, selection: &Selection<'_>, reader: &Reader, rules: Rules) -> Result<()> {
+    for selected in selection.directories()? {
+        if state.abort.is_raised() {
+            return Err(Error::Cancelled);
+        }
+        check_directory(state, &selected?, reader, rules)?;
+    }
+    Ok(())
+}
+
+fn check_directory(state: &State, selected: &Selected, reader: &Reader, rules: Rules) -> Result<()> {
+    let dir = match state.target.open_beneath(&selected.path) {
+        Ok(dir) => dir,
+        // What is not there is in nobody's way.
+        Err(error) if error.is_not_found() => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    for entry in &selected.entries {
+        let Some(existing) = look(&dir, &entry.name)? else {
+            continue;
+        };
+        let link = match existing.kind {
+            FileType::Symlink => dir.read_link(&entry.name).ok(),
+            _ => None,
+        };
+        let is_right = match rules.action(entry, Some(&existing), link.as_deref()) {
+            Action::Compare => {
+                let file = content_of(entry, reader)?;
+                matches!(compare_file(&dir, &existing, &file, entry)?, Comparison::Same)
+            }
+            action => action == Action::Keep,
+        };
+        if !is_right {
+            return Err(Error::TargetConflict {
+                path: join_path(&selected.path, &entry.name),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn compare_file(dir: &file_tree::Dir, existing: &Stat, file: &Entry, entry: &Entry) -> Result<Comparison> {
+    Ok(compare(dir, &entry.name, existing, file)?)
+}
+
+/// The entry that has the content: of a hard link the file itself.
+fn content_of(entry: &Entry, reader: &Reader) -> Result<Entry> {
+    match &entry.kind {
+        Kind::HardLink { target } => Ok(reader.lookup(target)?.unwrap_or_else(|| entry.clone())),
+        _ => Ok(entry.clone()),
+    }
+}

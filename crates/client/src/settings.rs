@@ -1,0 +1,101 @@
+//! What a client backs up, and how: plain values that the binary fills from its configuration.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// How this client makes its backups.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// What is backed up.
+    pub sources: Vec<SourceSettings>,
+    /// Patterns in gitignore syntax that apply to every source.
+    pub exclude: Vec<String>,
+    /// Whether content is compressed on its way.
+    pub compression: CompressionSetting,
+    /// Threads that walk and hash; 0 for one per core.
+    pub threads: usize,
+}
+
+/// One directory tree that is backed up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceSettings {
+    /// The directory's name inside the backup.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether it is no problem if the directory is missing.
+    #[serde(default)]
+    pub optional: bool,
+    /// Whether other file systems mounted beneath are left out.
+    #[serde(default = "enabled")]
+    pub one_filesystem: bool,
+    /// Whether the source is held still by a snapshot.
+    #[serde(default)]
+    pub snapshot: SnapshotSetting,
+    /// Patterns in gitignore syntax of what is left out.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+    /// Patterns in gitignore syntax; where there are any, only what matches one is backed up.
+    #[serde(default)]
+    pub include: Vec<String>,
+    /// Whether the contents of directories with a valid `CACHEDIR.TAG` are left out.
+    #[serde(default = "enabled")]
+    pub cachedir_tag: bool,
+    /// Name of files in the source that hold further patterns, such as `.backupignore`.
+    #[serde(default)]
+    pub ignore_file: Option<String>,
+    /// Whether the source may be empty although the last backup of it was not and the directory is another.
+    #[serde(default)]
+    pub may_become_empty: bool,
+}
+
+impl SourceSettings {
+    /// The settings for `path` as `name`, all else by default.
+    pub fn new(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            path: path.into(),
+            optional: false,
+            one_filesystem: true,
+            snapshot: SnapshotSetting::default(),
+            exclude: Vec::new(),
+            include: Vec::new(),
+            cachedir_tag: true,
+            ignore_file: None,
+            may_become_empty: false,
+        }
+    }
+}
+
+/// Whether a source is held still by a snapshot of its file system.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SnapshotSetting {
+    /// Where the file system can; otherwise it goes on without, and says so.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+    /// Without a snapshot the backup fails.
+    Required,
+}
+
+/// Whether content is compressed on its way to the server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CompressionSetting {
+    /// Where the connection is slower than compressing.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+    /// Always, by zstd at this level.
+    Level(i32),
+}
+
+fn enabled() -> bool {
+    true
+}

@@ -1,0 +1,44 @@
+//! Inode flags (`chattr`) and syncing a whole file system.
+
+use std::os::fd::AsFd;
+
+use rustix::fs;
+pub use rustix::fs::IFlags as InodeFlags;
+
+use crate::{Error, Operation, Result};
+
+/// Reads the inode's flags (`FS_IOC_GETFLAGS`); [`Error::Unsupported`] where the file system has none.
+///
+/// The descriptor must not be an `O_PATH` one. Flags that this version has no name for are retained.
+pub fn inode_flags(fd: impl AsFd) -> Result<InodeFlags> {
+    fs::ioctl_getflags(fd).map_err(|errno| Error::new(Operation::ReadInodeFlags, errno))
+}
+
+/// Replaces all of the inode's flags (`FS_IOC_SETFLAGS`).
+///
+/// Also flags that only the kernel may change (such as ext4's extent flag) must have their present value;
+/// [`replace_inode_flags`] sees to that. Immutable and append-only need `CAP_LINUX_IMMUTABLE`.
+pub fn set_inode_flags(fd: impl AsFd, flags: InodeFlags) -> Result<()> {
+    fs::ioctl_setflags(fd, flags).map_err(|errno| Error::new(Operation::SetInodeFlags, errno))
+}
+
+/// Sets the flags in `mask` to their value in `flags` and leaves the others as they are.
+///
+/// Writes only where something changes, so it succeeds on read-only inodes that are right already.
+pub fn replace_inode_flags(fd: impl AsFd, mask: InodeFlags, flags: InodeFlags) -> Result<()> {
+    let present = inode_flags(&fd)?;
+    let wanted = (present - mask) | (flags & mask);
+    if wanted == present {
+        Ok(())
+    } else {
+        set_inode_flags(&fd, wanted)
+    }
+}
+
+/// Makes everything written so far to the file system of `fd` durable (`syncfs`).
+///
+/// Write errors of the file system since the descriptor was opened are reported here (Linux 5.8 and later), so the
+/// descriptor should be opened before the writing begins.
+pub fn sync_file_system(fd: impl AsFd) -> Result<()> {
+    fs::syncfs(fd).map_err(|errno| Error::new(Operation::SyncFileSystem, errno))
+}

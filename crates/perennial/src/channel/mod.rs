@@ -1,0 +1,201 @@
+//! How a command reaches the server.
+//!
+//! On the server's machine over its administration socket. Elsewhere as the client that this machine is enrolled as, over
+//! TLS. If the server's files are here and no server runs, one is started inside this process for as long as the
+//! command takes, so that a backup made by `quickstart --once` can be looked at.
+
+mod admin;
+mod temporary;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Result;
+use client::{Connection, Identity};
+use tonic::transport::Channel;
+use wire::v1::CancelJobRequest;
+use wire::v1::admin_client::AdminClient;
+use wire::v1::backups_client::BackupsClient;
+
+use crate::commands::Context;
+use crate::failure::Failure;
+use temporary::TemporaryServer;
+
+/// A way to the server.
+pub struct Link {
+    way: Way,
+    temporary: Option<TemporaryServer>,
+}
+
+enum Way {
+    Admin(Channel),
+    Client(Connection),
+}
+
+impl Link {
+    /// Opens the way that is there: as administrator where that is possible, else as client.
+    pub async fn open(context: &Context) -> Result<Self> {
+        // Who names only the client's state wants to act as the client.
+        let global = context.global();
+        if global.client_state.is_some() && global.server_state.is_none() {
+            let link = ClientLink::open(context).await?;
+            return Ok(Self { way: Way::Client(link.connection), temporary: link.temporary });
+        }
+        if let Some(channel) = admin::connect(&context.server_state()?).await? {
+            return Ok(Self { way: Way::Admin(channel), temporary: None });
+        }
+        let identity = identity(context)?;
+        let elsewhere = identity.as_ref().is_some_and(|identity| !is_loopback(identity.server_address()));
+        if !elsewhere && let Some(link) = AdminLink::open_temporary(context).await? {
+            return Ok(Self { way: Way::Admin(link.channel), temporary: link.temporary });
+        }
+        match identity {
+            Some(identity) => {
+                let connection = Connection::open(Arc::new(identity)).await?;
+                Ok(Self { way: Way::Client(connection), temporary: None })
+            }
+            None => Err(Failure::NoWay {
+                server_state: context.server_state()?.display().to_string(),
+                client_state: context.client_state()?.display().to_string(),
+            }
+            .into()),
+        }
+    }
+
+    /// The service for backups.
+    pub fn backups(&self) -> BackupsClient<Channel> {
+        match &self.way {
+            Way::Admin(channel) => BackupsClient::new(channel.clone())
+                .max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
+                .max_encoding_message_size(wire::MAX_MESSAGE_BYTES),
+            Way::Client(connection) => connection.backups(),
+        }
+    }
+
+    /// Has a job cancelled, if this way may do that; tells whether it could.
+    pub async fn cancel_job(&self, job_id: u64) -> bool {
+        match &self.way {
+            Way::Admin(channel) => {
+                AdminClient::new(channel.clone()).cancel_job(CancelJobRequest { job_id }).await.is_ok()
+            }
+            Way::Client(_) => false,
+        }
+    }
+
+    /// The client's connection, where the way is a client's.
+    pub fn client(&self) -> Option<&Connection> {
+        match &self.way {
+            Way::Admin(_) => None,
+            Way::Client(connection) => Some(connection),
+        }
+    }
+
+    /// Ends a server that was started for this command.
+    pub async fn close(self) {
+        drop(self.way);
+        if let Some(temporary) = self.temporary {
+            temporary.end().await;
+        }
+    }
+}
+
+/// The way of this machine's client.
+pub struct ClientLink {
+    connection: Connection,
+    temporary: Option<TemporaryServer>,
+}
+
+impl ClientLink {
+    /// Opens it. If the client's server is this machine's own and does not run, it is started.
+    pub async fn open(context: &Context) -> Result<Self> {
+        let identity = Identity::open(&context.client_state()?)?;
+        let mut temporary = None;
+        if is_loopback(identity.server_address()) && !AdminLink::is_served(&context.server_state()?).await? {
+            temporary = TemporaryServer::start(context).await?;
+        }
+        let connection = Connection::open(Arc::new(identity)).await?;
+        Ok(Self { connection, temporary })
+    }
+
+    /// The connection.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Ends a server that was started for this command.
+    pub async fn close(self) {
+        drop(self.connection);
+        if let Some(temporary) = self.temporary {
+            temporary.end().await;
+        }
+    }
+}
+
+/// The administrator's way to the server.
+pub struct AdminLink {
+    channel: Channel,
+    temporary: Option<TemporaryServer>,
+}
+
+impl AdminLink {
+    /// Opens it.
+    pub async fn open(context: &Context) -> Result<Self> {
+        let state = context.server_state()?;
+        if let Some(channel) = admin::connect(&state).await? {
+            return Ok(Self { channel, temporary: None });
+        }
+        match Self::open_temporary(context).await? {
+            Some(link) => Ok(link),
+            None => Err(Failure::NotTheServer { server_state: state.display().to_string() }.into()),
+        }
+    }
+
+    /// Opens the way to the server with this state directory, which must be running.
+    pub async fn open_running(state: &Path) -> Result<Self> {
+        match admin::connect(state).await? {
+            Some(channel) => Ok(Self { channel, temporary: None }),
+            None => Err(Failure::NotTheServer { server_state: state.display().to_string() }.into()),
+        }
+    }
+
+    /// Whether a server runs with this state directory.
+    pub async fn is_served(state: &Path) -> Result<bool> {
+        Ok(admin::connect(state).await?.is_some())
+    }
+
+    /// The service for administration.
+    pub fn admin(&self) -> AdminClient<Channel> {
+        AdminClient::new(self.channel.clone())
+            .max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(wire::MAX_MESSAGE_BYTES)
+    }
+
+    /// Whether the server was started for this command.
+    pub fn is_temporary(&self) -> bool {
+        self.temporary.is_some()
+    }
+
+    /// Ends a server that was started for this command.
+    pub async fn close(self) {
+        drop(self.channel);
+        if let Some(temporary) = self.temporary {
+            temporary.end().await;
+        }
+    }
+
+    async fn open_temporary(context: &Context) -> Result<Option<Self>> {
+        let Some(temporary) = TemporaryServer::start(context).await? else { return Ok(None) };
+        let channel = admin::connect(&context.server_state()?).await?;
+        let channel = channel.expect("a server that has started has its socket");
+        Ok(Some(Self { channel, temporary: Some(temporary) }))
+    }
+}
+
+fn identity(context: &Context) -> Result<Option<Identity>> {
+    let dir: PathBuf = context.client_state()?;
+    Ok(if Identity::exists(&dir) { Some(Identity::open(&dir)?) } else { None })
+}
+
+fn is_loopback(address: &str) -> bool {
+    address.parse::<std::net::SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
+}

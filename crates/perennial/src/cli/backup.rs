@@ -1,0 +1,138 @@
+//! `backup …`
+
+use clap::{Args, Subcommand};
+
+use super::backup_ref::PlaceParser;
+use super::{BackupRef, OutputArgs, Place};
+
+/// What can be done with backups.
+#[derive(Debug, Subcommand)]
+pub enum BackupCommand {
+    /// List backups, newest last
+    List(ListArgs),
+    /// Tell everything about one backup
+    Show(ShowArgs),
+    /// List what is in a backup, as "ls -l" would
+    #[command(visible_alias = "ls")]
+    Browse(BrowseArgs),
+    /// Have a client make a backup now, and follow it
+    Start(StartArgs),
+    /// Read a backup again and compare it with its hashes
+    Verify(VerifyArgs),
+    /// Show what changed between two backups
+    Diff(DiffArgs),
+    /// Delete backups; all others stay whole
+    #[command(visible_alias = "rm")]
+    Delete(RefArgs),
+}
+
+/// `backup list`
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Only those of this client
+    pub client: Option<String>,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `backup show`
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// NAME, CLIENT/NAME or CLIENT/latest
+    pub backup: BackupRef,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `backup delete`
+#[derive(Debug, Args)]
+pub struct RefArgs {
+    /// NAME, CLIENT/NAME or CLIENT/latest
+    #[arg(required = true, value_name = "BACKUP")]
+    pub backups: Vec<BackupRef>,
+}
+
+/// `backup browse`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  perennial backup browse laptop/latest
+  perennial backup browse laptop/261129-0650:home/me --recursive")]
+pub struct BrowseArgs {
+    /// NAME, CLIENT/NAME or CLIENT/latest, and a path inside it
+    #[arg(value_name = "BACKUP[:PATH]", value_parser = PlaceParser)]
+    pub place: Place,
+    /// And everything beneath
+    #[arg(long, short)]
+    pub recursive: bool,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `backup start`
+#[derive(Debug, Args)]
+pub struct StartArgs {
+    /// Which client; on a client's machine it may be left out
+    pub client: Option<String>,
+    /// Read everything again instead of trusting size, times and inode of the last backup
+    #[arg(long)]
+    pub full: bool,
+    /// Return once it is queued
+    #[arg(long)]
+    pub detach: bool,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `backup verify`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without --source, the server reads every file of the backup again and compares it with the hashes in its manifest.
+With --source, the client picks a random share of its files, hashes them as they are now, and the server compares: a
+check from end to end. Files that changed since the backup are left out.
+
+Examples:
+  perennial backup verify laptop/latest
+  perennial backup verify laptop/latest --source 5%")]
+pub struct VerifyArgs {
+    /// NAME, CLIENT/NAME or CLIENT/latest
+    pub backup: BackupRef,
+    /// Compare this share of the client's own files with the backup, in percent
+    #[arg(long, value_name = "N%", value_parser = parse_percent)]
+    pub source: Option<f64>,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `backup diff`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each line begins with what happened: + added, - removed, c content changed, m only metadata changed, k became another
+kind of thing.
+
+Example:
+  perennial backup diff laptop/261128-0650 laptop/latest")]
+pub struct DiffArgs {
+    /// The older: NAME, CLIENT/NAME or CLIENT/latest
+    pub from: BackupRef,
+    /// The newer
+    pub to: BackupRef,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+fn parse_percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text);
+    let percent: f64 = number.trim().parse().map_err(|_| "write it as a percentage such as 5%".to_owned())?;
+    if percent > 0.0 && percent <= 100.0 {
+        Ok(percent)
+    } else {
+        Err("it is more than 0% and at most 100%".into())
+    }
+}

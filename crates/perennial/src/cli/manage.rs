@@ -1,0 +1,145 @@
+//! `enroll`, `token`, `clients`, `storage`, `jobs` and `config`: running a server and joining it.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::OutputArgs;
+use crate::config::parse_duration;
+
+/// `perennial enroll`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The token comes from \"perennial token create\" on the server. It says where the server is and proves that it is the
+right one; it works once. The private key is made here and never leaves this machine.
+
+Examples:
+  perennial enroll perennial1-…
+  perennial enroll --name laptop - < token.txt")]
+pub struct EnrollArgs {
+    /// The token, or - to read it from stdin
+    pub token: String,
+    /// The client's name; by default this machine's
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Give up the identity that this machine has and enrol anew
+    #[arg(long)]
+    pub replace: bool,
+}
+
+/// `perennial token`
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token with which one new client can enrol
+    Create(TokenCreateArgs),
+}
+
+/// `token create`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The token is printed on stdout and is shown this once.
+
+Example:
+  perennial token create --client laptop --valid 1d --address backup.example:55414")]
+pub struct TokenCreateArgs {
+    /// The only client name that it is good for; by default any new one
+    #[arg(long, value_name = "NAME")]
+    pub client: Option<String>,
+    /// How long it is good for
+    #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = parse_duration)]
+    pub valid: std::time::Duration,
+    /// The address that the client is to dial; by default what the server advertises
+    #[arg(long, value_name = "HOST:PORT")]
+    pub address: Option<String>,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `perennial clients`
+#[derive(Debug, Subcommand)]
+pub enum ClientsCommand {
+    /// List the clients that are or were enrolled
+    List(OutputArgs),
+    /// Let a client in no more; its backups stay
+    Revoke {
+        /// Its name
+        name: String,
+    },
+}
+
+/// `perennial storage`
+#[derive(Debug, Subcommand)]
+pub enum StorageCommand {
+    /// Find what is out of order in the storage; put it right with --apply
+    Repair(RepairArgs),
+    /// Make the content index anew from the backups that there are
+    RebuildIndex(OutputArgs),
+}
+
+/// `storage repair`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Finds links that broke when the storage was moved or renamed, pooled directories that nothing links to, and remains that
+nothing knows. It shows what it would do; only with --apply does it do it.")]
+pub struct RepairArgs {
+    /// Do it
+    #[arg(long)]
+    pub apply: bool,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `perennial jobs`
+#[derive(Debug, Subcommand)]
+pub enum JobsCommand {
+    /// List jobs, the newest first
+    List(JobsListArgs),
+    /// Cancel a job
+    Cancel {
+        /// Its number, from "perennial jobs list"
+        id: u64,
+    },
+}
+
+/// `jobs list`
+#[derive(Debug, Args)]
+pub struct JobsListArgs {
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: u32,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `perennial config`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Show every setting, its value and where that comes from
+    Show(ConfigShowArgs),
+}
+
+/// `config show`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A later layer wins: default, configuration file, environment variable, flag. Flags belong to the command that they are
+given to, so of them only --server-state and --client-state show up here.")]
+pub struct ConfigShowArgs {
+    /// Which half; by default both
+    pub half: Option<Half>,
+    /// Configuration file to look at instead of the usual one; needs HALF
+    #[arg(long, value_name = "FILE", requires = "half")]
+    pub config: Option<std::path::PathBuf>,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Server or client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Half {
+    /// The server's settings
+    Server,
+    /// The client's settings
+    Client,
+}

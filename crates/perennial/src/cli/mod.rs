@@ -1,0 +1,141 @@
+//! The command line's grammar: what can be said, and the help. What it does is in [`crate::commands`].
+
+mod backup;
+mod backup_ref;
+mod manage;
+mod restore;
+mod run;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+pub use backup::{BackupCommand, BrowseArgs, DiffArgs, ListArgs, RefArgs, ShowArgs, StartArgs, VerifyArgs};
+pub use backup_ref::{BackupRef, Place};
+pub use manage::{
+    ClientsCommand, ConfigCommand, ConfigShowArgs, EnrollArgs, Half, JobsCommand, JobsListArgs, RepairArgs, StorageCommand,
+    TokenCommand,
+};
+pub use restore::{ExistingPolicy, RestoreArgs};
+pub use run::{ClientArgs, ClientCommand, ClientOnceArgs, QuickstartArgs, ServerArgs, ServerCommand};
+
+use crate::output::Shape;
+
+const ABOUT: &str = "Network backup of files: incremental for ever, every backup complete";
+
+const LONG_ABOUT: &str = "\
+Network backup of files: incremental for ever, every backup complete.
+
+A server keeps backups, clients send them. Each backup is a plain directory tree on the server; after the first one,
+every later one costs only what changed, and any can be deleted without harm to the others.";
+
+const AFTER_HELP: &str = "\
+Try it on this machine, server and client in one process:
+  perennial quickstart ~/Documents
+
+Set it up for real:
+  server$  perennial server --storage /srv/backups
+  server$  perennial token create --client laptop
+  laptop$  perennial enroll TOKEN
+  laptop$  perennial client --source /home --source /etc
+
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 finished with problems, 130 cancelled.
+Files: /etc/perennial/server.toml and client.toml (see \"perennial config show\").";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "perennial", version, about = ABOUT, long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+#[command(propagate_version = true, max_term_width = 110, infer_subcommands = false)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub struct GlobalArgs {
+    /// Shape of the log on stderr; the variable PERENNIAL_LOG sets how much is logged (error, warn, info, debug)
+    #[arg(long, global = true, value_name = "SHAPE", default_value = "text", env = "PERENNIAL_LOG_FORMAT")]
+    #[arg(hide_default_value = true, help_heading = "Global options")]
+    pub log_format: LogFormat,
+    /// State directory of the server on this machine, for commands that talk to it
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(help_heading = "Global options")]
+    pub server_state: Option<PathBuf>,
+    /// State directory of the client on this machine, for commands that act as it
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(help_heading = "Global options")]
+    pub client_state: Option<PathBuf>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run server and client in one process and back up PATH…: the first backup is one command away
+    Quickstart(QuickstartArgs),
+    /// Run the server, which keeps the backups
+    Server(ServerArgs),
+    /// Run the client, which makes backups when the server asks for them
+    Client(ClientArgs),
+    /// Join this machine to a server as a client
+    Enroll(EnrollArgs),
+    /// Make the one-time tokens that new clients enrol with
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// See and revoke the server's clients
+    #[command(subcommand)]
+    Clients(ClientsCommand),
+    /// List, look into, start, check, compare and delete backups
+    #[command(subcommand)]
+    Backup(BackupCommand),
+    /// Bring files back from a backup
+    Restore(RestoreArgs),
+    /// Repair the storage, rebuild its index
+    #[command(subcommand)]
+    Storage(StorageCommand),
+    /// See and cancel the server's jobs
+    #[command(subcommand)]
+    Jobs(JobsCommand),
+    /// Tell how the server is doing
+    Status(OutputArgs),
+    /// Show every setting and where its value comes from
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  perennial completions bash > /etc/bash_completion.d/perennial")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// For whom the result is.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct OutputArgs {
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+impl OutputArgs {
+    /// The shape that was asked for.
+    pub fn shape(self) -> Shape {
+        if self.json { Shape::Json } else { Shape::Human }
+    }
+}

@@ -1,0 +1,128 @@
+//! `server`, `client` and `quickstart`: what runs for long.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
+
+use super::OutputArgs;
+use crate::config::{ClientFlags, ServerFlags};
+
+/// `perennial server`
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  perennial server --storage /srv/backups
+  perennial server --config /etc/perennial/server.toml
+  PERENNIAL_SERVER_LISTEN='[::]:55414' perennial server run"
+)]
+pub struct ServerArgs {
+    /// One of its commands; without one, the server runs.
+    #[command(subcommand)]
+    pub command: Option<ServerCommand>,
+    /// Settings.
+    #[command(flatten)]
+    pub settings: ServerFlags,
+}
+
+/// What can be done with a server's own files.
+#[derive(Debug, Subcommand)]
+pub enum ServerCommand {
+    /// Run until SIGTERM or Ctrl-C
+    Run {
+        /// Settings.
+        #[command(flatten)]
+        settings: ServerFlags,
+    },
+    /// Make a lost or damaged catalog anew from the storage alone; the server must not be running
+    #[command(after_help = "\
+The old catalog, if there is one, is kept beside the new one. Clients whose records were lost show up again by the
+backups they have; those that the old catalog's keys no longer fit need a new token.")]
+    RebuildCatalog {
+        /// Settings.
+        #[command(flatten)]
+        settings: ServerFlags,
+        /// Where to.
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+}
+
+/// `perennial client`
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  perennial client --source /home --source etc=/etc --exclude '*.tmp'
+  perennial client once --source '{ path = \"/srv\", exclude = [\"/cache/\"], optional = true }'"
+)]
+pub struct ClientArgs {
+    /// One of its commands; without one, the client runs.
+    #[command(subcommand)]
+    pub command: Option<ClientCommand>,
+    /// Settings.
+    #[command(flatten)]
+    pub settings: ClientFlags,
+}
+
+/// Ways to run a client.
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Stay connected and back up whenever the server asks, until SIGTERM or Ctrl-C
+    Run {
+        /// Settings.
+        #[command(flatten)]
+        settings: ClientFlags,
+    },
+    /// Make one backup now and end
+    Once(ClientOnceArgs),
+}
+
+/// `perennial client once`
+#[derive(Debug, Args)]
+pub struct ClientOnceArgs {
+    /// Read everything again instead of trusting size, times and inode of the last backup
+    #[arg(long)]
+    pub full: bool,
+    /// Settings.
+    #[command(flatten)]
+    pub settings: ClientFlags,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `perennial quickstart`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without --once it stays up and keeps backing up until Ctrl-C. A second run goes on with what the first left: only what
+changed since is stored.
+
+Examples:
+  perennial quickstart ~/Documents
+  perennial quickstart --once --storage /mnt/usb/backups ~/Documents ~/Pictures")]
+pub struct QuickstartArgs {
+    /// What to back up
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// End after the backup
+    #[arg(long)]
+    pub once: bool,
+    /// Where the backups go; by default a directory of your own, which is printed
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub storage: Option<PathBuf>,
+    /// Where keys and catalog go; by default where "perennial server" and "perennial client" look for them
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state: Option<PathBuf>,
+    /// Pattern in gitignore syntax of what is left out; may be given several times
+    #[arg(long, value_name = "PATTERN")]
+    pub exclude: Vec<String>,
+    /// Time from one backup to the next
+    #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = crate::config::parse_duration)]
+    pub interval: std::time::Duration,
+    /// For whom the report is
+    #[command(flatten)]
+    pub output: OutputArgs,
+}

@@ -1,0 +1,76 @@
+//! What can be said on the command line, and what can't.
+
+use clap::{CommandFactory as _, Parser as _};
+
+use super::*;
+
+fn parse(line: &str) -> Result<Cli, clap::error::ErrorKind> {
+    Cli::try_parse_from(line.split(' ')).map_err(|error| error.kind())
+}
+
+#[test]
+fn the_grammar_holds_together() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_command_can_be_said() {
+    let lines = [
+        "perennial quickstart /home --once --storage /s --state /t --exclude *.tmp --interval 2h",
+        "perennial server",
+        "perennial server --storage /srv --listen 127.0.0.1:0",
+        "perennial server run --config /x.toml --no-such",
+        "perennial server rebuild-catalog --state /x --json",
+        "perennial client --source /home --source /etc --exclude *.o",
+        "perennial client run --threads 2",
+        "perennial client once --full --source a=/b",
+        "perennial enroll perennial1-abc --name laptop --replace",
+        "perennial token create --client a --valid 1d --address h:1 --json",
+        "perennial clients list --json",
+        "perennial clients revoke laptop",
+        "perennial backup list laptop --json",
+        "perennial backup show laptop/latest",
+        "perennial backup browse laptop/latest:etc -r",
+        "perennial backup start laptop --full --detach",
+        "perennial backup verify laptop/261129-0650 --source 5%",
+        "perennial backup diff 261129-0650 latest",
+        "perennial backup delete a/1 a/2",
+        "perennial restore latest:home --to /x --existing overwrite --delete-extra",
+        "perennial storage repair --apply --json",
+        "perennial storage rebuild-index",
+        "perennial jobs list --limit 5",
+        "perennial jobs cancel 7",
+        "perennial status --json --server-state /x",
+        "perennial config show server --config /x --json",
+        "perennial completions bash",
+    ];
+    for line in lines {
+        let expected_wrong = line.contains("--no-such");
+        assert_eq!(parse(line).is_err(), expected_wrong, "{line}: {:?}", parse(line).err());
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    use clap::error::ErrorKind;
+    assert_eq!(parse("perennial quickstart").unwrap_err(), ErrorKind::MissingRequiredArgument);
+    assert_eq!(parse("perennial restore latest").unwrap_err(), ErrorKind::MissingRequiredArgument);
+    assert_eq!(parse("perennial backup verify x --source 0%").unwrap_err(), ErrorKind::ValueValidation);
+    assert_eq!(parse("perennial backup verify x --source 200%").unwrap_err(), ErrorKind::ValueValidation);
+    assert_eq!(parse("perennial backup show a/b/c").unwrap_err(), ErrorKind::ValueValidation);
+    assert_eq!(parse("perennial token create --valid 5").unwrap_err(), ErrorKind::ValueValidation);
+    assert_eq!(parse("perennial config show --config x").unwrap_err(), ErrorKind::MissingRequiredArgument);
+    assert_eq!(parse("perennial server --storage /x run").unwrap_err(), ErrorKind::ArgumentConflict);
+}
+
+#[test]
+fn a_list_flag_is_given_once_per_item() {
+    let cli = parse("perennial client --source /home --source e=/etc --exclude *.o --exclude *.tmp").unwrap();
+    let Command::Client(args) = cli.command else { panic!("another command") };
+    let surroundings = crate::config::Surroundings::new([], crate::config::Runner::User, std::path::Path::new("/nonexistent"));
+    let resolved =
+        crate::config::resolve(crate::config::Component::Client, None, &args.settings.flags, &surroundings).unwrap();
+    assert_eq!(resolved.list("exclude"), ["*.o", "*.tmp"]);
+    let sources = resolved.value("sources").display();
+    assert_eq!(sources, "/home, e=/etc");
+}

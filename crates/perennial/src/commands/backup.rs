@@ -1,0 +1,256 @@
+//! `backup list`, `show`, `browse`, `start`, `verify` and `delete`
+
+use anyhow::{Context as _, Result};
+use wire::v1::{self, BackupDetail, BackupInfo, BackupMode, BrowseRequest, ListRequest, StartRequest, VerifyRequest};
+
+use super::follow::{self, Followed};
+use super::{Context, refer};
+use crate::channel::Link;
+use crate::cli::{BackupCommand, BrowseArgs, ListArgs, RefArgs, ShowArgs, StartArgs, VerifyArgs};
+use crate::failure::{Failure, Outcome};
+use crate::output::format::{self, count, size, things};
+use crate::output::table::{self, Side, Table};
+use crate::output::{Console, Shape, json};
+
+pub async fn run(context: &Context, command: BackupCommand) -> Result<Outcome> {
+    let link = Link::open(context).await?;
+    let outcome = match command {
+        BackupCommand::List(args) => list(context, &link, args).await,
+        BackupCommand::Show(args) => show(context, &link, &args).await,
+        BackupCommand::Browse(args) => browse(context, &link, &args).await,
+        BackupCommand::Start(args) => start(context, &link, args).await,
+        BackupCommand::Verify(args) => verify(context, &link, &args).await,
+        BackupCommand::Delete(args) => delete(context, &link, &args).await,
+        BackupCommand::Diff(_) => unreachable!("it has a module of its own"),
+    };
+    link.close().await;
+    outcome
+}
+
+async fn list(context: &Context, link: &Link, args: ListArgs) -> Result<Outcome> {
+    let request = ListRequest { client: args.client.unwrap_or_default() };
+    let mut backups = link.backups().list(request).await.context("can't list the backups")?.into_inner().backups;
+    backups.sort_by(|a, b| (a.started_ms, &a.client, &a.name).cmp(&(b.started_ms, &b.client, &b.name)));
+    let console = context.console();
+    if args.output.shape() == Shape::Json {
+        let views: Vec<_> = backups.iter().map(|backup| json::BackupView::new(backup, console.zone())).collect();
+        console.json(&views)?;
+    } else if backups.is_empty() {
+        console.note("There are no backups yet.");
+    } else {
+        console.result(&list_table(&backups, console))?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn list_table(backups: &[BackupInfo], console: &Console) -> String {
+    let mut table = Table::new(&[
+        ("BACKUP", Side::Left),
+        ("STARTED", Side::Left),
+        ("TOOK", Side::Right),
+        ("MODE", Side::Left),
+        ("FILES", Side::Right),
+        ("SIZE", Side::Right),
+        ("SENT", Side::Right),
+        ("PROBLEMS", Side::Right),
+    ]);
+    for backup in backups {
+        table.row([
+            format!("{}/{}", backup.client, backup.name),
+            format::time(backup.started_ms, console.zone()),
+            took(backup),
+            json::mode_word(backup.mode()).to_owned(),
+            count(backup.files),
+            size(backup.bytes_logical),
+            size(backup.bytes_transferred),
+            count(backup.problems),
+        ]);
+    }
+    table.render()
+}
+
+async fn show(context: &Context, link: &Link, args: &ShowArgs) -> Result<Outcome> {
+    let reference = refer::resolve(link, &args.backup).await?;
+    let detail = link.backups().show(reference).await.context("can't show the backup")?.into_inner();
+    let info = detail.info.clone().unwrap_or_default();
+    let console = context.console();
+    if args.output.shape() == Shape::Json {
+        console.json(&json::DetailView::new(&info, &detail, console.zone()))?;
+        return Ok(Outcome::Done);
+    }
+    console.result(&detail_text(&info, &detail, console))?;
+    for problem in &detail.problems {
+        let (path, message) = (format::path(&problem.path), format::line(&problem.message));
+        console.result(&format!("Problem:  {path}: {message} ({})\n", problem.kind))?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn detail_text(info: &BackupInfo, detail: &BackupDetail, console: &Console) -> String {
+    let zone = console.zone();
+    let mut rows = vec![
+        ("Backup", format!("{}/{}", info.client, info.name)),
+        ("Kind", format!("{}, {}", info.kind, json::mode_word(info.mode()))),
+        ("Outcome", info.outcome.clone()),
+        ("Started", format::time(info.started_ms, zone)),
+        ("Finished", format!("{} (took {})", format::time(info.finished_ms, zone), took(info))),
+        ("Files", format!("{} in {}", count(info.files), things(info.directories, "directory", "directories"))),
+        ("Size", format!("{}, of which {} were sent", size(info.bytes_logical), size(info.bytes_transferred))),
+        ("Problems", count(info.problems)),
+        ("Digest", format::hex(&info.digest)),
+    ];
+    if !info.base.is_empty() {
+        rows.push(("Grown from", info.base.clone()));
+    }
+    if !detail.location.is_empty() {
+        rows.push(("Lies in", detail.location.clone()));
+    }
+    for source in &detail.sources {
+        let (name, path) = (format::path(&source.name), format::path(&source.path));
+        rows.push(("Source", format!("{name}: {path} (snapshot: {})", source.consistency)));
+    }
+    table::pairs(&rows)
+}
+
+async fn browse(context: &Context, link: &Link, args: &BrowseArgs) -> Result<Outcome> {
+    let request = BrowseRequest {
+        backup: Some(refer::resolve(link, &args.place.backup).await?),
+        path: args.place.path.clone(),
+        recursive: args.recursive,
+    };
+    let mut replies = link.backups().browse(request).await.context("can't look into the backup")?.into_inner();
+    let console = context.console();
+    let mut items = console.json_items();
+    while let Some(reply) = replies.message().await.context("can't look into the backup")? {
+        match args.output.shape() {
+            Shape::Json => {
+                for entry in &reply.entries {
+                    items.item(&json::EntryView::new(entry, console.zone()))?;
+                }
+            }
+            // Columns are aligned within what comes at once: a listing may be longer than memory.
+            Shape::Human => console.result(&entries_text(&reply.entries, console))?,
+        }
+    }
+    if args.output.shape() == Shape::Json {
+        items.finish()?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn entries_text(entries: &[v1::EntryView], console: &Console) -> String {
+    let owner = |name: &str, id: u32| if name.is_empty() { id.to_string() } else { format::line(name) };
+    let rows: Vec<[String; 5]> = entries
+        .iter()
+        .map(|entry| {
+            let arrow = if entry.target.is_empty() { String::new() } else { format!(" -> {}", format::path(&entry.target)) };
+            [
+                format::mode(&entry.kind, entry.mode),
+                format!("{}:{}", owner(&entry.user, entry.uid), owner(&entry.group, entry.gid)),
+                if entry.kind == "file" { size(entry.size) } else { "-".into() },
+                format::time_exact(entry.mtime_s, console.zone()),
+                format!("{}{arrow}", format::path(&entry.path)),
+            ]
+        })
+        .collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let (owner_width, size_width) = (width(1), width(2));
+    rows.iter()
+        .map(|[mode, owner, size, time, path]| {
+            format!("{mode}  {owner:<owner_width$}  {size:>size_width$}  {time}  {path}\n")
+        })
+        .collect()
+}
+
+async fn start(context: &Context, link: &Link, args: StartArgs) -> Result<Outcome> {
+    let client = match (args.client, link.client()) {
+        (Some(client), _) => client,
+        (None, Some(_)) => String::new(),
+        (None, None) => {
+            return Err(Failure::Usage("on the server, say which client: perennial backup start CLIENT".into()).into());
+        }
+    };
+    let mode = if args.full { BackupMode::Full } else { BackupMode::Incremental };
+    let request = StartRequest { client, mode: mode.into(), detach: args.detach };
+    let events = link.backups().start(request).await.context("can't start a backup")?.into_inner();
+    let done = match follow::follow(context, link, events).await? {
+        Followed::Ended(done) => done,
+        Followed::Queued(job_id) => {
+            match args.output.shape() {
+                Shape::Json => context.console().json(&serde_json::json!({ "job": job_id }))?,
+                Shape::Human => context.console().note(&format!("Queued as job {job_id}.")),
+            }
+            return Ok(Outcome::Done);
+        }
+        Followed::Left => return Ok(Outcome::Cancelled),
+    };
+    report(context, args.output.shape(), &done)?;
+    follow::outcome("the backup", &done)
+}
+
+async fn verify(context: &Context, link: &Link, args: &VerifyArgs) -> Result<Outcome> {
+    let request = VerifyRequest {
+        backup: Some(refer::resolve(link, &args.backup).await?),
+        source_percent: args.source.unwrap_or(0.0),
+    };
+    let events = link.backups().verify(request).await.context("can't verify the backup")?.into_inner();
+    match follow::follow(context, link, events).await? {
+        Followed::Ended(done) => {
+            report(context, args.output.shape(), &done)?;
+            follow::outcome("the verification", &done)
+        }
+        Followed::Queued(_) | Followed::Left => Ok(Outcome::Cancelled),
+    }
+}
+
+fn report(context: &Context, shape: Shape, done: &v1::JobDone) -> Result<()> {
+    let console = context.console();
+    if shape == Shape::Json {
+        return Ok(console.json(&json::DoneView::new(done, console.zone()))?);
+    }
+    let problems = done.backup.as_ref().map_or(0, |backup| backup.problems).max(done.problems.len() as u64);
+    follow::tell_problems(context, &done.problems, problems);
+    let failed = done.outcome() == v1::job_done::Outcome::Failed;
+    if !done.message.is_empty() && !failed {
+        console.result(&format!("{}\n", format::line(&done.message)))?;
+    }
+    if let Some(backup) = &done.backup {
+        console.result(&format!("{}\n", summary(backup)))?;
+    }
+    Ok(())
+}
+
+/// A backup in one sentence.
+pub fn summary(backup: &BackupInfo) -> String {
+    let mut text = format!(
+        "{}/{}: {}, {} ({} sent) in {}",
+        backup.client,
+        backup.name,
+        things(backup.files, "file", "files"),
+        size(backup.bytes_logical),
+        size(backup.bytes_transferred),
+        took(backup),
+    );
+    if backup.problems > 0 {
+        text.push_str(&format!(", {}", things(backup.problems, "problem", "problems")));
+    }
+    text
+}
+
+async fn delete(context: &Context, link: &Link, args: &RefArgs) -> Result<Outcome> {
+    for reference in &args.backups {
+        let wanted = refer::resolve(link, reference).await?;
+        if wanted.name == "latest" {
+            return Err(Failure::Usage("name the backup that is to be deleted; \"latest\" may be another by now".into()).into());
+        }
+        let name = format!("{}/{}", wanted.client, wanted.name);
+        link.backups().delete(wanted).await.with_context(|| format!("can't delete {name}"))?;
+        context.console().note(&format!("Deleted {name}."));
+    }
+    Ok(Outcome::Done)
+}
+
+fn took(backup: &BackupInfo) -> String {
+    let span_ms = u64::try_from(backup.finished_ms - backup.started_ms).unwrap_or(0);
+    format::duration(std::time::Duration::from_millis(span_ms))
+}

@@ -1,0 +1,63 @@
+//! `client run` and `client once`
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use client::Identity;
+use client::backup::Mode;
+use sd_notify::NotifyState;
+
+use super::monitor::LogMonitor;
+use super::own_backup::OwnClient;
+use super::server::tell_systemd;
+use super::{Context, backup, own_backup};
+use crate::cli::{ClientArgs, ClientCommand, ClientOnceArgs};
+use crate::config::{ClientConfig, ClientFlags, Component, resolve};
+use crate::failure::Outcome;
+use crate::interrupt::Interrupt;
+use crate::output::{Shape, json};
+
+pub async fn run(context: &Context, args: ClientArgs) -> Result<Outcome> {
+    match args.command {
+        None => serve(context, &args.settings).await,
+        Some(ClientCommand::Run { settings }) => serve(context, &settings).await,
+        Some(ClientCommand::Once(args)) => once(context, &args).await,
+    }
+}
+
+fn config_of(context: &Context, flags: &ClientFlags) -> Result<ClientConfig> {
+    let given = flags.flags.clone().with_default("state", context.global().client_state.as_ref());
+    let resolved = resolve(Component::Client, flags.file.as_deref(), &given, context.surroundings())?;
+    Ok(ClientConfig::new(&resolved)?)
+}
+
+async fn serve(context: &Context, flags: &ClientFlags) -> Result<Outcome> {
+    let client = own_client(context, flags)?;
+    let interrupt = Interrupt::listen()?;
+    tell_systemd(&[NotifyState::Ready, NotifyState::Status("connecting to the server, or connected")]);
+    client.serve(Arc::new(LogMonitor), &interrupt).await;
+    tell_systemd(&[NotifyState::Stopping]);
+    Ok(Outcome::Done)
+}
+
+async fn once(context: &Context, args: &ClientOnceArgs) -> Result<Outcome> {
+    let client = own_client(context, &args.settings)?;
+    let interrupt = Interrupt::listen()?;
+    let mode = if args.full { Mode::Full } else { Mode::Incremental };
+    let console = context.console();
+    let committed = client.back_up(console, mode, &interrupt).await?;
+    match args.output.shape() {
+        Shape::Json => console.json(&json::DoneView::of_backup(&committed, console.zone()))?,
+        Shape::Human => {
+            let info = committed.info.clone().unwrap_or_default();
+            console.result(&format!("{}\n", backup::summary(&info)))?;
+        }
+    }
+    Ok(if committed.with_problems { Outcome::WithProblems } else { Outcome::Done })
+}
+
+fn own_client(context: &Context, flags: &ClientFlags) -> Result<OwnClient> {
+    let config = config_of(context, flags)?;
+    let identity = Identity::open(&config.state)?;
+    Ok(OwnClient::new(identity, &own_backup::settings_of(&config))?)
+}

@@ -1,0 +1,106 @@
+//! One module per command: each asks a part of Perennial to do something and prints what came of it.
+
+mod backup;
+mod client;
+mod clients;
+mod config;
+mod diff;
+mod enroll;
+mod follow;
+mod jobs;
+mod monitor;
+mod own_backup;
+mod quickstart;
+mod refer;
+mod restore;
+pub mod server;
+mod status;
+mod storage;
+mod token;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::CommandFactory as _;
+
+use crate::cli::{BackupCommand, Cli, Command, GlobalArgs};
+use crate::config::{Component, Flags, Resolved, Surroundings, resolve};
+use crate::failure::Outcome;
+use crate::output::Console;
+
+/// What every command is given.
+pub struct Context {
+    console: Console,
+    surroundings: Surroundings,
+    global: GlobalArgs,
+}
+
+impl Context {
+    /// Puts it together.
+    pub fn new(console: Console, surroundings: Surroundings, global: GlobalArgs) -> Self {
+        Self { console, surroundings, global }
+    }
+
+    /// Where to print.
+    pub fn console(&self) -> &Console {
+        &self.console
+    }
+
+    /// The environment.
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
+    /// The options of every command.
+    pub fn global(&self) -> &GlobalArgs {
+        &self.global
+    }
+
+    /// The settings of the server on this machine, as a command sees them that has no settings of its own.
+    pub fn server_settings(&self) -> Result<Resolved> {
+        let flags = Flags::none().with_some("state", self.global.server_state.as_ref());
+        Ok(resolve(Component::Server, None, &flags, &self.surroundings)?)
+    }
+
+    /// The settings of the client on this machine, likewise.
+    pub fn client_settings(&self) -> Result<Resolved> {
+        let flags = Flags::none().with_some("state", self.global.client_state.as_ref());
+        Ok(resolve(Component::Client, None, &flags, &self.surroundings)?)
+    }
+
+    /// The state directory of the server on this machine, if there is one.
+    pub fn server_state(&self) -> Result<PathBuf> {
+        Ok(self.server_settings()?.path("state")?)
+    }
+
+    /// The state directory of the client on this machine, if there is one.
+    pub fn client_state(&self) -> Result<PathBuf> {
+        Ok(self.client_settings()?.path("state")?)
+    }
+}
+
+/// Does what the command line asks for.
+pub async fn run(context: Context, command: Command) -> Result<Outcome> {
+    let context = &context;
+    match command {
+        Command::Quickstart(args) => quickstart::run(context, args).await,
+        Command::Server(args) => server::run(context, args).await,
+        Command::Client(args) => client::run(context, args).await,
+        Command::Enroll(args) => enroll::run(context, args).await,
+        Command::Token(command) => token::run(context, command).await,
+        Command::Clients(command) => clients::run(context, command).await,
+        Command::Backup(BackupCommand::Diff(args)) => diff::run(context, args).await,
+        Command::Backup(command) => backup::run(context, command).await,
+        Command::Restore(args) => restore::run(context, args).await,
+        Command::Storage(command) => storage::run(context, command).await,
+        Command::Jobs(command) => jobs::run(context, command).await,
+        Command::Status(args) => status::run(context, args).await,
+        Command::Config(command) => config::run(context, command),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "perennial", &mut script);
+            context.console().result(&String::from_utf8_lossy(&script))?;
+            Ok(Outcome::Done)
+        }
+    }
+}

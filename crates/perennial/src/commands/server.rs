@@ -1,0 +1,82 @@
+//! `server run` and `server rebuild-catalog`
+
+use anyhow::{Context as _, Result};
+
+use super::Context;
+use crate::cli::{OutputArgs, ServerArgs, ServerCommand};
+use crate::config::{Component, ServerConfig, ServerFlags, resolve};
+use crate::failure::Outcome;
+use crate::interrupt::Interrupt;
+use crate::output::Shape;
+use crate::output::format::things;
+
+pub async fn run(context: &Context, args: ServerArgs) -> Result<Outcome> {
+    match args.command {
+        None => serve(context, &args.settings).await,
+        Some(ServerCommand::Run { settings }) => serve(context, &settings).await,
+        Some(ServerCommand::RebuildCatalog { settings, output }) => rebuild_catalog(context, &settings, output).await,
+    }
+}
+
+/// The settings as the server takes them.
+pub fn settings_of(config: &ServerConfig) -> server::Settings {
+    let mut settings = server::Settings::new(config.state.clone(), config.storage.clone(), config.listen);
+    settings.advertise = config.advertise.clone();
+    settings.host_names = config.host_names.clone();
+    settings.backend = config.backend;
+    settings.pool = config.pooling;
+    settings.compression = config.btrfs_compression.as_deref().and_then(|word| word.parse().ok());
+    settings.incremental_interval = config.incremental_interval;
+    settings.full_interval = config.full_interval;
+    settings
+}
+
+fn config_of(context: &Context, flags: &ServerFlags) -> Result<ServerConfig> {
+    let given = flags.flags.clone().with_default("state", context.global().server_state.as_ref());
+    let resolved = resolve(Component::Server, flags.file.as_deref(), &given, context.surroundings())?;
+    Ok(ServerConfig::new(&resolved)?)
+}
+
+async fn serve(context: &Context, flags: &ServerFlags) -> Result<Outcome> {
+    let config = config_of(context, flags)?;
+    let interrupt = Interrupt::listen()?;
+    let starting = server::Server::start(settings_of(&config), server::Clock::system());
+    let running = starting.await.context("can't start the server")?;
+    tell_systemd(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status("serving")]);
+    interrupt.asked().await;
+    tell_systemd(&[sd_notify::NotifyState::Stopping]);
+    running.shut_down().await;
+    Ok(Outcome::Done)
+}
+
+async fn rebuild_catalog(context: &Context, flags: &ServerFlags, output: OutputArgs) -> Result<Outcome> {
+    let settings = settings_of(&config_of(context, flags)?);
+    let work = tokio::task::spawn_blocking(move || server::rebuild_catalog(&settings));
+    let rebuilt = work.await?.context("can't rebuild the catalog")?;
+    let console = context.console();
+    let set_aside = rebuilt.set_aside.as_ref().map(|path| path.display().to_string());
+    match output.shape() {
+        Shape::Json => console.json(&serde_json::json!({
+            "backups": rebuilt.backups,
+            "clients": rebuilt.clients,
+            "set_aside": set_aside,
+        }))?,
+        Shape::Human => {
+            let (backups, clients) =
+                (things(rebuilt.backups, "backup", "backups"), things(rebuilt.clients, "client", "clients"));
+            console.result(&format!("The catalog was made anew: {backups} of {clients}.\n"))?;
+            if let Some(path) = set_aside {
+                console.note(&format!("The old one was kept as {path}."));
+            }
+            console.note("The clients must enrol anew: perennial token create --client NAME, then on the client perennial enroll --replace TOKEN");
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// Tells systemd, if it started this process, how it is going.
+pub fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "systemd could not be told");
+    }
+}

@@ -1,0 +1,68 @@
+//! `storage repair` and `storage rebuild-index`
+
+use anyhow::{Context as _, Result};
+use wire::v1::{RebuildIndexRequest, RepairRequest, RepairStep};
+
+use super::Context;
+use crate::channel::AdminLink;
+use crate::cli::{RepairArgs, StorageCommand};
+use crate::failure::Outcome;
+use crate::output::table::{Side, Table};
+use crate::output::{Shape, format, json};
+
+pub async fn run(context: &Context, command: StorageCommand) -> Result<Outcome> {
+    let link = AdminLink::open(context).await?;
+    let outcome = match command {
+        StorageCommand::Repair(args) => repair(context, &link, &args).await,
+        StorageCommand::RebuildIndex(output) => rebuild_index(context, &link, output.shape()).await,
+    };
+    link.close().await;
+    outcome
+}
+
+async fn repair(context: &Context, link: &AdminLink, args: &RepairArgs) -> Result<Outcome> {
+    let request = RepairRequest { apply: args.apply };
+    let reply = link.admin().repair_storage(request).await.context("can't look through the storage")?;
+    let steps = reply.into_inner().steps;
+    let failed = steps.iter().any(|step| !step.error.is_empty());
+    let console = context.console();
+    if args.output.shape() == Shape::Json {
+        console.json(&steps.iter().map(json::RepairView::new).collect::<Vec<_>>())?;
+    } else if steps.is_empty() {
+        console.note("The storage is in order.");
+    } else {
+        console.result(&steps_table(&steps))?;
+        if !args.apply {
+            let shown = format::things(steps.len() as u64, "step", "steps");
+            console.note(&format!("{shown} shown, nothing done. To do it: perennial storage repair --apply"));
+        }
+    }
+    Ok(if failed { Outcome::WithProblems } else { Outcome::Done })
+}
+
+fn steps_table(steps: &[RepairStep]) -> String {
+    let mut table =
+        Table::new(&[("FOUND", Side::Left), ("PATH", Side::Left), ("ACTION", Side::Left), ("RESULT", Side::Left)]);
+    for step in steps {
+        let result = match (step.done, step.error.as_str()) {
+            (_, error) if !error.is_empty() => format::line(error),
+            (true, _) => "done".into(),
+            (false, _) => "-".into(),
+        };
+        table.row([step.kind.clone(), format::path(step.path.as_bytes()), step.action.clone(), result]);
+    }
+    table.render()
+}
+
+async fn rebuild_index(context: &Context, link: &AdminLink, shape: Shape) -> Result<Outcome> {
+    let reply = link.admin().rebuild_index(RebuildIndexRequest {}).await.context("can't rebuild the content index")?;
+    let backups = reply.into_inner().backups;
+    match shape {
+        Shape::Json => context.console().json(&serde_json::json!({ "backups": backups }))?,
+        Shape::Human => {
+            let held = format::things(backups, "backup", "backups");
+            context.console().note(&format!("The content index was made anew from {held}."));
+        }
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,98 @@
+//! The client's settings.
+
+use std::path::PathBuf;
+
+use super::setting::{Fallback, Kind, Setting};
+use super::source::SourceEntry;
+use super::value::Value;
+use super::{ConfigError, Resolved};
+
+/// Every setting of the client.
+pub const TABLE: &[Setting] = &[
+    Setting {
+        key: "state",
+        kind: Kind::Path,
+        fallback: Fallback::StateDir("client"),
+        placeholder: "DIR",
+        about: "Directory of the client's identity and its copies of manifests",
+    },
+    Setting {
+        key: "sources",
+        kind: Kind::Sources,
+        fallback: Fallback::Unset,
+        placeholder: "SOURCE",
+        about: "What is backed up: PATH, NAME=PATH or a TOML table; given several times for several",
+    },
+    Setting {
+        key: "exclude",
+        kind: Kind::List,
+        fallback: Fallback::Unset,
+        placeholder: "PATTERN",
+        about: "Pattern in gitignore syntax of what is left out of every source",
+    },
+    Setting {
+        key: "snapshots",
+        kind: Kind::Snapshots,
+        fallback: Fallback::Text("auto"),
+        placeholder: "WHEN",
+        about: "Whether sources are held still by a snapshot: auto (where it can be had), off or required",
+    },
+    Setting {
+        key: "compression",
+        kind: Kind::Compression,
+        fallback: Fallback::Text("auto"),
+        placeholder: "LEVEL",
+        about: "Compression on the way to the server: auto (where it is faster), off or a zstd level",
+    },
+    Setting {
+        key: "threads",
+        kind: Kind::Count,
+        fallback: Fallback::Text("0"),
+        placeholder: "N",
+        about: "Threads that walk and hash; 0 for one per core",
+    },
+];
+
+/// The client's settings, typed.
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    /// Directory of identity and manifests.
+    pub state: PathBuf,
+    /// What is backed up.
+    pub sources: Vec<SourceEntry>,
+    /// Patterns that apply to every source.
+    pub exclude: Vec<String>,
+    /// `auto`, `off` or `required`, for sources that don't say.
+    pub snapshots: String,
+    /// `auto`, `off` or a level.
+    pub compression: String,
+    /// Threads; 0 for one per core.
+    pub threads: usize,
+}
+
+impl ClientConfig {
+    /// Takes the values out of their layers.
+    pub fn new(resolved: &Resolved) -> Result<Self, ConfigError> {
+        let sources = match resolved.value("sources") {
+            Value::Sources(sources) => sources.clone(),
+            _ => Vec::new(),
+        };
+        for (index, source) in sources.iter().enumerate() {
+            if let Some(twin) = sources[..index].iter().find(|other| other.name == source.name) {
+                return Err(ConfigError::DuplicateSource {
+                    name: source.name.clone(),
+                    first: twin.path.clone(),
+                    second: source.path.clone(),
+                });
+            }
+        }
+        Ok(Self {
+            state: resolved.path("state")?,
+            sources,
+            exclude: resolved.list("exclude"),
+            snapshots: resolved.text("snapshots").unwrap_or_default(),
+            compression: resolved.text("compression").unwrap_or_default(),
+            threads: resolved.count("threads"),
+        })
+    }
+}

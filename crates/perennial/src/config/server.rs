@@ -1,0 +1,134 @@
+//! The server's settings.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::setting::{Fallback, Kind, Setting};
+use super::{ConfigError, Resolved};
+
+/// Every setting of the server.
+pub const TABLE: &[Setting] = &[
+    Setting {
+        key: "state",
+        kind: Kind::Path,
+        fallback: Fallback::StateDir("server"),
+        placeholder: "DIR",
+        about: "Directory of catalog, keys and admin socket; best on an SSD",
+    },
+    Setting {
+        key: "storage",
+        kind: Kind::Path,
+        fallback: Fallback::DataDir("storage"),
+        placeholder: "DIR",
+        about: "Directory that holds the backups",
+    },
+    Setting {
+        key: "listen",
+        kind: Kind::SocketAddress,
+        fallback: Fallback::Text("0.0.0.0:55414"),
+        placeholder: "ADDR:PORT",
+        about: "Address and port to listen on",
+    },
+    Setting {
+        key: "advertise",
+        kind: Kind::Text,
+        fallback: Fallback::Unset,
+        placeholder: "HOST:PORT",
+        about: "Address that clients are told to dial; by default the machine's name and the port listened on",
+    },
+    Setting {
+        key: "host_names",
+        kind: Kind::List,
+        fallback: Fallback::Unset,
+        placeholder: "NAME",
+        about: "Further host name or address for the server's certificate, for browsers; may be given several times",
+    },
+    Setting {
+        key: "backend",
+        kind: Kind::Choice(&["auto", "btrfs", "reflink", "hardlink"]),
+        fallback: Fallback::Text("auto"),
+        placeholder: "BACKEND",
+        about: "How backups are kept: auto (by probing), btrfs, reflink or hardlink; fixed when a storage is created",
+    },
+    Setting {
+        key: "pool",
+        kind: Kind::Switch,
+        fallback: Fallback::Text("true"),
+        placeholder: "BOOL",
+        about: "Whether the hardlink backend keeps large unchanged directories once, in a directory pool",
+    },
+    Setting {
+        key: "btrfs_compression",
+        kind: Kind::Choice(&["off", "zstd", "lzo", "zlib"]),
+        fallback: Fallback::Text("off"),
+        placeholder: "ALGORITHM",
+        about: "Compression that btrfs applies to new backups: off, zstd, lzo or zlib",
+    },
+    Setting {
+        key: "incremental_interval",
+        kind: Kind::Interval,
+        fallback: Fallback::Text("5h"),
+        placeholder: "SPAN",
+        about: "Time from one incremental file backup of a client to the next",
+    },
+    Setting {
+        key: "full_interval",
+        kind: Kind::Interval,
+        fallback: Fallback::Text("30d"),
+        placeholder: "SPAN",
+        about: "Time from one full file backup, which reads everything again, to the next",
+    },
+];
+
+/// The server's settings, typed.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Directory of catalog, keys and admin socket.
+    pub state: PathBuf,
+    /// Directory that holds the backups.
+    pub storage: PathBuf,
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Address that clients are told to dial.
+    pub advertise: Option<String>,
+    /// Further names for the certificate.
+    pub host_names: Vec<String>,
+    /// The storage backend; `None` for the one that probing finds.
+    pub backend: Option<storage::BackendKind>,
+    /// Whether directory pools are used.
+    pub pooling: storage::Pooling,
+    /// Compression of new btrfs subvolumes.
+    pub btrfs_compression: Option<String>,
+    /// Time between incremental file backups; `None` for never.
+    pub incremental_interval: Option<Duration>,
+    /// Time between full file backups; `None` for never.
+    pub full_interval: Option<Duration>,
+}
+
+impl ServerConfig {
+    /// Takes the values out of their layers.
+    pub fn new(resolved: &Resolved) -> Result<Self, ConfigError> {
+        Ok(Self {
+            state: resolved.path("state")?,
+            storage: resolved.path("storage")?,
+            listen: resolved.socket_address("listen")?,
+            advertise: resolved.text("advertise"),
+            host_names: resolved.list("host_names"),
+            backend: backend(resolved),
+            pooling: if resolved.is_on("pool") { storage::Pooling::On } else { storage::Pooling::Off },
+            btrfs_compression: resolved.text("btrfs_compression").filter(|word| word != "off"),
+            incremental_interval: resolved.interval("incremental_interval"),
+            full_interval: resolved.interval("full_interval"),
+        })
+    }
+}
+
+fn backend(resolved: &Resolved) -> Option<storage::BackendKind> {
+    match resolved.text("backend").as_deref() {
+        Some("btrfs") => Some(storage::BackendKind::Btrfs),
+        Some("reflink") => Some(storage::BackendKind::Reflink),
+        Some("hardlink") => Some(storage::BackendKind::Hardlink),
+        _ => None,
+    }
+}

@@ -1,0 +1,216 @@
+//! Layering, values, unknown keys.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use super::setting::Setting;
+use super::*;
+
+struct Setup {
+    dir: tempfile::TempDir,
+    variables: Vec<(OsString, OsString)>,
+    flags: Flags,
+}
+
+impl Setup {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let variables = vec![("HOME".into(), "/home/me".into())];
+        Self { dir, variables, flags: Flags::none() }
+    }
+
+    fn file(self, name: &str, text: &str) -> Self {
+        std::fs::write(self.dir.path().join(name), text).unwrap();
+        self
+    }
+
+    fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    fn flag(mut self, key: &'static str, value: &str) -> Self {
+        self.flags = self.flags.with(key, value);
+        self
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings::new(self.variables.clone(), Runner::User, self.dir.path())
+    }
+
+    fn resolve(&self, component: Component) -> Result<Resolved, ConfigError> {
+        resolve(component, None, &self.flags, &self.surroundings())
+    }
+
+    fn error(&self, component: Component) -> String {
+        let text = match self.resolve(component) {
+            Err(error) => error.to_string(),
+            Ok(resolved) => ClientConfig::new(&resolved).unwrap_err().to_string(),
+        };
+        text.replace(&self.dir.path().display().to_string(), "ETC")
+    }
+}
+
+#[test]
+fn a_later_layer_wins_and_every_value_knows_its_origin() {
+    let setup = Setup::new()
+        .file("server.toml", "# first\nlisten = \"127.0.0.1:1\"\nincremental_interval = \"2h\"\nadvertise = \"a:1\"\n")
+        .variable("PERENNIAL_SERVER_LISTEN", "127.0.0.1:2")
+        .variable("PERENNIAL_SERVER_ADVERTISE", "b:2")
+        .flag("advertise", "c:3");
+    let resolved = setup.resolve(Component::Server).unwrap();
+    let from = |key| {
+        let (_, _, origin) = resolved.rows().find(|(setting, ..)| setting.key == key).unwrap();
+        origin.to_string().replace(&setup.dir.path().display().to_string(), "ETC")
+    };
+    assert_eq!(from("pool"), "default");
+    assert_eq!(from("incremental_interval"), "ETC/server.toml:3");
+    assert_eq!(from("listen"), "$PERENNIAL_SERVER_LISTEN");
+    assert_eq!(from("advertise"), "--advertise");
+    let config = ServerConfig::new(&resolved).unwrap();
+    assert_eq!(config.listen.port(), 2);
+    assert_eq!(config.advertise.as_deref(), Some("c:3"));
+    assert_eq!(config.incremental_interval, Some(Duration::from_secs(7200)));
+    assert_eq!(config.state, Path::new("/home/me/.local/state/perennial/server"));
+    assert_eq!(config.storage, Path::new("/home/me/.local/share/perennial/storage"));
+}
+
+#[test]
+fn the_server_runs_without_any_setting() {
+    let root = Surroundings::new([], Runner::Root, Path::new("/nonexistent"));
+    let resolved = resolve(Component::Server, None, &Flags::none(), &root).unwrap();
+    let config = ServerConfig::new(&resolved).unwrap();
+    assert_eq!(config.state, Path::new("/var/lib/perennial/server"));
+    assert_eq!(config.storage, Path::new("/var/lib/perennial/storage"));
+    assert_eq!(config.full_interval, Some(Duration::from_secs(30 * 86_400)));
+    assert!(config.backend.is_none());
+}
+
+#[test]
+fn unknown_keys_name_the_nearest_known_one() {
+    let setup = Setup::new().file("server.toml", "listen = \"[::]:1\"\nstorge = \"/x\"\n");
+    assert_eq!(
+        setup.error(Component::Server),
+        "unknown setting \"storge\" in ETC/server.toml:2; did you mean \"storage\"?"
+    );
+    let setup = Setup::new().file("server.toml", "zzz = 1\n");
+    assert_eq!(setup.error(Component::Server), "unknown setting \"zzz\" in ETC/server.toml:1");
+    let setup = Setup::new().variable("PERENNIAL_CLIENT_SOURCE", "/home");
+    assert_eq!(
+        setup.error(Component::Client),
+        "unknown setting \"PERENNIAL_CLIENT_SOURCE\" in $PERENNIAL_CLIENT_SOURCE; did you mean \"PERENNIAL_CLIENT_SOURCES\"?"
+    );
+    let setup = Setup::new().file("client.toml", "[[sources]]\npath = \"/x\"\nexcludes = []\n");
+    assert_eq!(
+        setup.error(Component::Client),
+        "\"sources\" in ETC/client.toml:1 can't be a source with the unknown key \"excludes\"; did you mean \
+         \"exclude\"?: it takes only name, path, optional, one_filesystem, snapshots, exclude, include, cachedir_tag, \
+         ignore_file, may_become_empty"
+    );
+}
+
+#[test]
+fn wrong_values_say_what_is_expected() {
+    let cases = [
+        ("listen = 55414", "\"listen\" in ETC/server.toml:1 can't be 55414: it takes an IP address and a port such as \"0.0.0.0:55414\""),
+        ("pool = \"maybe\"", "\"pool\" in ETC/server.toml:1 can't be \"maybe\": it takes true or false"),
+        ("full_interval = \"0s\"", "\"full_interval\" in ETC/server.toml:1 can't be \"0s\": it takes a span of time such as \"5h\" or \"30d\", or \"off\""),
+        ("backend = \"zfs\"", "\"backend\" in ETC/server.toml:1 can't be \"zfs\": it takes one of auto, btrfs, reflink, hardlink"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(Setup::new().file("server.toml", text).error(Component::Server), expected);
+    }
+    let setup = Setup::new().flag("compression", "99");
+    assert_eq!(
+        setup.error(Component::Client),
+        "\"compression\" in --compression can't be \"99\": it takes \"auto\", \"off\" or a zstd level from 1 to 19"
+    );
+    let setup = Setup::new().file("server.toml", "listen = \n");
+    assert_eq!(setup.error(Component::Server), "ETC/server.toml is not valid TOML");
+}
+
+#[test]
+fn settings_in_the_state_directory_count_where_there_is_no_other_file() {
+    let state = tempfile::tempdir().unwrap();
+    std::fs::write(state.path().join(STATE_FILE), "storage = \"/remembered\"\n").unwrap();
+    let dir = state.path().to_str().unwrap();
+    let storage = |setup: Setup| {
+        ServerConfig::new(&setup.flag("state", dir).resolve(Component::Server).unwrap()).unwrap().storage
+    };
+    assert_eq!(storage(Setup::new()), Path::new("/remembered"));
+    assert_eq!(storage(Setup::new().file("server.toml", "storage = \"/said\"")), Path::new("/said"));
+}
+
+#[test]
+fn a_file_that_was_named_must_be_there() {
+    let setup = Setup::new();
+    let named = setup.dir.path().join("none.toml");
+    let error = resolve(Component::Server, Some(&named), &Flags::none(), &setup.surroundings()).unwrap_err();
+    assert!(matches!(error, ConfigError::Read { .. }));
+    let setup = Setup::new().variable("PERENNIAL_SERVER_CONFIG", "/nonexistent/x.toml");
+    assert!(matches!(setup.resolve(Component::Server), Err(ConfigError::Read { .. })));
+}
+
+#[test]
+fn intervals_can_be_switched_off() {
+    let setup = Setup::new().file("server.toml", "full_interval = \"off\"\nincremental_interval = false\n");
+    let config = ServerConfig::new(&setup.resolve(Component::Server).unwrap()).unwrap();
+    assert_eq!((config.full_interval, config.incremental_interval), (None, None));
+}
+
+#[test]
+fn sources_can_be_given_as_paths_names_and_tables_everywhere() {
+    let tables = "sources = [\"/home\", \"e=/etc\", { path = \"/srv\", exclude = [\"/cache/\"], optional = true }]\n";
+    let from_file = Setup::new().file("client.toml", tables);
+    let inline = tables.trim().strip_prefix("sources = ").unwrap();
+    let from_variable = Setup::new().variable("PERENNIAL_CLIENT_SOURCES", inline);
+    let from_flag = Setup::new().flag("sources", inline);
+    for setup in [from_file, from_variable, from_flag] {
+        let config = ClientConfig::new(&setup.resolve(Component::Client).unwrap()).unwrap();
+        let names: Vec<_> = config.sources.iter().map(SourceEntry::display).collect();
+        assert_eq!(names, ["/home", "e=/etc", "/srv"]);
+        assert_eq!(config.sources[2].exclude, ["/cache/"]);
+        assert_eq!(config.sources[2].optional, Some(true));
+    }
+}
+
+#[test]
+fn sources_need_absolute_paths_and_distinct_names() {
+    let setup = Setup::new().flag("sources", "home");
+    assert_eq!(setup.error(Component::Client), "\"sources\" in --source can't be \"home\": it takes an absolute path");
+    let setup = Setup::new().flag("sources", "[\"/a/x\", \"/b/x\"]");
+    assert_eq!(setup.error(Component::Client), "two sources are called \"x\": /a/x and /b/x");
+}
+
+#[test]
+fn a_value_is_missing_only_without_a_home() {
+    let bare = Surroundings::new([], Runner::User, Path::new("/nonexistent"));
+    let resolved = resolve(Component::Client, None, &Flags::none(), &bare).unwrap();
+    let error = ClientConfig::new(&resolved).unwrap_err();
+    assert_eq!(error.to_string(), "\"state\" is not set, and there is no home directory to derive it from");
+}
+
+#[test]
+fn every_setting_has_its_own_names() {
+    for component in [Component::Server, Component::Client] {
+        let mut flags: Vec<_> = component.table().iter().map(Setting::flag).collect();
+        flags.sort();
+        flags.dedup();
+        assert_eq!(flags.len(), component.table().len());
+        for setting in component.table() {
+            assert!(!setting.about.ends_with('.') && setting.key.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+        }
+    }
+}
+
+#[test]
+fn spans_of_time_are_read_as_people_write_them() {
+    let seconds = |text| parse_duration(text).map(|span| span.as_secs());
+    assert_eq!(seconds("90s"), Ok(90));
+    assert_eq!(seconds("1h 30m"), Ok(5400));
+    assert_eq!(seconds("30d"), Ok(2_592_000));
+    for wrong in ["", "5", "0h", "-1h", "soon"] {
+        assert!(seconds(wrong).is_err(), "{wrong:?}");
+    }
+}

@@ -1,0 +1,130 @@
+//! What to do about an error, found by its type: the one place that knows.
+
+use tonic::Code;
+use wire::token::TokenError;
+
+use crate::config::ConfigError;
+use crate::failure::Failure;
+
+/// What the user can do about an error, if anything is known to help.
+pub fn hint(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        if let Some(failure) = cause.downcast_ref::<Failure>() {
+            of_failure(failure)
+        } else if let Some(error) = cause.downcast_ref::<ConfigError>() {
+            of_config(error)
+        } else if let Some(error) = cause.downcast_ref::<client::Error>() {
+            of_client(error).map(str::to_owned)
+        } else if let Some(error) = cause.downcast_ref::<server::Error>() {
+            of_server(error)
+        } else if let Some(status) = cause.downcast_ref::<tonic::Status>() {
+            of_status(status).map(str::to_owned)
+        } else if cause.downcast_ref::<TokenError>().is_some() {
+            Some("make a new one with \"perennial token create\" on the server and copy it as a whole".into())
+        } else {
+            None
+        }
+    })
+}
+
+fn of_failure(failure: &Failure) -> Option<String> {
+    match failure {
+        Failure::Usage(_) => Some("see --help".into()),
+        Failure::NoWay { server_state, client_state } => Some(format!(
+            "start a server with \"perennial server\" or join one with \"perennial enroll TOKEN\"; looked for a server in \
+             {server_state} (--server-state) and for a client in {client_state} (--client-state)"
+        )),
+        Failure::NotTheServer { server_state } => Some(format!(
+            "run it on the server's machine, as the user that the server runs as; looked in {server_state} (--server-state)"
+        )),
+        Failure::SocketDenied { socket, .. } => Some(format!(
+            "run it as the user that the server runs as, for example with sudo (the socket is {socket})"
+        )),
+        Failure::Job { .. } => Some("the logs of server and client tell more".into()),
+        Failure::CutShort => Some("see the server's log; \"perennial jobs list\" tells whether the job goes on".into()),
+        Failure::ServerRuns { .. } => Some(
+            "it may be another quickstart; use that one, stop it, or keep apart with --state DIR --storage DIR".into(),
+        ),
+        Failure::EnrolledElsewhere { .. } => {
+            Some("back up there with \"perennial client once --source PATH\", or keep apart with --state DIR".into())
+        }
+        Failure::NoSuchBackup { .. } => Some("\"perennial backup list\" shows which backups there are".into()),
+        Failure::Unsuitable { .. } => None,
+    }
+}
+
+fn of_config(error: &ConfigError) -> Option<String> {
+    match error {
+        ConfigError::UnknownKey { .. } | ConfigError::Value { .. } => {
+            Some("\"perennial config show\" lists every setting".into())
+        }
+        ConfigError::DuplicateSource { .. } => Some("give one of them another name: NAME=PATH".into()),
+        ConfigError::Missing { flag, .. } => Some(format!("set it with --{flag}, or set HOME")),
+        ConfigError::Read { .. } | ConfigError::Syntax { .. } => None,
+    }
+}
+
+fn of_client(error: &client::Error) -> Option<&'static str> {
+    use client::Error;
+    match error {
+        Error::NotEnrolled { .. } => {
+            Some("make a token on the server with \"perennial token create\", then here: perennial enroll TOKEN")
+        }
+        Error::AlreadyEnrolled { .. } => Some("to enrol anew, add --replace; the client's backups stay on its old server"),
+        Error::WrongFingerprint { .. } => Some(
+            "the fingerprint of its certificate is not that in the token: either the token is of another server, or \
+             somebody stands between; make a new one on the right server",
+        ),
+        Error::TokenRefused { .. } => Some("a token works once and for a limited time: make a new one with \"perennial token create\""),
+        Error::NameTaken { .. } => {
+            Some("pick another with --name, or have the administrator make a token for exactly this name: token create --client NAME")
+        }
+        Error::Unreachable { .. } => Some("is the server running there, and does a firewall let its port (55414) through?"),
+        Error::Untrusted { .. } => {
+            Some("another server answers at that address, or its keys were made anew; if so, enrol again with a new token")
+        }
+        Error::Revoked { .. } => Some("have the administrator make a new token, then: perennial enroll --replace TOKEN"),
+        Error::Version { .. } => Some("update the older of the two; \"perennial --version\" tells which that is"),
+        Error::NotFound { .. } => Some("\"perennial backup list\" shows which backups there are"),
+        Error::Interrupted { .. } => Some("run it again: it goes on where it ended"),
+        Error::NoSources => Some("name what is to be backed up: --source PATH, or sources = [\"PATH\"] in client.toml"),
+        Error::SourceMissing { .. } => Some("mount it, or mark the source as optional = true"),
+        Error::SourceEmptied { .. } => {
+            Some("mount its file system; if it is meant to be empty, set may_become_empty = true for the source")
+        }
+        Error::SnapshotRequired { .. } => Some("set snapshots = \"auto\" to go on without one"),
+        Error::Busy => Some("wait for it, or look with \"perennial jobs list\" on the server"),
+        Error::TargetConflict { .. } => Some("--existing overwrite replaces what is in the way, --existing keep leaves it"),
+        Error::Damaged { .. } => Some("if it can't be put right, enrol again: perennial enroll --replace TOKEN"),
+        _ => None,
+    }
+}
+
+fn of_server(error: &server::Error) -> Option<String> {
+    use server::Error;
+    match error {
+        Error::Listen { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {
+            Some("another program listens there, perhaps another server; pick another address with --listen".into())
+        }
+        Error::Listen { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            Some("ports below 1024 are for root; pick another with --listen".into())
+        }
+        Error::Busy { .. } => Some("another server uses it: stop that one first".into()),
+        Error::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            Some("run the server as a user who may write there, or pick other places with --state and --storage".into())
+        }
+        _ => None,
+    }
+}
+
+fn of_status(status: &tonic::Status) -> Option<&'static str> {
+    match status.code() {
+        Code::NotFound => Some("\"perennial backup list\" and \"perennial clients list\" show what there is"),
+        Code::PermissionDenied => Some("what is not the client's own is for the administrator, on the server's machine"),
+        Code::Unauthenticated => Some("have the administrator make a new token, then: perennial enroll --replace TOKEN"),
+        Code::Unavailable => Some("the connection was lost or the other side is not there; try again"),
+        Code::ResourceExhausted => Some("delete backups that are no longer needed, or give the storage more room"),
+        Code::Unimplemented => Some("the server is of another version: update the older of the two"),
+        _ => None,
+    }
+}

@@ -1,0 +1,55 @@
+//! The `perennial` binary: reads the command line, wires the parts together, prints, and picks the exit status.
+//!
+//! | module | owns |
+//! |---|---|
+//! | `cli` | the grammar of the command line and its help |
+//! | `config` | the layers of settings |
+//! | `channel` | how a command reaches the server |
+//! | `commands` | one module per command: ask, print |
+//! | `output` | tables, JSON, sizes, times, progress |
+//! | `failure`, `hints` | errors as the user sees them |
+//! | `interrupt`, `logging` | signals and logs |
+//!
+//! It decides nothing about backups: that is for `server` and `client`.
+
+mod channel;
+mod cli;
+mod commands;
+mod config;
+mod failure;
+mod hints;
+mod interrupt;
+mod logging;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::commands::Context;
+use crate::config::Surroundings;
+use crate::failure::Outcome;
+use crate::output::Console;
+
+fn main() -> ExitCode {
+    // clap prints help and usage errors itself, with status 0 and 2.
+    let cli = cli::Cli::parse();
+    let console = Console::of_process();
+    let surroundings = Surroundings::of_process();
+    if let Err(error) = logging::start(&cli, &surroundings, &console) {
+        return failure::report(&console, &error);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure::report(&console, &anyhow::Error::new(error).context("can't start threads")),
+    };
+    let context = Context::new(console.clone(), surroundings, cli.global);
+    let result = runtime.block_on(commands::run(context, cli.command));
+    // Blocking work that was given up, such as a read of stdin, must not keep the process.
+    runtime.shutdown_background();
+    match result {
+        Ok(outcome) => outcome.into(),
+        Err(error) if failure::is_closed_pipe(&error) => Outcome::Done.into(),
+        Err(error) => failure::report(&console, &error),
+    }
+}

@@ -1,0 +1,168 @@
+//! The binary as a user meets it when something is wrong: exit status, streams, words. The environment is cleared.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Runs the binary as a user with nothing but this home directory, and its own places for the state.
+    fn run(&self, line: &str) -> Shown {
+        self.run_with(line, &[])
+    }
+
+    fn run_with(&self, line: &str, variables: &[(&str, &str)]) -> Shown {
+        let state = |name: &str| self.path().join(name);
+        let output = Command::new(env!("CARGO_BIN_EXE_perennial"))
+            .args(line.split_whitespace())
+            .env_clear()
+            .env("HOME", self.path())
+            .env("TZ", "UTC")
+            .env("PERENNIAL_SERVER_STATE", state("server"))
+            .env("PERENNIAL_SERVER_STORAGE", state("storage"))
+            .env("PERENNIAL_CLIENT_STATE", state("client"))
+            .envs(variables.iter().copied())
+            .current_dir(self.path())
+            .output()
+            .unwrap();
+        Shown::new(&output, self.path())
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct Shown {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Shown {
+    fn new(output: &Output, home: &Path) -> Self {
+        let home = home.display().to_string();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap().replace(&home, "HOME");
+        Self { code: output.status.code().unwrap(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    fn assert_fails(&self, code: i32, err: &str) {
+        assert_eq!((self.code, self.out.as_str(), self.err.as_str()), (code, "", err));
+    }
+}
+
+#[test]
+fn without_a_server_and_a_client_the_error_says_where_was_looked() {
+    Home::new().run("backup list").assert_fails(
+        1,
+        "error: there is neither a server nor an enrolled client here\n\
+         hint: start a server with \"perennial server\" or join one with \"perennial enroll TOKEN\"; looked for a server \
+         in HOME/server (--server-state) and for a client in HOME/client (--client-state)\n",
+    );
+}
+
+#[test]
+fn administration_is_for_the_servers_machine() {
+    Home::new().run("token create --server-state /nonexistent").assert_fails(
+        1,
+        "error: this command works on the server's machine only, and no server is running here\n\
+         hint: run it on the server's machine, as the user that the server runs as; looked in /nonexistent \
+         (--server-state)\n",
+    );
+}
+
+#[test]
+fn a_client_that_is_not_enrolled_is_told_how() {
+    Home::new().run("client once --source /usr").assert_fails(
+        1,
+        "error: this client is not enrolled: there is no identity in HOME/client\n\
+         hint: make a token on the server with \"perennial token create\", then here: perennial enroll TOKEN\n",
+    );
+}
+
+#[test]
+fn what_is_no_token_is_refused_before_anything_is_dialled() {
+    Home::new().run("enroll hello").assert_fails(
+        1,
+        "error: this is not an enrolment token: one begins with \"perennial1-\"\n\
+         hint: make a new one with \"perennial token create\" on the server and copy it as a whole\n",
+    );
+}
+
+#[test]
+fn unknown_settings_name_the_nearest_one() {
+    let home = Home::new();
+    std::fs::write(home.path().join("s.toml"), "storgae = \"/x\"\n").unwrap();
+    home.run("server --config s.toml").assert_fails(
+        1,
+        "error: unknown setting \"storgae\" in s.toml:1; did you mean \"storage\"?\n\
+         hint: \"perennial config show\" lists every setting\n",
+    );
+    let shown = home.run_with("config show server", &[("PERENNIAL_SERVER_STORE", "/x")]);
+    shown.assert_fails(
+        1,
+        "error: unknown setting \"PERENNIAL_SERVER_STORE\" in $PERENNIAL_SERVER_STORE; did you mean \
+         \"PERENNIAL_SERVER_STORAGE\"?\nhint: \"perennial config show\" lists every setting\n",
+    );
+}
+
+#[test]
+fn wrong_usage_has_a_status_of_its_own() {
+    let home = Home::new();
+    let shown = home.run("client once --compression 99");
+    shown.assert_fails(
+        2,
+        "error: \"compression\" in --compression can't be \"99\": it takes \"auto\", \"off\" or a zstd level from 1 to \
+         19\nhint: \"perennial config show\" lists every setting\n",
+    );
+    for line in ["", "no-such-command", "restore latest", "backup verify x --source 0%"] {
+        assert_eq!(home.run(line).code, 2, "{line:?}");
+    }
+    assert_eq!(home.run("--help").code, 0);
+}
+
+#[test]
+fn quickstart_refuses_what_can_not_be_a_source() {
+    let home = Home::new();
+    home.run("quickstart --once nowhere").assert_fails(
+        1,
+        "error: can't back up nowhere: No such file or directory (os error 2)\n",
+    );
+    std::fs::create_dir(home.path().join("storage")).unwrap();
+    home.run("quickstart --once storage").assert_fails(
+        1,
+        "error: can't back up storage: it lies in HOME/storage, which holds Perennial's own files\n",
+    );
+    assert!(!home.path().join("server").exists(), "nothing was made");
+}
+
+#[test]
+fn settings_are_shown_with_their_origin() {
+    let home = Home::new();
+    std::fs::write(home.path().join("c.toml"), "threads = 3\nsources = [\"/etc\", \"data=/srv\"]\n").unwrap();
+    let shown = home.run("config show client --config c.toml --client-state /flag");
+    assert_eq!(
+        shown.out,
+        "SETTING             VALUE            FROM\n\
+         client.state        /flag            --state\n\
+         client.sources      /etc, data=/srv  c.toml:2\n\
+         client.exclude      -                default\n\
+         client.snapshots    auto             default\n\
+         client.compression  auto             default\n\
+         client.threads      3                c.toml:1\n"
+    );
+    let json = home.run("config show client --json").out;
+    assert!(json.contains("\"from\": \"$PERENNIAL_CLIENT_STATE\""), "{json}");
+}
+
+#[test]
+fn completions_go_to_stdout() {
+    let shown = Home::new().run("completions bash");
+    assert_eq!((shown.code, shown.err.as_str()), (0, ""));
+    assert!(shown.out.contains("quickstart"));
+}

@@ -1,0 +1,330 @@
+//! A server with clients in a directory of its own, torn down at the end whatever happens.
+
+use std::ffi::OsStr;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use scratch_fs::{FileSystem, Scratch};
+use tempfile::TempDir;
+
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const GIB: u64 = 1 << 30;
+
+/// A server, its storage and its clients.
+pub struct Lab {
+    server: Option<Child>,
+    address: String,
+    storage: PathBuf,
+    // Unmounted after the server has ended, removed after that.
+    scratch: Option<Scratch>,
+    root: TempDir,
+}
+
+/// Runs a test on each kind of storage that can be had here; says which could not.
+pub fn on_each_storage(test: impl Fn(&mut Lab)) {
+    for kind in [FileSystem::Btrfs, FileSystem::Xfs, FileSystem::Ext4] {
+        let Some(mut lab) = Lab::on(kind) else { continue };
+        eprintln!("--- on {}", kind.name());
+        lab.start();
+        test(&mut lab);
+    }
+}
+
+impl Lab {
+    /// A lab whose storage lies on a fresh file system; `None`, with the reason printed, where that can't be had.
+    pub fn on(kind: FileSystem) -> Option<Self> {
+        Self::sized(kind, GIB)
+    }
+
+    /// The same with a file system of this size.
+    pub fn sized(kind: FileSystem, size_bytes: u64) -> Option<Self> {
+        if let Err(why) = kind.available() {
+            eprintln!("skipped on {}: {why}", kind.name());
+            return None;
+        }
+        let scratch = match kind {
+            FileSystem::Btrfs => Scratch::btrfs(size_bytes),
+            FileSystem::Xfs => Scratch::xfs(size_bytes),
+            _ => Scratch::ext4(size_bytes),
+        };
+        let scratch = scratch.expect("a scratch file system");
+        let storage = scratch.path().join("storage");
+        Some(Self::with(storage, Some(scratch)))
+    }
+
+    /// A lab whose storage lies in the temporary directory, whatever file system that is.
+    pub fn plain() -> Self {
+        let mut lab = Self::with(PathBuf::new(), None);
+        lab.storage = lab.root.path().join("storage");
+        lab
+    }
+
+    fn with(storage: PathBuf, scratch: Option<Scratch>) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        Self { server: None, address: free_address(), storage, scratch, root }
+    }
+
+    /// Starts the server and waits until it is ready.
+    pub fn start(&mut self) {
+        self.start_with(&[], &[]);
+    }
+
+    /// Starts the server with further arguments and environment.
+    pub fn start_with(&mut self, arguments: &[&str], environment: &[(&str, &str)]) {
+        let socket = self.root.path().join("notify");
+        let _ = std::fs::remove_file(&socket);
+        let notified = UnixDatagram::bind(&socket).unwrap();
+        notified.set_read_timeout(Some(READY_TIMEOUT)).unwrap();
+        let child = self
+            .command(["server", "run", "--listen", &self.address, "--incremental-interval", "off"])
+            .args(["--full-interval", "off"])
+            .arg("--state")
+            .arg(self.server_state())
+            .arg("--storage")
+            .arg(&self.storage)
+            .args(arguments)
+            .env("NOTIFY_SOCKET", &socket)
+            .envs(environment.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(std::fs::OpenOptions::new().create(true).append(true).open(self.server_log()).unwrap())
+            .spawn()
+            .unwrap();
+        self.server = Some(child);
+        let mut message = [0; 256];
+        loop {
+            match notified.recv(&mut message) {
+                Ok(len) if message[..len].starts_with(b"READY=1") => return,
+                Ok(_) => {}
+                Err(error) => panic!("the server did not become ready: {error}\n{}", self.log()),
+            }
+        }
+    }
+
+    /// Starts a server that is expected to refuse; returns what it printed.
+    pub fn refused(&self, arguments: &[&str]) -> Output {
+        self.command(["server", "run", "--listen", &self.address])
+            .arg("--state")
+            .arg(self.server_state())
+            .arg("--storage")
+            .arg(&self.storage)
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
+    /// Ends the server as systemd would.
+    pub fn stop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            signal(&server, rustix::process::Signal::TERM);
+            let status = server.wait().unwrap();
+            assert!(status.success(), "the server ended with {status}\n{}", self.log());
+        }
+    }
+
+    /// Kills the server in the middle of whatever it does.
+    pub fn kill(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.kill().unwrap();
+            server.wait().unwrap();
+        }
+    }
+
+    /// Waits for a server that is expected to end by itself (it was armed to).
+    pub fn wait_server(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.wait().unwrap();
+        }
+    }
+
+    /// Enrols a client.
+    pub fn enroll(&self, client: &str) {
+        let token = self.token(&["--client", client]);
+        let output = self.enroll_with(client, &token);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+
+    /// Makes a token.
+    pub fn token(&self, arguments: &[&str]) -> String {
+        let mut all = vec!["token", "create"];
+        all.extend(arguments);
+        self.ok(all).trim().to_owned()
+    }
+
+    /// Enrols a client with a token, which may be refused.
+    pub fn enroll_with(&self, client: &str, token: &str) -> Output {
+        self.command(["enroll", "--name", client, token])
+            .arg("--client-state")
+            .arg(self.client_state(client))
+            .output()
+            .unwrap()
+    }
+
+    /// The command that makes one backup of `source` under the name `data`.
+    pub fn once_command(&self, client: &str, source: &Path, arguments: &[&str]) -> Command {
+        let mut command = self.command(["client", "once", "--json", "--snapshots", "false"]);
+        command.arg("--state").arg(self.client_state(client));
+        command.arg("--source").arg(format!("data={}", source.display())).args(arguments);
+        command
+    }
+
+    /// Makes one backup and returns its name.
+    pub fn back_up(&self, client: &str, source: &Path) -> String {
+        self.back_up_with(client, source, &[])
+    }
+
+    /// Makes one backup with further arguments and returns its name.
+    pub fn back_up_with(&self, client: &str, source: &Path, arguments: &[&str]) -> String {
+        let output = self.once_command(client, source, arguments).output().unwrap();
+        let code = output.status.code();
+        assert!(
+            matches!(code, Some(0 | 3)),
+            "backup ended with {code:?}: {}\nserver: {}",
+            text(&output.stderr),
+            self.log()
+        );
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        report["backup"]["name"].as_str().unwrap_or_else(|| panic!("no name in {report}")).to_owned()
+    }
+
+    /// Restores `place` as the client and returns the output.
+    pub fn restore(&self, client: &str, place: &str, to: &Path, arguments: &[&str]) -> Output {
+        self.command(["restore", place, "--to"])
+            .arg(to)
+            .arg("--client-state")
+            .arg(self.client_state(client))
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
+    /// Restores all of a backup into a fresh directory and returns the path of its only source.
+    pub fn restored(&self, client: &str, backup: &str) -> PathBuf {
+        let to = tempfile::tempdir_in(self.root.path()).unwrap().keep();
+        let output = self.restore(client, backup, &to, &[]);
+        assert!(output.status.success(), "{}\n{}", text(&output.stderr), self.log());
+        to.join("data")
+    }
+
+    /// Runs a command that talks to the server as its administrator.
+    pub fn admin<I: IntoIterator<Item: AsRef<OsStr>>>(&self, arguments: I) -> Output {
+        self.command(arguments).arg("--server-state").arg(self.server_state()).output().unwrap()
+    }
+
+    /// The same, expected to succeed; returns its stdout.
+    pub fn ok<I: IntoIterator<Item: AsRef<OsStr>>>(&self, arguments: I) -> String {
+        let output = self.admin(arguments);
+        assert!(output.status.success(), "{}\n{}", text(&output.stderr), self.log());
+        text(&output.stdout)
+    }
+
+    /// The same, expected to print JSON.
+    pub fn json<I: IntoIterator<Item: AsRef<OsStr>>>(&self, arguments: I) -> serde_json::Value {
+        serde_json::from_str(&self.ok(arguments)).unwrap()
+    }
+
+    /// Fails unless the backup verifies.
+    pub fn verify(&self, client: &str, backup: &str) {
+        self.ok(["backup", "verify", &format!("{client}/{backup}")]);
+    }
+
+    /// The names of a client's backups, oldest first.
+    pub fn backups(&self, client: &str) -> Vec<String> {
+        let list = self.json(["backup", "list", client, "--json"]);
+        let names = list.as_array().unwrap().iter();
+        names.map(|backup| backup["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// A command of the binary with a clean environment.
+    pub fn command<I: IntoIterator<Item: AsRef<OsStr>>>(&self, arguments: I) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_perennial"));
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.root.path())
+            .env("PERENNIAL_LOG", "info")
+            .stdin(Stdio::null())
+            .args(arguments);
+        command
+    }
+
+    /// Where the backups lie.
+    pub fn storage(&self) -> &Path {
+        &self.storage
+    }
+
+    /// The file system made for this lab.
+    pub fn scratch(&self) -> &Scratch {
+        self.scratch.as_ref().expect("a lab on a file system of its own")
+    }
+
+    /// The directory for whatever a test needs.
+    pub fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// The address of the server.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The server's state directory.
+    pub fn server_state(&self) -> PathBuf {
+        self.root.path().join("server")
+    }
+
+    /// A client's state directory.
+    pub fn client_state(&self, client: &str) -> PathBuf {
+        self.root.path().join("clients").join(client)
+    }
+
+    /// What the server has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.server_log()).unwrap_or_default()
+    }
+
+    fn server_log(&self) -> PathBuf {
+        self.root.path().join("server.log")
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("--- the server's log:\n{}", self.log());
+        }
+    }
+}
+
+/// Sends a signal to a process that this test started.
+pub fn signal(child: &Child, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+/// What a command printed.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// An address on loopback where nobody listens.
+fn free_address() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+/// A source directory with a varied tree in it.
+pub fn source(lab: &Lab, seed: u64) -> PathBuf {
+    let dir = lab.root().join(format!("source-{seed}"));
+    std::fs::create_dir_all(&dir).unwrap();
+    scratch_fs::tree::random_tree(seed, &dir).unwrap();
+    dir
+}
+
+/// Fails unless two trees are the same in everything that a backup keeps.
+pub fn assert_same(expected: &Path, found: &Path) {
+    let differences = scratch_fs::tree::compare_trees(expected, found);
+    assert!(differences.is_empty(), "{} differences: {:#?}", differences.len(), &differences[..differences.len().min(20)]);
+}

@@ -1,0 +1,159 @@
+//! What can go wrong in the server as a whole, and how it is told to a peer.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The result of whatever can fail in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of the server.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or directory of the server's own could not be used.
+    #[error("can't {action} {}", path.display())]
+    Io {
+        /// What was tried: "read", "create", …
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// A file of the server's own is there, but isn't what it should be.
+    #[error("{} is damaged", path.display())]
+    Corrupt {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The address to listen on could not be had.
+    #[error("can't listen on {address}")]
+    Listen {
+        /// The address, or the socket's path.
+        address: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The TLS settings are not usable.
+    #[error("can't set up TLS")]
+    Tls(#[source] rustls::Error),
+    /// A certificate could not be made.
+    #[error("can't make a certificate")]
+    Certificate(#[from] rcgen::Error),
+    /// The catalog failed.
+    #[error("the catalog failed")]
+    Catalog(#[from] catalog::Error),
+    /// The storage failed.
+    #[error("the storage failed")]
+    Storage(#[from] storage::Error),
+    /// A text is not a valid name.
+    #[error(transparent)]
+    InvalidName(#[from] storage::InvalidName),
+    /// A manifest could not be read or written.
+    #[error("a manifest can't be used")]
+    Manifest(#[from] manifest::Error),
+    /// The extents of a file in the storage can't be listed.
+    #[error("the extents of a file can't be listed")]
+    Extents(#[source] cow_fs::Error),
+    /// A data connection failed, or brought what is no frame.
+    #[error("a data connection failed")]
+    Frame(#[from] wire::frame::FrameError),
+    /// The peer broke the protocol.
+    #[error("the peer broke the protocol: {what}")]
+    Protocol {
+        /// What it did.
+        what: String,
+    },
+    /// Content does not have the hash that the client gave.
+    #[error("the content of {path} does not match its hash")]
+    WrongHash {
+        /// The file, as text.
+        path: String,
+    },
+    /// The peer asked for what it may not have, or what makes no sense.
+    #[error("{why}")]
+    Refused {
+        /// Why.
+        why: &'static str,
+    },
+    /// The peer asks for what this version does not know.
+    #[error("{what}")]
+    Unsupported {
+        /// What.
+        what: String,
+    },
+    /// Something that was asked for isn't there.
+    #[error("there is no {what} {name}")]
+    NotFound {
+        /// The kind of thing.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// Something is in use.
+    #[error("{what} is busy: {why}")]
+    Busy {
+        /// What is in use.
+        what: String,
+        /// By what.
+        why: String,
+    },
+    /// The client said that it could not do its part.
+    #[error("the client could not do it: {why}")]
+    Client {
+        /// In its words.
+        why: String,
+    },
+    /// The connection to the peer was lost.
+    #[error("the connection to the client was lost")]
+    Disconnected,
+    /// Somebody asked for it to stop.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl Error {
+    /// An I/O error on a path of the server's own.
+    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { action, path: path.to_owned(), source }
+    }
+
+    /// A breach of the protocol.
+    pub(crate) fn protocol(what: impl Into<String>) -> Self {
+        Self::Protocol { what: what.into() }
+    }
+
+    /// The whole chain of causes in one line, for a peer or a record that keeps only text.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        text
+    }
+}
+
+impl From<Error> for tonic::Status {
+    fn from(error: Error) -> Self {
+        let code = match &error {
+            Error::Protocol { .. } | Error::WrongHash { .. } | Error::InvalidName(_) => tonic::Code::InvalidArgument,
+            Error::Storage(storage::Error::InvalidEntry { .. } | storage::Error::OutOfOrder { .. }) => {
+                tonic::Code::InvalidArgument
+            }
+            Error::Storage(storage::Error::Busy { .. }) => tonic::Code::FailedPrecondition,
+            Error::Manifest(_) => tonic::Code::InvalidArgument,
+            Error::Refused { .. } => tonic::Code::PermissionDenied,
+            Error::NotFound { .. } => tonic::Code::NotFound,
+            Error::Busy { .. } | Error::Unsupported { .. } => tonic::Code::FailedPrecondition,
+            Error::Disconnected => tonic::Code::Unavailable,
+            Error::Cancelled => tonic::Code::Cancelled,
+            Error::Storage(storage) if storage.is_full() => tonic::Code::ResourceExhausted,
+            Error::Frame(wire::frame::FrameError::Io(_)) => tonic::Code::Unavailable,
+            Error::Frame(_) => tonic::Code::InvalidArgument,
+            _ => tonic::Code::Internal,
+        };
+        Self::new(code, error.chain())
+    }
+}

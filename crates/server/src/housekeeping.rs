@@ -1,0 +1,184 @@
+//! What can wait until a backup is committed or deleted: filling the content index, pooling directories, removing
+//! what was deleted. One thread; a restart does again what was left undone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use catalog::{Catalog, PoolLinks};
+use crossbeam_channel::{Receiver, Sender};
+use parking_lot::{Condvar, Mutex};
+use storage::{Committed, Monitor, PoolChange, PoolChangeKind, Store};
+use tracing::{debug, warn};
+
+use crate::error::{Error, Result};
+
+/// How long a new backup waits for the index to know the ones before.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait before looking again for space that the kernel is still freeing.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+enum Chore {
+    Committed(Box<Committed>),
+    Refresh,
+    End,
+}
+
+/// The queue of chores.
+pub struct Housekeeping {
+    chores: Sender<Chore>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    unsettled: Mutex<usize>,
+    settled: Condvar,
+    ending: AtomicBool,
+}
+
+impl Monitor for Shared {
+    fn is_cancelled(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
+    }
+
+    fn problem(&self, error: &storage::Error) {
+        warn!(%error, "housekeeping met a problem");
+    }
+}
+
+impl Housekeeping {
+    /// Starts the thread that does the chores.
+    pub fn start(store: Arc<Store>, catalog: Arc<Catalog>) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
+        let (chores, queue) = crossbeam_channel::unbounded();
+        let shared = Arc::new(Shared::default());
+        let worker = Worker { store, catalog, queue, shared: shared.clone() };
+        let thread = std::thread::Builder::new().name("housekeeping".into()).spawn(move || worker.work())?;
+        Ok((Self { chores, shared }, thread))
+    }
+
+    /// A backup was committed: its content is to be found by later ones, its unchanged directories may be pooled.
+    pub fn committed(&self, committed: Committed) {
+        self.queue(Chore::Committed(Box::new(committed)));
+    }
+
+    /// Something was deleted, or the index forgotten: the storage is to be brought up to date.
+    pub fn refresh(&self) {
+        self.queue(Chore::Refresh);
+    }
+
+    /// Ends the thread at the next point where that does no harm.
+    pub fn end(&self) {
+        self.shared.ending.store(true, Ordering::Relaxed);
+        self.queue(Chore::End);
+    }
+
+    /// Waits, not for ever, until what was queued so far is done.
+    pub fn settle_index(&self) {
+        let mut unsettled = self.shared.unsettled.lock();
+        while *unsettled > 0 {
+            if self.shared.settled.wait_for(&mut unsettled, SETTLE_TIMEOUT).timed_out() {
+                debug!("the content index is not up to date yet");
+                return;
+            }
+        }
+    }
+
+    fn queue(&self, chore: Chore) {
+        *self.shared.unsettled.lock() += 1;
+        // The thread ends only after `end`: what is not done then is done at the next start.
+        let _ = self.chores.send(chore);
+    }
+}
+
+struct Worker {
+    store: Arc<Store>,
+    catalog: Arc<Catalog>,
+    queue: Receiver<Chore>,
+    shared: Arc<Shared>,
+}
+
+impl Worker {
+    fn work(&self) {
+        let mut waiting = false;
+        loop {
+            let chore = if waiting {
+                match self.queue.recv_timeout(LOOK_AGAIN) {
+                    Ok(chore) => Some(chore),
+                    Err(crossbeam_channel::RecvTimeoutError::Timeout) => None,
+                    Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return,
+                }
+            } else {
+                match self.queue.recv() {
+                    Ok(chore) => Some(chore),
+                    Err(_) => return,
+                }
+            };
+            let is_queued = chore.is_some();
+            let done = match chore {
+                Some(Chore::End) => {
+                    self.settle_all();
+                    return;
+                }
+                Some(Chore::Committed(committed)) => self.after_commit(&committed).and_then(|()| self.reap()),
+                Some(Chore::Refresh) | None => self.reap(),
+            };
+            waiting = match done {
+                Ok(waiting) => waiting,
+                Err(Error::Storage(storage::Error::Cancelled)) => false,
+                Err(error) => {
+                    warn!(error = error.chain(), "housekeeping failed");
+                    false
+                }
+            };
+            if is_queued {
+                *self.shared.unsettled.lock() -= 1;
+                self.shared.settled.notify_all();
+            }
+        }
+    }
+
+    /// Whoever waits is not to wait for a thread that has ended.
+    fn settle_all(&self) {
+        *self.shared.unsettled.lock() = 0;
+        self.shared.settled.notify_all();
+    }
+
+    fn after_commit(&self, committed: &Committed) -> Result<()> {
+        self.record(&committed.pool_changes)?;
+        match self.store.pool_backup(&committed.client, &committed.name) {
+            Ok(changes) => self.record(&changes),
+            // The client is backed up again already: the next backup's pass does it.
+            Err(storage::Error::Busy { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Returns whether something is left that has to be looked at again.
+    fn reap(&self) -> Result<bool> {
+        let reaped = self.store.reap(&*self.shared)?;
+        for (client, name) in &reaped.indexed {
+            debug!(%client, %name, "taken into the content index");
+        }
+        for (client, name) in &reaped.removed {
+            debug!(%client, %name, "nothing of the deleted backup is left");
+        }
+        self.record(&reaped.pool_changes)?;
+        Ok(!reaped.waiting.is_empty())
+    }
+
+    /// Keeps the count of links to pooled directories in the catalog.
+    fn record(&self, changes: &[PoolChange]) -> Result<()> {
+        for change in changes {
+            let links = PoolLinks { pool: change.pool.as_str().to_owned(), links: 1 };
+            let change_of = match change.kind {
+                PoolChangeKind::Linked => catalog::PoolChange::Added(links),
+                PoolChangeKind::Unlinked => catalog::PoolChange::Taken(links),
+            };
+            let client = change.client.as_str();
+            let unlinked = self.catalog.change_pool_links(client, &[change_of])?;
+            self.catalog.forget_pools(client, &unlinked)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,152 @@
+//! The beginning of an ingest session: which base, which name, which job.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::sync::Arc;
+
+use catalog::{BackupFilter, JobKind};
+use manifest::assemble::Assembler;
+use manifest::{Header, Reader, Source, Timestamp, Writer};
+use storage::{BackupName, Basis, ClientName, SMALL_FILE_BYTES};
+use tracing::{info, warn};
+use wire::v1::{BackupMode, IngestBegin, IngestSession};
+
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::ingest::session::{DATA_CONNECTIONS, Session, WINDOW_FILES};
+use crate::jobs::LiveJob;
+
+/// Most sources that a backup may have.
+const MAX_SOURCES: usize = 1000;
+
+/// An ingest session that is about to run.
+pub struct Begun {
+    /// What the connections share.
+    pub session: Arc<Session>,
+    /// The base's manifest.
+    pub base: Option<Reader>,
+    /// The job that it works for.
+    pub job: Arc<LiveJob>,
+}
+
+/// Begins a backup of `client`, blocking. Returns what the client is to be told.
+pub fn begin(core: &Arc<Core>, client: &str, begin: &IngestBegin) -> Result<(Begun, IngestSession)> {
+    wire::version::negotiate(begin.protocol, begin.protocol)
+        .map_err(|error| Error::Unsupported { what: error.to_string() })?;
+    if begin.sources.len() > MAX_SOURCES {
+        return Err(Error::protocol("too many sources"));
+    }
+    let client_name: ClientName = client.parse()?;
+    let job = job_of(core, client, begin)?;
+    core.board.begin(&job)?;
+    match open_session(core, &client_name, begin, &job) {
+        Ok(begun) => Ok(begun),
+        Err(error) => {
+            core.board.fail(&job, &error);
+            Err(error)
+        }
+    }
+}
+
+/// The job that the client works for: the one that it was asked to do, or a new one where it begins by itself.
+fn job_of(core: &Core, client: &str, begin: &IngestBegin) -> Result<Arc<LiveJob>> {
+    if begin.job_id == 0 {
+        return core.board.queue(JobKind::FileBackup, client, None);
+    }
+    let job = core.board.live(begin.job_id);
+    job.filter(|job| job.client == client && job.kind == JobKind::FileBackup)
+        .ok_or_else(|| Error::NotFound { what: "job", name: begin.job_id.to_string() })
+}
+
+fn open_session(
+    core: &Arc<Core>,
+    client: &ClientName,
+    begin: &IngestBegin,
+    job: &Arc<LiveJob>,
+) -> Result<(Begun, IngestSession)> {
+    core.housekeeping.settle_index();
+    let newest = core.catalog.newest_backup(&BackupFilter {
+        kind: Some(catalog::BackupKind::File),
+        ..BackupFilter::committed_of(client.as_str())
+    })?;
+    let base_name = newest.as_ref().map(|backup| backup.name.parse::<BackupName>()).transpose()?;
+    let (ingest, resumed) = begin_tree(core, client, base_name.as_ref())?;
+    let base = ingest.base_manifest().map(open_base).transpose()?;
+    let started = core.clock.now();
+    let name = free_name(core, client, started)?;
+    let header = Header {
+        client: client.as_str().to_owned(),
+        name: name.as_str().to_owned(),
+        kind: match begin.mode() {
+            BackupMode::Full => manifest::BackupKind::Full,
+            _ if base.is_none() => manifest::BackupKind::Full,
+            _ => manifest::BackupKind::Incremental,
+        },
+        started: Timestamp { secs: started.as_second(), nanos: started.subsec_nanosecond().unsigned_abs() },
+        base: base_name.as_ref().map(|name| name.as_str().to_owned()),
+        sources: begin.sources.iter().map(source_of).collect(),
+        server_id: core.catalog.server_id().to_string(),
+    };
+    let writer = Writer::create(BufWriter::new(ingest.manifest_file()?), &header)?;
+    let session = Session::create(core, header, job.clone(), ingest, Assembler::new(writer));
+    let reply = IngestSession {
+        session: session.token().to_vec(),
+        base_digest: base.as_ref().map(|base| base.digest().0.to_vec()).unwrap_or_default(),
+        base_name: base_name.map(|name| name.as_str().to_owned()).unwrap_or_default(),
+        resumed,
+        data_connections: DATA_CONNECTIONS,
+        window_files: WINDOW_FILES,
+        small_file_bytes: SMALL_FILE_BYTES as u32,
+        job_id: job.id.0 as u64,
+        name: name.as_str().to_owned(),
+    };
+    info!(client = client.as_str(), name = reply.name, base = reply.base_name, resumed, "file backup begins");
+    Ok((Begun { session: Arc::new(session), base, job: job.clone() }, reply))
+}
+
+/// Begins the tree: from what an interrupted backup left, else from the newest backup, else empty.
+fn begin_tree(
+    core: &Core,
+    client: &ClientName,
+    base: Option<&BackupName>,
+) -> Result<(storage::Ingest, bool)> {
+    if core.store.incomplete(client)?.is_some() {
+        match core.store.begin(client, &Basis::Resume) {
+            Ok(ingest) => return Ok((ingest, true)),
+            Err(error @ (storage::Error::Corrupt { .. } | storage::Error::Manifest { .. })) => {
+                warn!(client = client.as_str(), %error, "what an interrupted backup left can't be used");
+                core.store.discard_incomplete(client)?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let basis = base.map_or(Basis::Fresh, |name| Basis::Backup(name.clone()));
+    Ok((core.store.begin(client, &basis)?, false))
+}
+
+fn open_base(file: &File) -> Result<Reader> {
+    let file = file.try_clone().map_err(|source| Error::Io { action: "open", path: "the base's manifest".into(), source })?;
+    Ok(Reader::open(file)?)
+}
+
+/// The name for a backup that begins now: the minute in the server's zone, with a number where that is taken.
+fn free_name(core: &Core, client: &ClientName, now: jiff::Timestamp) -> Result<BackupName> {
+    let minute = now.to_zoned(jiff::tz::TimeZone::system()).strftime("%y%m%d-%H%M").to_string();
+    let taken = core.store.backups(client)?;
+    for number in 1..1000u32 {
+        let text = if number == 1 { minute.clone() } else { format!("{minute}-{number}") };
+        let name: BackupName = text.parse()?;
+        if !taken.contains(&name) && core.catalog.backup(client.as_str(), &text).is_err() {
+            return Ok(name);
+        }
+    }
+    Err(Error::Busy { what: format!("the name {minute}"), why: "all its numbers are taken".into() })
+}
+
+fn source_of(source: &wire::v1::SourceInfo) -> Source {
+    Source {
+        name: source.name.clone().into(),
+        path: source.path.clone().into(),
+        consistency: source.consistency.clone(),
+    }
+}

@@ -1,0 +1,337 @@
+//! One data connection of an ingest session: takes frames, writes files, proves every hash.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use manifest::content::{BLOCK_BYTES, BlockHash, BlockHasher, ContentHash, block_count, hash_block};
+use manifest::{Entry, Kind};
+use storage::{FileSink, FileStart};
+use wire::frame::{Frame, FrameReader};
+use wire::v1::{FileEnd, Piece, PieceStart, file_end::Outcome};
+
+use crate::error::{Error, Result};
+use crate::ingest::Session;
+use crate::ingest::announced::Announced;
+
+/// Files that may be begun and not ended on one connection.
+const MAX_OPEN_FILES: usize = 64;
+/// Zeros are hashed in runs of this size.
+const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+
+/// Serves the connection until its end mark.
+pub fn receive<R: std::io::Read>(session: &Arc<Session>, reader: &mut FrameReader<R>) -> Result<()> {
+    let mut open: HashMap<u64, Receiving> = HashMap::new();
+    let mut counted_bytes = 0;
+    loop {
+        let frame = reader.next_frame()?;
+        session.check()?;
+        match frame {
+            Frame::End if open.is_empty() => return Ok(()),
+            Frame::End => return Err(Error::protocol("a data connection ends inside a file")),
+            Frame::Pieces(pieces, mut payload) => {
+                for piece in pieces {
+                    let (bytes, rest) = payload.split_at(piece.len_bytes as usize);
+                    payload = rest;
+                    take_piece(session, &mut open, piece, bytes)?;
+                }
+            }
+        }
+        session.received(reader.received_bytes() - counted_bytes);
+        counted_bytes = reader.received_bytes();
+    }
+}
+
+fn take_piece(
+    session: &Arc<Session>,
+    open: &mut HashMap<u64, Receiving>,
+    piece: Piece,
+    bytes: &[u8],
+) -> Result<()> {
+    let file_id = piece.file_id;
+    match piece.start() {
+        PieceStart::None => {
+            let receiving = open
+                .get_mut(&file_id)
+                .ok_or_else(|| Error::protocol("a piece of a file that was not begun"))?;
+            receiving.take(session, &piece, bytes)?;
+        }
+        start => {
+            if open.len() >= MAX_OPEN_FILES || open.contains_key(&file_id) {
+                return Err(Error::protocol("too many files are open on a data connection"));
+            }
+            let announced = session.files().take(file_id)?;
+            if let Some(end) = whole_file(&piece, start) {
+                return take_whole(session, file_id, announced, end, bytes);
+            }
+            let mut receiving = Receiving::begin(session, announced, start)?;
+            receiving.take(session, &piece, bytes)?;
+            open.insert(file_id, receiving);
+        }
+    }
+    if let Some(end) = piece.end {
+        let receiving = open.remove(&file_id).ok_or_else(|| Error::protocol("a file ends twice"))?;
+        receiving.finish(session, file_id, &end)?;
+    }
+    Ok(())
+}
+
+/// The end of a file that lies in one piece as a whole.
+fn whole_file(piece: &Piece, start: PieceStart) -> Option<&FileEnd> {
+    let end = piece.end.as_ref()?;
+    let whole = start == PieceStart::New
+        && piece.offset_bytes == 0
+        && piece.hole_len_bytes == 0
+        && end.outcome() == Outcome::Complete;
+    whole.then_some(end)
+}
+
+/// Writes a file that came in one piece: most files of most trees.
+fn take_whole(
+    session: &Arc<Session>,
+    file_id: u64,
+    announced: Announced,
+    end: &FileEnd,
+    bytes: &[u8],
+) -> Result<()> {
+    let hashed = if manifest::content::keeps_block_hashes(bytes.len() as u64) {
+        let mut hasher = BlockHasher::new();
+        hasher.update(bytes);
+        let hashed = hasher.finish();
+        (hashed.hash, hashed.block_hashes)
+    } else {
+        (ContentHash::of(bytes), Arc::from([]))
+    };
+    check_hash(&announced, end, hashed.0)?;
+    let entry = final_entry(&announced, end, bytes.len() as u64, hashed.0, hashed.1)?;
+    session.ingest()?.put_small(&announced.slot, &entry, bytes)?;
+    session.complete(file_id, entry)
+}
+
+/// A file that is arriving piece by piece.
+struct Receiving {
+    announced: Announced,
+    sink: FileSink,
+    content: Content,
+    size: u64,
+}
+
+/// What is known of the content so far.
+enum Content {
+    /// All of it comes, by rising offset.
+    New(BlockHasher),
+    /// The base's content, with some blocks replaced.
+    Patch { base_size: u64, base_hash: ContentHash, blocks: Vec<BlockHash>, touched: bool },
+    /// Nothing of it comes: it was unreadable.
+    Dropped,
+}
+
+impl Receiving {
+    fn begin(session: &Arc<Session>, announced: Announced, start: PieceStart) -> Result<Self> {
+        let (content, file_start) = match (start, &announced.base) {
+            (PieceStart::Patch, Some(base)) => match &base.kind {
+                Kind::File { size, hash, block_hashes } => (
+                    Content::Patch {
+                        base_size: *size,
+                        base_hash: *hash,
+                        blocks: block_hashes.to_vec(),
+                        touched: false,
+                    },
+                    FileStart::Patch,
+                ),
+                _ => return Err(Error::protocol("a patch of what is no regular file")),
+            },
+            (PieceStart::Patch, None) => {
+                return Err(Error::protocol("a patch of a file that the base does not have"));
+            }
+            _ => (Content::New(BlockHasher::new()), FileStart::New),
+        };
+        let sink = session.ingest()?.file(&announced.slot, &announced.entry, file_start)?;
+        let size = match &content {
+            Content::Patch { base_size, .. } => *base_size,
+            _ => 0,
+        };
+        Ok(Self { announced, sink, content, size })
+    }
+
+    fn take(&mut self, session: &Arc<Session>, piece: &Piece, bytes: &[u8]) -> Result<()> {
+        // Nothing is written for a file that ends as dropped; its sink is given up at the end.
+        if piece.end.as_ref().is_some_and(|end| end.outcome() == Outcome::Dropped) {
+            self.content = Content::Dropped;
+            return Ok(());
+        }
+        let offset = piece.offset_bytes;
+        let after = offset + bytes.len() as u64;
+        let end = after + piece.hole_len_bytes;
+        if end > largest_size(self.announced.entry.size()) {
+            let path = self.announced.path();
+            return Err(Error::protocol(format!("the content of {path} goes on far beyond its announced size")));
+        }
+        match &mut self.content {
+            Content::New(hasher) => {
+                if !bytes.is_empty() || piece.hole_len_bytes > 0 {
+                    if hasher.size() != offset {
+                        return Err(Error::protocol("the pieces of a file don't follow one another"));
+                    }
+                    hasher.update(bytes);
+                    hash_zeros(session, hasher, piece.hole_len_bytes)?;
+                }
+            }
+            Content::Patch { blocks, touched, .. } => {
+                if end > offset {
+                    *touched = true;
+                    replace_blocks(session, blocks, offset, bytes, piece.hole_len_bytes)?;
+                }
+            }
+            Content::Dropped => return Err(Error::protocol("content for a file that was given up")),
+        }
+        if !bytes.is_empty() {
+            self.sink.write_at(bytes, offset)?;
+        }
+        if piece.hole_len_bytes > 0 {
+            self.sink.punch(after, piece.hole_len_bytes)?;
+        }
+        self.size = self.size.max(end);
+        Ok(())
+    }
+
+    fn finish(self, session: &Arc<Session>, file_id: u64, end: &FileEnd) -> Result<()> {
+        if end.outcome() == Outcome::Dropped || matches!(self.content, Content::Dropped) {
+            drop(self.sink);
+            session.ingest()?.skip(&self.announced.slot, &self.announced.entry.name)?;
+            return session.dropped(file_id);
+        }
+        let announced = self.announced;
+        let (size, hash, blocks) = match self.content {
+            Content::New(hasher) => {
+                let hashed = hasher.finish();
+                (hashed.size, hashed.hash, hashed.block_hashes)
+            }
+            Content::Patch { base_size, base_hash, blocks, touched } => {
+                let size = final_size(&announced, end)?;
+                if !touched && size == base_size {
+                    (size, base_hash, Arc::from(blocks))
+                } else {
+                    patched(&announced, size, blocks)?
+                }
+            }
+            Content::Dropped => return Err(Error::protocol("content for a file that was given up")),
+        };
+        check_hash(&announced, end, hash)?;
+        let entry = final_entry(&announced, end, size, hash, blocks)?;
+        self.sink.finish(&entry)?;
+        session.complete(file_id, entry)
+    }
+}
+
+/// How large a file may turn out that was announced with this size: it may have grown since it was listed.
+fn largest_size(announced: u64) -> u64 {
+    announced.saturating_add(announced.max(1 << 30))
+}
+
+/// The hash of a patched file, from its blocks.
+fn patched(
+    announced: &Announced,
+    size: u64,
+    mut blocks: Vec<BlockHash>,
+) -> Result<(u64, ContentHash, Arc<[BlockHash]>)> {
+    let count = usize::try_from(block_count(size)).map_err(|_| Error::protocol("a file is too large"))?;
+    blocks.truncate(count);
+    let hash = ContentHash::from_blocks(size, &blocks).ok_or_else(|| {
+        Error::protocol(format!("the patch of {} does not cover it", announced.path()))
+    })?;
+    let kept = if manifest::content::keeps_block_hashes(size) { Arc::from(blocks) } else { Arc::from([]) };
+    Ok((size, hash, kept))
+}
+
+/// Replaces the hashes of the blocks that a piece and the hole behind it cover.
+fn replace_blocks(
+    session: &Arc<Session>,
+    blocks: &mut Vec<BlockHash>,
+    offset: u64,
+    bytes: &[u8],
+    hole_len: u64,
+) -> Result<()> {
+    let aligned = offset.is_multiple_of(BLOCK_BYTES)
+        && (hole_len == 0 || (bytes.len() as u64).is_multiple_of(BLOCK_BYTES));
+    if !aligned || blocks.is_empty() {
+        return Err(Error::protocol("a patch is not made of whole blocks"));
+    }
+    let mut index = offset / BLOCK_BYTES;
+    for block in bytes.chunks(BLOCK_BYTES as usize) {
+        set_block(blocks, index, hash_block(index, block))?;
+        index += 1;
+    }
+    let mut left = hole_len;
+    while left > 0 {
+        session.check()?;
+        let len = left.min(BLOCK_BYTES);
+        set_block(blocks, index, zero_block(index, len))?;
+        index += 1;
+        left -= len;
+    }
+    Ok(())
+}
+
+fn zero_block(index: u64, len: u64) -> BlockHash {
+    static ZERO_BLOCK: [u8; BLOCK_BYTES as usize] = [0; BLOCK_BYTES as usize];
+    hash_block(index, &ZERO_BLOCK[..len as usize])
+}
+
+fn set_block(blocks: &mut Vec<BlockHash>, index: u64, hash: BlockHash) -> Result<()> {
+    let index = usize::try_from(index).map_err(|_| Error::protocol("a file is too large"))?;
+    if index > blocks.len() {
+        return Err(Error::protocol("a patch leaves out blocks at the file's end"));
+    }
+    if index == blocks.len() {
+        blocks.push(hash);
+    } else {
+        blocks[index] = hash;
+    }
+    Ok(())
+}
+
+fn hash_zeros(session: &Arc<Session>, hasher: &mut BlockHasher, mut len: u64) -> Result<()> {
+    while len > 0 {
+        session.check()?;
+        let run = len.min(ZEROS.len() as u64);
+        hasher.update(&ZEROS[..run as usize]);
+        len -= run;
+    }
+    Ok(())
+}
+
+fn check_hash(announced: &Announced, end: &FileEnd, hash: ContentHash) -> Result<()> {
+    if end.hash != hash.0 {
+        return Err(Error::WrongHash { path: announced.path() });
+    }
+    Ok(())
+}
+
+/// The size that the client gives a file in the end.
+fn final_size(announced: &Announced, end: &FileEnd) -> Result<u64> {
+    Ok(if end.entry.is_empty() { announced.entry.size() } else { manifest::decode_entry(&end.entry)?.size() })
+}
+
+/// The entry for the manifest: as announced or as corrected, with the content that really came.
+fn final_entry(
+    announced: &Announced,
+    end: &FileEnd,
+    size: u64,
+    hash: ContentHash,
+    block_hashes: Arc<[BlockHash]>,
+) -> Result<Entry> {
+    let mut entry =
+        if end.entry.is_empty() { announced.entry.clone() } else { manifest::decode_entry(&end.entry)? };
+    if entry.name != announced.entry.name {
+        return Err(Error::protocol("a file changes its name while it is sent"));
+    }
+    match &mut entry.kind {
+        Kind::File { size: claimed, .. } if *claimed == size => {}
+        Kind::File { .. } => {
+            return Err(Error::protocol(format!("{} has another size than was said", announced.path())));
+        }
+        _ => return Err(Error::protocol("content for what is no regular file")),
+    }
+    entry.kind = Kind::File { size, hash, block_hashes };
+    Ok(entry)
+}

@@ -1,0 +1,303 @@
+//! What the control stream and the data connections of one ingest session share.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use manifest::assemble::{Assembler, Outcome};
+use manifest::delta::FileId;
+use manifest::{Entry, Header, Summary};
+use parking_lot::{Condvar, Mutex};
+use storage::{Ingest, Store};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::ingest::announced::AnnouncedFiles;
+use crate::ingest::content;
+use crate::jobs::LiveJob;
+use crate::sessions::DataSession;
+
+/// Files that may be announced and not complete.
+pub const WINDOW_FILES: u32 = 16 * 1024;
+/// Data connections of one session.
+pub const DATA_CONNECTIONS: u32 = 4;
+/// Problems that are kept by name; the rest is only counted.
+const KEPT_PROBLEMS: usize = 10_000;
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// The assembler of a manifest that is written to a file.
+pub type ManifestAssembler = Assembler<BufWriter<File>>;
+
+/// An ingest session.
+pub struct Session {
+    core: Arc<Core>,
+    token: [u8; 32],
+    header: Header,
+    job: Arc<LiveJob>,
+    ingest: Mutex<Option<Arc<Ingest>>>,
+    assembler: Mutex<Option<ManifestAssembler>>,
+    files: AnnouncedFiles,
+    progressed: Condvar,
+    failure: Mutex<Option<Error>>,
+    ended: CancellationToken,
+    connections: Mutex<Vec<TcpStream>>,
+    connections_open: AtomicUsize,
+    received_bytes: AtomicU64,
+    problems: Mutex<ProblemList>,
+}
+
+/// The problems of a backup: the first by name, all by count.
+#[derive(Debug, Clone, Default)]
+pub struct ProblemList {
+    /// The first of them.
+    pub kept: Vec<manifest::Problem>,
+    /// All of them.
+    pub count: u64,
+}
+
+impl Session {
+    /// Creates the session of a job.
+    pub fn create(
+        core: &Arc<Core>,
+        header: Header,
+        job: Arc<LiveJob>,
+        ingest: Ingest,
+        assembler: ManifestAssembler,
+        ) -> Self {
+        Self {
+            core: core.clone(),
+            token: rand::random(),
+            header,
+            job,
+            ingest: Mutex::new(Some(Arc::new(ingest))),
+            assembler: Mutex::new(Some(assembler)),
+            files: AnnouncedFiles::default(),
+            progressed: Condvar::new(),
+            failure: Mutex::default(),
+            ended: CancellationToken::new(),
+            connections: Mutex::default(),
+            connections_open: AtomicUsize::new(0),
+            received_bytes: AtomicU64::new(0),
+            problems: Mutex::default(),
+        }
+    }
+
+    /// What binds a data connection to this session.
+    pub fn token(&self) -> &[u8] {
+        &self.token
+    }
+
+    /// The storage that it goes to.
+    pub fn store(&self) -> &Store {
+        &self.core.store
+    }
+
+    /// What the manifest says of the backup as a whole.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The job that this session works for.
+    pub fn job(&self) -> &LiveJob {
+        &self.job
+    }
+
+    /// The files whose content is to come.
+    pub fn files(&self) -> &AnnouncedFiles {
+        &self.files
+    }
+
+    /// The tree that is being made.
+    pub fn ingest(&self) -> Result<Arc<Ingest>> {
+        self.ingest.lock().clone().ok_or(Error::Disconnected)
+    }
+
+    /// Works on the manifest.
+    pub fn assemble<T>(&self, work: impl FnOnce(&mut ManifestAssembler) -> Result<T, manifest::Error>) -> Result<T> {
+        match self.assembler.lock().as_mut() {
+            Some(assembler) => Ok(work(assembler)?),
+            None => Err(Error::Disconnected),
+        }
+    }
+
+    /// Notes that a file is complete, with the entry that the manifest is to have.
+    pub fn complete(&self, file_id: u64, entry: Entry) -> Result<()> {
+        self.settle(file_id, Outcome::Stored(entry))
+    }
+
+    /// Notes that a file does not become part of the backup.
+    pub fn dropped(&self, file_id: u64) -> Result<()> {
+        self.settle(file_id, Outcome::Dropped)
+    }
+
+    fn settle(&self, file_id: u64, outcome: Outcome) -> Result<()> {
+        let mut assembler = self.assembler.lock();
+        let assembler = assembler.as_mut().ok_or(Error::Disconnected)?;
+        assembler.complete(FileId(file_id), outcome)?;
+        if assembler.pending_count() == 0 {
+            self.progressed.notify_all();
+        }
+        Ok(())
+    }
+
+    /// Waits until every announced file is complete.
+    pub fn wait_complete(&self) -> Result<()> {
+        self.files.close();
+        let mut idle_looks = 0;
+        let mut assembler = self.assembler.lock();
+        loop {
+            self.check()?;
+            let pending = assembler.as_ref().ok_or(Error::Disconnected)?.pending_count();
+            if pending == 0 {
+                return Ok(());
+            }
+            // With no connection left, nothing can come; two looks, since the last one may just be closing.
+            idle_looks = if self.connections_open.load(Ordering::Acquire) == 0 { idle_looks + 1 } else { 0 };
+            if idle_looks > 20 {
+                return Err(Error::protocol(format!("the content of {pending} announced files never came")));
+            }
+            self.progressed.wait_for(&mut assembler, LOOK_AGAIN);
+        }
+    }
+
+    /// Adds problems that the client met.
+    pub fn problems(&self, problems: Vec<wire::v1::Problem>) {
+        let mut list = self.problems.lock();
+        for problem in problems {
+            list.count += 1;
+            if list.kept.len() < KEPT_PROBLEMS {
+                list.kept.push(manifest::Problem {
+                    path: problem.path.into(),
+                    kind: problem.kind,
+                    message: problem.message,
+                });
+            }
+        }
+    }
+
+    /// The problems so far.
+    pub fn problem_list(&self) -> ProblemList {
+        self.problems.lock().clone()
+    }
+
+    /// Counts bytes that came over data connections.
+    pub fn received(&self, bytes: u64) {
+        self.received_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that came over data connections.
+    pub fn received_bytes(&self) -> u64 {
+        self.received_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Fails where the session has failed or was cancelled.
+    pub fn check(&self) -> Result<()> {
+        if self.job.cancel.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        if self.ended.is_cancelled() { Err(Error::Disconnected) } else { Ok(()) }
+    }
+
+    /// Ends the session with an error; the first one counts.
+    pub fn fail(&self, error: Error) {
+        self.failure.lock().get_or_insert(error);
+        self.shut_down();
+    }
+
+    /// What ended the session, if something did on a data connection.
+    pub fn failure(&self) -> Option<Error> {
+        self.failure.lock().take()
+    }
+
+    /// Waits until the session has failed.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// Ends the session and its data connections.
+    pub fn shut_down(&self) {
+        self.ended.cancel();
+        self.files.close();
+        for connection in self.connections.lock().drain(..) {
+            // The peer may have closed it already.
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+        self.progressed.notify_all();
+    }
+
+    /// Finishes the manifest and hands the tree over for the commit.
+    pub fn conclude(&self, conclusion: &manifest::Conclusion) -> Result<(Ingest, Summary)> {
+        let assembler = self.assembler.lock().take().ok_or(Error::Disconnected)?;
+        let (summary, _) = assembler.finish(conclusion)?;
+        Ok((self.take_ingest()?, summary))
+    }
+
+    /// Keeps what has arrived for the next run.
+    pub fn suspend(&self) {
+        if let Some(mut assembler) = self.assembler.lock().take()
+            && let Err(error) = assembler.flush_frame()
+        {
+            warn!(client = self.header.client, %error, "the manifest of an interrupted backup could not be kept whole");
+        }
+        match self.take_ingest() {
+            Ok(ingest) => {
+                if let Err(error) = ingest.suspend() {
+                    warn!(client = self.header.client, %error, "an interrupted backup could not be kept");
+                }
+            }
+            Err(error) => debug!(client = self.header.client, %error, "nothing of the interrupted backup is left to keep"),
+        }
+    }
+
+    /// Takes the tree out, waiting for data connections that still use it.
+    fn take_ingest(&self) -> Result<Ingest> {
+        let mut shared = self.ingest.lock().take().ok_or(Error::Disconnected)?;
+        loop {
+            match Arc::try_unwrap(shared) {
+                Ok(ingest) => return Ok(ingest),
+                Err(still_shared) => shared = still_shared,
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl DataSession for Session {
+    fn client(&self) -> &str {
+        &self.header.client
+    }
+
+    fn token(&self) -> &[u8] {
+        &self.token
+    }
+
+    fn base_manifest(&self) -> Option<File> {
+        self.ingest().ok()?.base_manifest()?.try_clone().ok()
+    }
+
+    fn serve(self: Arc<Self>, mut reader: crate::sessions::DataReader) {
+        let open = self.connections_open.fetch_add(1, Ordering::AcqRel);
+        let result = if open >= DATA_CONNECTIONS as usize {
+            Err(Error::protocol("more data connections than the session may have"))
+        } else {
+            self.connections.lock().extend(reader.handle());
+            content::receive(&self, reader.frames())
+        };
+        self.connections_open.fetch_sub(1, Ordering::AcqRel);
+        match result {
+            Ok(()) => {}
+            Err(error) => {
+                if self.check().is_ok() {
+                    warn!(client = self.header.client, error = error.chain(), "a data connection failed");
+                }
+                self.fail(error);
+            }
+        }
+    }
+}
+

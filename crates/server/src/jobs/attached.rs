@@ -1,0 +1,113 @@
+//! The clients that hold a standing connection, and what they have been asked.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use wire::v1::{SampleFile, SampleReply, SampleRequest, SampledFile, ServerCommand, server_command::Command};
+
+use crate::error::{Error, Result};
+
+/// Commands that may wait for a client that is slow to take them.
+const QUEUED_COMMANDS: usize = 16;
+
+/// What a client found when it hashed files of its source anew.
+pub type SampleOutcome = Vec<SampledFile>;
+
+/// The standing connection of a client.
+pub struct Attachment {
+    number: u64,
+    commands: mpsc::Sender<ServerCommand>,
+    samples: Mutex<HashMap<u64, (SampleOutcome, oneshot::Sender<SampleOutcome>)>>,
+    /// Set to end the connection: the client was revoked, or came again.
+    pub detach: CancellationToken,
+}
+
+impl Attachment {
+    /// Sends a command; fails where the connection is gone or the client doesn't take it.
+    pub fn command(&self, command: Command) -> Result<()> {
+        self.commands.try_send(ServerCommand { command: Some(command) }).map_err(|_| Error::Disconnected)
+    }
+
+    /// Takes in a part of an answer.
+    pub fn sampled(&self, reply: SampleReply) {
+        let mut samples = self.samples.lock();
+        if let Some((found, _)) = samples.get_mut(&reply.request_id) {
+            found.extend(reply.files);
+            if reply.last
+                && let Some((found, waiting)) = samples.remove(&reply.request_id)
+            {
+                // The one who asked may be gone: then nobody wants to know.
+                let _ = waiting.send(found);
+            }
+        }
+    }
+}
+
+/// All standing connections by the clients' names.
+#[derive(Default)]
+pub struct Attached {
+    clients: Mutex<HashMap<String, Arc<Attachment>>>,
+    next: AtomicU64,
+}
+
+impl Attached {
+    /// Takes a client in. An older connection of the same client ends: a client that lost its connection comes again
+    /// before the server notices.
+    pub fn attach(&self, client: &str) -> (Arc<Attachment>, mpsc::Receiver<ServerCommand>) {
+        let (commands, receiver) = mpsc::channel(QUEUED_COMMANDS);
+        let attachment = Arc::new(Attachment {
+            number: self.next.fetch_add(1, Ordering::Relaxed),
+            commands,
+            samples: Mutex::default(),
+            detach: CancellationToken::new(),
+        });
+        let before = self.clients.lock().insert(client.to_owned(), attachment.clone());
+        if let Some(before) = before {
+            before.detach.cancel();
+        }
+        (attachment, receiver)
+    }
+
+    /// Takes a connection out, unless another has taken its place.
+    pub fn leave(&self, client: &str, attachment: &Attachment) {
+        let mut clients = self.clients.lock();
+        if clients.get(client).is_some_and(|current| current.number == attachment.number) {
+            clients.remove(client);
+        }
+    }
+
+    /// The standing connection of a client.
+    pub fn get(&self, client: &str) -> Result<Arc<Attachment>> {
+        self.clients.lock().get(client).cloned().ok_or_else(|| Error::Busy {
+            what: format!("client {client}"),
+            why: "it is not connected".into(),
+        })
+    }
+
+    /// Whether a client is connected.
+    pub fn contains(&self, client: &str) -> bool {
+        self.clients.lock().contains_key(client)
+    }
+
+    /// The names of all that are connected.
+    pub fn names(&self) -> Vec<String> {
+        self.clients.lock().keys().cloned().collect()
+    }
+
+    /// Asks a client for fresh hashes of files of its source.
+    pub async fn sample(&self, client: &str, files: Vec<SampleFile>) -> Result<SampleOutcome> {
+        let attachment = self.get(client)?;
+        let request_id = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        attachment.samples.lock().insert(request_id, (Vec::new(), sender));
+        attachment.command(Command::Sample(SampleRequest { request_id, files }))?;
+        tokio::select! {
+            found = receiver => found.map_err(|_| Error::Disconnected),
+            () = attachment.detach.cancelled() => Err(Error::Disconnected),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! What the server is doing: jobs with their progress, and the clients that are connected and can be asked.
+
+mod attached;
+mod board;
+
+pub use attached::{Attached, Attachment};
+pub use board::{Board, LiveJob, finished};

@@ -1,0 +1,32 @@
+//! The server: listeners, trust, jobs, and the order between storage and catalog.
+//!
+//! It alone owns that order: what is committed in the storage comes first, then the catalog's record, then the
+//! `current` link; a deletion begins in the catalog. Blocking work (files, SQLite, data connections) runs on
+//! threads of its own; the asynchronous side only moves messages. It prints nothing and reads no environment.
+
+mod clock;
+mod core;
+mod error;
+mod housekeeping;
+mod ingest;
+mod jobs;
+mod listen;
+mod reconcile;
+mod repair;
+mod removal;
+mod restore;
+mod run;
+mod schedule;
+mod services;
+mod sessions;
+mod settings;
+mod tokens;
+mod trust;
+mod verify;
+
+pub use clock::Clock;
+pub use error::{Error, Result};
+pub use reconcile::{Rebuilt, rebuild_catalog};
+pub use run::{Running, Server};
+pub use settings::{Settings, admin_socket};
+pub use tokens::TokenRequest;

@@ -1,0 +1,12 @@
+//! Where connections come in: the one TCP port, where ALPN tells control connections from data connections, and
+//! the Unix socket of the local administration.
+//!
+//! A connection that does not finish its handshake in time is dropped; how many may be open is bounded.
+
+mod control;
+mod port;
+mod unix;
+
+pub use control::ControlIo;
+pub use port::{DataConnection, serve_port};
+pub use unix::bind_admin_socket;

@@ -1,0 +1,141 @@
+//! At the start: brings catalog and storage together again after a crash, or makes the catalog anew from the
+//! storage alone.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use catalog::{Adoption, BackupFigures, BackupFilter, BackupMode, BackupState, Catalog, NewBackup, Outcome};
+use manifest::Reader;
+use storage::{BackupName, ClientName, Store};
+use tracing::{info, warn};
+
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::removal;
+use crate::settings::Settings;
+
+/// What a rebuilt catalog holds.
+#[derive(Debug, Clone)]
+pub struct Rebuilt {
+    /// Backups taken in.
+    pub backups: u64,
+    /// Clients that they belong to. Their certificates are lost with the catalog: they must enrol anew.
+    pub clients: u64,
+    /// Where the old catalog was put, if there was one.
+    pub set_aside: Option<PathBuf>,
+}
+
+/// Makes the catalog anew from the storage's manifests. No server may be running.
+pub fn rebuild_catalog(settings: &Settings) -> Result<Rebuilt> {
+    let owner = Store::owner(&settings.storage_dir)?;
+    let server_id = owner.as_str().parse().map_err(|_| Error::Corrupt { path: settings.storage_dir.clone() })?;
+    crate::run::create_private_dir(&settings.state_dir)?;
+    let rebuilt = Catalog::rebuild(&settings.state_dir, server_id)?;
+    let store = Store::open(&settings.storage_dir, &crate::run::open_options(settings, owner))?;
+    let mut clients = std::collections::BTreeSet::new();
+    let stored = stored_backups(&store)?;
+    for backup in &stored {
+        rebuilt.catalog.adopt_backup(&record_of(backup))?;
+        clients.insert(backup.client.as_str().to_owned());
+    }
+    Ok(Rebuilt { backups: stored.len() as u64, clients: clients.len() as u64, set_aside: rebuilt.set_aside })
+}
+
+/// A backup that lies in the storage.
+struct StoredBackup {
+    client: ClientName,
+    name: BackupName,
+    manifest: Reader,
+}
+
+/// All backups in the storage. One whose manifest is damaged is left out, and said.
+fn stored_backups(store: &Store) -> Result<Vec<StoredBackup>> {
+    let mut stored = Vec::new();
+    for client in store.clients()? {
+        for name in store.backups(&client)? {
+            match store.open_manifest(&client, &name) {
+                Ok(manifest) => stored.push(StoredBackup { client: client.clone(), name, manifest }),
+                Err(error) => {
+                    warn!(%client, %name, error = Error::from(error).chain(), "a backup's manifest can't be read");
+                }
+            }
+        }
+    }
+    Ok(stored)
+}
+
+/// Takes in backups that were committed in the storage when the server died before the catalog knew, and lets the
+/// catalog forget those that the storage no longer has.
+pub fn adopt(catalog: &Catalog, store: &Store) -> Result<()> {
+    let stored = stored_backups(store)?;
+    for backup in &stored {
+        let record = record_of(backup);
+        if let Adoption::Inserted(_) = catalog.adopt_backup(&record)? {
+            info!(client = record.client, name = record.name, "a backup that the catalog did not know was taken in");
+            store.point_current(&backup.client, &backup.name)?;
+        }
+    }
+    for known in catalog.backups(&BackupFilter::committed())? {
+        let name: BackupName = known.name.parse()?;
+        if !store.backups(&known.client.parse()?)?.contains(&name) {
+            warn!(
+                client = known.client,
+                name = known.name,
+                "the catalog has a backup that the storage does not have; its record is removed"
+            );
+            catalog.begin_delete(&known.client, &known.name)?;
+            catalog.forget_backup(known.id)?;
+        }
+    }
+    Ok(())
+}
+
+/// Finishes deletions that a server before this one began.
+pub fn finish_deletions(core: &Arc<Core>) -> Result<()> {
+    let filter = BackupFilter { state: Some(BackupState::Deleting), ..BackupFilter::default() };
+    for backup in core.catalog.backups(&filter)? {
+        info!(client = backup.client, name = backup.name, "an interrupted deletion goes on");
+        removal::finish(core, &backup)?;
+    }
+    core.housekeeping.refresh();
+    Ok(())
+}
+
+fn record_of(stored: &StoredBackup) -> NewBackup {
+    let (header, conclusion) = (stored.manifest.header(), stored.manifest.conclusion());
+    let totals = stored.manifest.totals();
+    let ms = |time: manifest::Timestamp| {
+        time.secs.saturating_mul(1000).saturating_add(i64::from(time.nanos / 1_000_000))
+    };
+    NewBackup {
+        client: stored.client.as_str().to_owned(),
+        name: stored.name.as_str().to_owned(),
+        kind: catalog::BackupKind::File,
+        mode: match header.kind {
+            manifest::BackupKind::Full => BackupMode::Full,
+            manifest::BackupKind::Incremental => BackupMode::Incremental,
+        },
+        base: header.base.clone(),
+        started_ms: ms(header.started),
+        finished_ms: ms(conclusion.finished),
+        outcome: if conclusion.problem_count == 0 { Outcome::Finished } else { Outcome::WithProblems },
+        figures: BackupFigures {
+            files: totals.files,
+            directories: totals.directories,
+            bytes_logical: totals.bytes,
+            bytes_transferred: 0,
+            bytes_stored_new: None,
+        },
+        digest: stored.manifest.digest().0,
+        problem_count: conclusion.problem_count,
+        problems: conclusion
+            .problems
+            .iter()
+            .map(|problem| catalog::Problem {
+                path: problem.path.to_vec(),
+                kind: problem.kind.clone(),
+                message: problem.message.clone(),
+            })
+            .collect(),
+    }
+}

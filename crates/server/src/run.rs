@@ -1,0 +1,225 @@
+//! Starting and ending a server.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use catalog::Catalog;
+use parking_lot::Mutex;
+use storage::{ServerId, Store};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::housekeeping::Housekeeping;
+use crate::jobs::{Attached, Board};
+use crate::listen::{ControlIo, bind_admin_socket, serve_port};
+use crate::sessions::Sessions;
+use crate::settings::Settings;
+use crate::trust::{Authority, server_config};
+use crate::{reconcile, schedule, services, tokens};
+
+/// How long running jobs may take to stop when the server ends.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+/// Control connections that wait to be served.
+const QUEUED_CONNECTIONS: usize = 64;
+const HTTP2_WINDOW_BYTES: u32 = 4 << 20;
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Starts servers.
+pub struct Server;
+
+/// A server that runs.
+pub struct Running {
+    core: Arc<Core>,
+    tasks: Vec<JoinHandle<()>>,
+    housekeeping: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+impl Server {
+    /// Starts a server: opens state and storage, brings them together, and listens. Must be called within a tokio
+    /// runtime with several threads.
+    ///
+    /// Fails where the state or the storage is used by another server, is not ours, damaged or of a newer version, or
+    /// where the address is taken; then nothing has changed but what a crash had left undone.
+    pub async fn start(settings: Settings, clock: Clock) -> Result<Running> {
+        let listener = TcpListener::bind(settings.listen).await.map_err(|source| Error::Listen {
+            address: settings.listen.to_string(),
+            source,
+        })?;
+        let local_address = listener.local_addr().map_err(|source| Error::Listen {
+            address: settings.listen.to_string(),
+            source,
+        })?;
+        let opening = tokio::task::spawn_blocking(move || open(settings, clock, local_address));
+        let (core, housekeeping) = opening.await.map_err(|_| Error::Cancelled)??;
+        let admin = bind_admin_socket(&core.settings.admin_socket())?;
+        let tls = server_config(&core.authority, &core.settings.host_names)?;
+        let tasks = serve(&core, listener, admin, tls);
+        info!(listen = %core.local_address, storage = %core.settings.storage_dir.display(), "server runs");
+        Ok(Running { core, tasks, housekeeping: Mutex::new(Some(housekeeping)) })
+    }
+}
+
+impl Running {
+    /// The address that the server listens on.
+    pub fn local_address(&self) -> std::net::SocketAddr {
+        self.core.local_address
+    }
+
+    /// Makes an enrolment token.
+    pub fn create_token(&self, request: &tokens::TokenRequest) -> Result<wire::token::Token> {
+        tokens::create(&self.core, request).map(|(token, _)| token)
+    }
+
+    /// Ends the server: jobs are asked to stop and keep what they have, then state and storage are closed.
+    pub async fn shut_down(self) {
+        self.core.board.cancel_all();
+        let stopped = async {
+            while self.core.board.len() > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(STOP_TIMEOUT, stopped).await.is_err() {
+            warn!("jobs did not stop in time; they are taken up by the next run");
+        }
+        self.core.shutdown.cancel();
+        for task in self.tasks {
+            task.abort();
+            // An aborted task has nothing to say.
+            let _ = task.await;
+        }
+        self.core.housekeeping.end();
+        if let Some(thread) = self.housekeeping.lock().take() {
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+        // A socket that nobody listens on would only confuse.
+        let _ = fs::remove_file(self.core.settings.admin_socket());
+        info!("server ended");
+    }
+}
+
+/// How the storage is to be used.
+pub(crate) fn open_options(settings: &Settings, server: ServerId) -> storage::OpenOptions {
+    storage::OpenOptions { server, pooling: settings.pool, compression: settings.compression }
+}
+
+/// Opens the storage, or creates it where there is none.
+fn open_storage(settings: &Settings, server: ServerId) -> Result<Store> {
+    let options = open_options(settings, server);
+    match Store::open(&settings.storage_dir, &options) {
+        Err(storage::Error::Missing { .. } | storage::Error::NotAStorage { .. }) => {
+            let create = storage::CreateOptions { open: options, backend: settings.backend };
+            Ok(Store::create(&settings.storage_dir, &create)?)
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// Says what the storage had to put right.
+fn tell_recovery(store: &Store) {
+    let recovered = store.recovered();
+    for (client, name) in &recovered.completed {
+        info!(%client, %name, "the commit of a backup was completed");
+    }
+    for client in &recovered.resumable {
+        info!(%client, "an interrupted backup is there to be taken up");
+    }
+    for (client, error) in &recovered.problems {
+        warn!(%client, %error, "something in the storage could not be put right");
+    }
+}
+
+fn open(
+    settings: Settings,
+    clock: Clock,
+    local_address: std::net::SocketAddr,
+) -> Result<(Arc<Core>, std::thread::JoinHandle<()>)> {
+    create_private_dir(&settings.state_dir)?;
+    let catalog = Arc::new(Catalog::create_or_open(&settings.state_dir)?);
+    let authority = Authority::open_or_create(&settings.state_dir.join("trust"))?;
+    let store = Arc::new(open_storage(&settings, catalog.server_id().to_string().parse()?)?);
+    tell_recovery(&store);
+    reconcile::adopt(&catalog, &store)?;
+    let board = Board::create(catalog.clone(), clock.clone())?;
+    let (housekeeping, thread) = Housekeeping::start(store.clone(), catalog.clone())
+        .map_err(|source| Error::Io { action: "start a thread for", path: "housekeeping".into(), source })?;
+    let core = Arc::new(Core {
+        settings,
+        catalog,
+        store,
+        authority,
+        board,
+        attached: Attached::default(),
+        sessions: Arc::default(),
+        housekeeping,
+        clock,
+        shutdown: CancellationToken::new(),
+        local_address,
+    });
+    reconcile::finish_deletions(&core)?;
+    Ok((core, thread))
+}
+
+pub(crate) fn create_private_dir(dir: &Path) -> Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|source| Error::io("create", dir, source))
+}
+
+fn serve(
+    core: &Arc<Core>,
+    listener: TcpListener,
+    admin: UnixListener,
+    tls: Arc<rustls::ServerConfig>,
+) -> Vec<JoinHandle<()>> {
+    let (control, incoming) = mpsc::channel(QUEUED_CONNECTIONS);
+    let sessions: Arc<Sessions> = core.sessions.clone();
+    let port = serve_port(listener, tls, control.clone(), Arc::new(move |data| sessions.admit(data)));
+    let socket = serve_admin(admin, control);
+    let services = tonic::transport::Server::builder()
+        .initial_stream_window_size(HTTP2_WINDOW_BYTES)
+        .initial_connection_window_size(HTTP2_WINDOW_BYTES * 2)
+        .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+        .add_routes(services::routes(core.clone()))
+        .serve_with_incoming(ReceiverStream::new(incoming));
+    let grpc = async move {
+        if let Err(error) = services.await {
+            warn!(%error, "serving control connections ended");
+        }
+    };
+    vec![
+        tokio::spawn(port),
+        tokio::spawn(socket),
+        tokio::spawn(grpc),
+        tokio::spawn(schedule::run(core.clone())),
+    ]
+}
+
+async fn serve_admin(listener: UnixListener, control: mpsc::Sender<std::io::Result<ControlIo>>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                if control.send(Ok(ControlIo::Unix(stream))).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                warn!(%error, "a connection to the administration socket could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Who calls, and what that caller may do. Asked anew on every call, so that a revocation counts at once.
+
+use std::net::SocketAddr;
+
+use catalog::Identity;
+use tonic::{Request, Status};
+use wire::v1::BackupRef;
+
+use crate::core::Core;
+use crate::trust::Peer;
+
+/// A caller that the server knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// The local administrator.
+    Admin,
+    /// An enrolled client that was not revoked.
+    Client(String),
+}
+
+impl Caller {
+    /// The caller of a request; refuses who is not enrolled or was revoked.
+    pub fn of<T>(core: &Core, request: &Request<T>) -> Result<Self, Status> {
+        let peer = match request.extensions().get::<Peer>() {
+            Some(Peer::Admin) => return Ok(Self::Admin),
+            Some(Peer::Client(peer)) => peer,
+            Some(Peer::Anonymous(address)) => {
+                tracing::warn!(%address, "a call without a client certificate was refused");
+                return Err(Status::unauthenticated("this call needs a client certificate; enrol first"));
+            }
+            None => return Err(Status::unauthenticated("the connection has no peer")),
+        };
+        match core.catalog.identify(&peer.fingerprint).map_err(crate::error::Error::from)? {
+            Identity::Active(client) if client.name == peer.name => Ok(Self::Client(client.name)),
+            Identity::Active(_) | Identity::Unknown => {
+                tracing::warn!(address = %peer.address, client = peer.name, "an unknown client was refused");
+                Err(Status::unauthenticated("this server does not know this client; enrol it with a new token"))
+            }
+            Identity::Revoked { client } => {
+                tracing::warn!(address = %peer.address, client, "a revoked client was refused");
+                Err(Status::unauthenticated(format!("the certificate of client {client} was revoked")))
+            }
+        }
+    }
+
+    /// The client that calls; refuses the administrator.
+    pub fn client(self) -> Result<String, Status> {
+        match self {
+            Self::Client(name) => Ok(name),
+            Self::Admin => Err(Status::permission_denied("only a client can do this")),
+        }
+    }
+
+    /// Refuses everybody but the administrator.
+    pub fn admin(self) -> Result<(), Status> {
+        match self {
+            Self::Admin => Ok(()),
+            Self::Client(_) => Err(Status::permission_denied(
+                "only the administrator can do this, on the server's machine",
+            )),
+        }
+    }
+
+    /// The client that a call is about: a client's own where it names none, and no other.
+    pub fn about(&self, named: &str) -> Result<String, Status> {
+        match self {
+            Self::Client(own) if named.is_empty() || named == own => Ok(own.clone()),
+            Self::Client(own) => {
+                tracing::warn!(client = own, asked_for = named, "a client asked for another's backups");
+                Err(Status::permission_denied("a client may only see its own backups"))
+            }
+            Self::Admin if named.is_empty() => {
+                Err(Status::invalid_argument("name the client: CLIENT/BACKUP"))
+            }
+            Self::Admin => Ok(named.to_owned()),
+        }
+    }
+}
+
+/// Where a request came from, for the log.
+pub fn address_of<T>(request: &Request<T>) -> Option<SocketAddr> {
+    match request.extensions().get::<Peer>()? {
+        Peer::Admin => None,
+        Peer::Client(peer) => Some(peer.address),
+        Peer::Anonymous(address) => Some(*address),
+    }
+}
+
+/// The catalog's record of the committed backup that a reference means.
+pub fn resolve(core: &Core, caller: &Caller, reference: &BackupRef) -> Result<catalog::Backup, Status> {
+    let client = caller.about(&reference.client)?;
+    if reference.name.is_empty() || reference.name == "latest" || reference.name == "current" {
+        let filter = catalog::BackupFilter::committed_of(&client);
+        let newest = core.catalog.newest_backup(&filter).map_err(crate::error::Error::from)?;
+        return newest.ok_or_else(|| Status::not_found(format!("client {client} has no backup yet")));
+    }
+    let backup = core.catalog.backup(&client, &reference.name).map_err(|error| match error {
+        catalog::Error::UnknownBackup { .. } | catalog::Error::UnknownClient { .. } => {
+            Status::not_found(error.to_string())
+        }
+        error => crate::error::Error::from(error).into(),
+    })?;
+    if backup.state == catalog::BackupState::Deleting {
+        return Err(Status::not_found(format!("backup {client}/{} is being deleted", backup.name)));
+    }
+    Ok(backup)
+}

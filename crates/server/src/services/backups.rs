@@ -1,0 +1,212 @@
+//! The service for backups: ingest and restore streams, views, and the jobs that a caller can start.
+
+mod follow;
+mod streams;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use catalog::{BackupFilter, JobKind};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+use tracing::info;
+use wire::v1::backups_server::Backups;
+use wire::v1::{
+    BackupDetail, BackupRef, BrowseReply, BrowseRequest, DeleteReply, DiffReply, DiffRequest, IngestReply,
+    IngestRequest, JobEvent, ListReply, ListRequest, ManifestChunk, ManifestRequest, RestoreReply, RestoreRequest,
+    SourceInfo, StartRequest, VerifyRequest,
+};
+
+use crate::core::Core;
+use crate::error::Error;
+use crate::services::access::{Caller, resolve};
+use crate::services::views;
+use crate::{removal, schedule, verify};
+
+/// Messages that wait for a caller that is slow to take them.
+const QUEUED_REPLIES: usize = 16;
+
+/// Answers all that is about backups.
+pub struct Service {
+    core: Arc<Core>,
+}
+
+impl Service {
+    /// Creates the service.
+    pub fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+}
+
+type Replies<T> = Pin<Box<dyn tokio_stream::Stream<Item = Result<T, Status>> + Send>>;
+
+fn replies<T: Send + 'static>() -> (mpsc::Sender<Result<T, Status>>, Response<Replies<T>>) {
+    let (sender, receiver) = mpsc::channel(QUEUED_REPLIES);
+    (sender, Response::new(Box::pin(ReceiverStream::new(receiver))))
+}
+
+#[tonic::async_trait]
+impl Backups for Service {
+    type FileBackupStream = Replies<IngestReply>;
+    type FetchManifestStream = Replies<ManifestChunk>;
+    type RestoreStream = Replies<RestoreReply>;
+    type BrowseStream = Replies<BrowseReply>;
+    type DiffStream = Replies<DiffReply>;
+    type StartStream = Replies<JobEvent>;
+    type VerifyStream = Replies<JobEvent>;
+
+    async fn file_backup(
+        &self,
+        request: Request<Streaming<IngestRequest>>,
+    ) -> Result<Response<Self::FileBackupStream>, Status> {
+        let client = Caller::of(&self.core, &request)?.client()?;
+        let (sender, response) = replies();
+        tokio::spawn(streams::ingest(self.core.clone(), client, request.into_inner(), sender));
+        Ok(response)
+    }
+
+    async fn fetch_manifest(
+        &self,
+        request: Request<ManifestRequest>,
+    ) -> Result<Response<Self::FetchManifestStream>, Status> {
+        let caller = Caller::of(&self.core, &request)?;
+        let file = streams::manifest_file(&self.core, &caller, request.into_inner())?;
+        let (sender, response) = replies();
+        tokio::task::spawn_blocking(move || streams::send_manifest(&file, &sender));
+        Ok(response)
+    }
+
+    async fn restore(
+        &self,
+        request: Request<Streaming<RestoreRequest>>,
+    ) -> Result<Response<Self::RestoreStream>, Status> {
+        let caller = Caller::of(&self.core, &request)?;
+        let (sender, response) = replies();
+        tokio::spawn(streams::restore(self.core.clone(), caller, request.into_inner(), sender));
+        Ok(response)
+    }
+
+    async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListReply>, Status> {
+        let caller = Caller::of(&self.core, &request)?;
+        let asked = request.into_inner().client;
+        let filter = match (&caller, asked.is_empty()) {
+            (Caller::Admin, true) => BackupFilter::committed(),
+            _ => BackupFilter::committed_of(&caller.about(&asked)?),
+        };
+        if let Some(client) = &filter.client {
+            self.core.catalog.client(client).map_err(not_found)?;
+        }
+        let backups = self.core.catalog.backups(&filter).map_err(Error::from)?;
+        Ok(Response::new(ListReply { backups: backups.iter().map(views::backup_info).collect() }))
+    }
+
+    async fn show(&self, request: Request<BackupRef>) -> Result<Response<BackupDetail>, Status> {
+        let caller = Caller::of(&self.core, &request)?;
+        let backup = resolve(&self.core, &caller, request.get_ref())?;
+        let core = self.core.clone();
+        blocking(move || {
+            let tree = streams::open(&core, &backup)?;
+            let manifest = tree.manifest();
+            let conclusion = manifest.conclusion();
+            let sources = manifest.header().sources.iter().map(|source| SourceInfo {
+                name: source.name.to_vec(),
+                path: source.path.to_vec(),
+                consistency: source.consistency.clone(),
+            });
+            Ok(BackupDetail {
+                info: Some(views::backup_info(&backup)),
+                sources: sources.collect(),
+                problems: conclusion.problems.iter().map(views::problem).collect(),
+                location: match caller {
+                    Caller::Admin => core.location(&backup).display().to_string(),
+                    Caller::Client(_) => String::new(),
+                },
+            })
+        })
+        .await
+        .map(Response::new)
+    }
+
+    async fn browse(&self, request: Request<BrowseRequest>) -> Result<Response<Self::BrowseStream>, Status> {
+        let caller = Caller::of(&self.core, &request)?;
+        let request = request.into_inner();
+        let backup = resolve(&self.core, &caller, &request.backup.clone().unwrap_or_default())?;
+        let core = self.core.clone();
+        let (sender, response) = replies();
+        tokio::task::spawn_blocking(move || streams::browse(&core, &backup, &request, &sender));
+        Ok(response)
+    }
+
+    async fn diff(&self, request: Request<DiffRequest>) -> Result<Response<Self::DiffStream>, Status> {
+        let caller = Caller::of(&self.core, &request)?;
+        let request = request.into_inner();
+        let from = resolve(&self.core, &caller, &request.from.unwrap_or_default())?;
+        let to = resolve(&self.core, &caller, &request.to.unwrap_or_default())?;
+        let core = self.core.clone();
+        let (sender, response) = replies();
+        tokio::task::spawn_blocking(move || streams::diff(&core, &from, &to, &sender));
+        Ok(response)
+    }
+
+    async fn start(&self, request: Request<StartRequest>) -> Result<Response<Self::StartStream>, Status> {
+        let caller = Caller::of(&self.core, &request)?;
+        let request = request.into_inner();
+        let client = caller.about(&request.client)?;
+        self.core.catalog.client(&client).map_err(not_found)?;
+        let job = schedule::start(&self.core, &client, request.mode())?;
+        info!(job = %job.id, client, ?caller, "a file backup was asked for");
+        let (sender, response) = replies();
+        tokio::spawn(follow::follow(job, request.detach, sender));
+        Ok(response)
+    }
+
+    async fn verify(&self, request: Request<VerifyRequest>) -> Result<Response<Self::VerifyStream>, Status> {
+        let caller = Caller::of(&self.core, &request)?;
+        let request = request.into_inner();
+        let backup = resolve(&self.core, &caller, &request.backup.unwrap_or_default())?;
+        let percent = request.source_percent;
+        if !(0.0..=100.0).contains(&percent) {
+            return Err(Status::invalid_argument("the share of the source is a percentage from 0 to 100"));
+        }
+        if percent > 0.0 {
+            self.core.attached.get(&backup.client)?;
+        }
+        let job = self.core.board.queue(JobKind::Verify, &backup.client, Some(backup.name.clone()))?;
+        let (sender, response) = replies();
+        tokio::spawn(follow::follow(job.clone(), false, sender));
+        let core = self.core.clone();
+        if percent > 0.0 {
+            tokio::spawn(verify::verify_source(core, job, backup, percent));
+        } else {
+            tokio::task::spawn_blocking(move || verify::verify(&core, &job, &backup));
+        }
+        Ok(response)
+    }
+
+    async fn delete(&self, request: Request<BackupRef>) -> Result<Response<DeleteReply>, Status> {
+        let caller = Caller::of(&self.core, &request)?;
+        caller.clone().admin()?;
+        let backup = resolve(&self.core, &caller, request.get_ref())?;
+        let core = self.core.clone();
+        blocking(move || removal::delete(&core, &backup)).await?;
+        Ok(Response::new(DeleteReply {}))
+    }
+}
+
+fn not_found(error: catalog::Error) -> Status {
+    match error {
+        catalog::Error::UnknownClient { .. } => Status::not_found(error.to_string()),
+        error => Error::from(error).into(),
+    }
+}
+
+/// Runs blocking work beside the asynchronous side.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Status> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(Status::internal("the work was given up")),
+    }
+}

@@ -1,0 +1,33 @@
+//! The gRPC services: who may call what, and the translation between messages and the parts that do the work.
+
+mod access;
+mod admin;
+mod backups;
+mod control;
+mod enrolment;
+pub(crate) mod views;
+
+use std::sync::Arc;
+
+use tonic::service::Routes;
+use wire::MAX_MESSAGE_BYTES;
+use wire::v1::admin_server::AdminServer;
+use wire::v1::backups_server::BackupsServer;
+use wire::v1::control_server::ControlServer;
+use wire::v1::enrolment_server::EnrolmentServer;
+
+use crate::core::Core;
+
+/// All services. Which peer may call which is decided call by call.
+pub fn routes(core: Arc<Core>) -> Routes {
+    let backups = BackupsServer::new(backups::Service::new(core.clone()))
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    let control = ControlServer::new(control::Service::new(core.clone()))
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    Routes::new(EnrolmentServer::new(enrolment::Service::new(core.clone())))
+        .add_service(control)
+        .add_service(backups)
+        .add_service(AdminServer::new(admin::Service::new(core)))
+}

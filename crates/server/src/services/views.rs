@@ -1,0 +1,68 @@
+//! The catalog's and the manifest's records as messages.
+
+use manifest::{Entry, Kind};
+use wire::v1::{BackupInfo, BackupMode, EntryView, Problem};
+
+/// A backup's record.
+pub fn backup_info(backup: &catalog::Backup) -> BackupInfo {
+    BackupInfo {
+        client: backup.client.clone(),
+        name: backup.name.clone(),
+        kind: backup.kind.to_string(),
+        mode: match backup.mode {
+            catalog::BackupMode::Full => BackupMode::Full,
+            catalog::BackupMode::Incremental => BackupMode::Incremental,
+        }
+        .into(),
+        outcome: backup.outcome.to_string(),
+        started_ms: backup.started_ms,
+        finished_ms: backup.finished_ms,
+        files: backup.figures.files,
+        directories: backup.figures.directories,
+        bytes_logical: backup.figures.bytes_logical,
+        bytes_transferred: backup.figures.bytes_transferred,
+        problems: backup.problem_count,
+        base: backup.base.clone().unwrap_or_default(),
+        digest: backup.digest.to_vec(),
+    }
+}
+
+/// A problem from a manifest.
+pub fn problem(problem: &manifest::Problem) -> Problem {
+    Problem { path: problem.path.to_vec(), kind: problem.kind.clone(), message: problem.message.clone() }
+}
+
+/// An entry of a manifest.
+pub fn entry(directory: &[u8], entry: &Entry) -> EntryView {
+    let metadata = &entry.metadata;
+    let target = match &entry.kind {
+        Kind::Symlink { target } | Kind::HardLink { target } => target.to_vec(),
+        _ => Vec::new(),
+    };
+    EntryView {
+        path: manifest::join_path(directory, &entry.name).into(),
+        kind: kind(&entry.kind).into(),
+        mode: metadata.mode,
+        uid: metadata.uid,
+        gid: metadata.gid,
+        user: metadata.user.as_deref().unwrap_or_default().into(),
+        group: metadata.group.as_deref().unwrap_or_default().into(),
+        size: entry.size(),
+        mtime_s: metadata.mtime.secs,
+        mtime_ns: metadata.mtime.nanos,
+        target,
+        hash: entry.hash().map(|hash| hash.0.to_vec()).unwrap_or_default(),
+    }
+}
+
+fn kind(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::File { .. } => "file",
+        Kind::Directory => "directory",
+        Kind::Symlink { .. } => "symlink",
+        Kind::HardLink { .. } => "hard link",
+        Kind::Fifo => "fifo",
+        Kind::CharDevice { .. } => "character device",
+        Kind::BlockDevice { .. } => "block device",
+    }
+}

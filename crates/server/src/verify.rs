@@ -1,0 +1,280 @@
+//! Checks a backup: its files against its manifest, or a sample of it against the client's own files.
+
+use std::io::Read as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use catalog::{Backup, JobEnd};
+use manifest::content::ContentHash;
+use manifest::{Entry, Kind, Reader};
+use parking_lot::Mutex;
+use rand::RngExt as _;
+use storage::{BackupName, BackupTree, ClientName};
+use wire::v1::sampled_file::Outcome as Sampled;
+use wire::v1::{Problem, Progress, SampleFile, SampledFile};
+
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::jobs::{LiveJob, finished};
+
+/// Files that wait for a thread that hashes.
+const QUEUED_FILES: usize = 1024;
+/// Problems that are told one by one.
+const TOLD_PROBLEMS: usize = 1000;
+/// Files that a client is asked for at a time.
+const SAMPLE_BATCH: usize = 2000;
+const READ_BYTES: usize = 256 * 1024;
+const TELL_EVERY: Duration = Duration::from_millis(300);
+
+/// Rehashes every file of a backup against its manifest, blocking, and ends the job.
+pub fn verify(core: &Arc<Core>, job: &Arc<LiveJob>, backup: &Backup) {
+    let checked = core.board.begin(job).and_then(|()| check(core, job, backup));
+    conclude(core, job, checked, |files| format!("{files} files hold what the manifest says"));
+}
+
+/// Compares a sample of a backup with fresh hashes of the client's files, and ends the job.
+pub async fn verify_source(core: Arc<Core>, job: Arc<LiveJob>, backup: Backup, percent: f64) {
+    let checked = match core.board.begin(&job) {
+        Ok(()) => sample(&core, &job, &backup, percent).await,
+        Err(error) => Err(error),
+    };
+    conclude(&core, &job, checked, |files| format!("{files} files of the source have the backup's content"));
+}
+
+fn conclude(
+    core: &Core,
+    job: &LiveJob,
+    checked: Result<(u64, Vec<Problem>)>,
+    message: impl FnOnce(u64) -> String,
+) {
+    match checked {
+        Ok((files, problems)) => {
+            let text = match problems.len() {
+                0 => message(files),
+                count => format!("{count} of {files} files checked have problems"),
+            };
+            core.board.end(job, JobEnd::Done, finished(text, problems));
+        }
+        Err(error) => core.board.fail(job, &error),
+    }
+}
+
+struct Check<'a> {
+    tree: &'a BackupTree,
+    job: &'a LiveJob,
+    files: AtomicU64,
+    bytes: AtomicU64,
+    problems: Mutex<Vec<Problem>>,
+}
+
+fn check(core: &Core, job: &Arc<LiveJob>, backup: &Backup) -> Result<(u64, Vec<Problem>)> {
+    let tree = open(core, backup)?;
+    let manifest = tree.manifest();
+    let totals = *manifest.totals();
+    let check = Check {
+        tree: &tree,
+        job,
+        files: AtomicU64::new(0),
+        bytes: AtomicU64::new(0),
+        problems: Mutex::default(),
+    };
+    let (send, receive) = crossbeam_channel::bounded::<(Box<[u8]>, Entry)>(QUEUED_FILES);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| -> Result<()> {
+        for _ in 0..threads {
+            let (receive, check) = (receive.clone(), &check);
+            scope.spawn(move || {
+                let mut buffer = vec![0; READ_BYTES];
+                while let Ok((path, entry)) = receive.recv() {
+                    check.file(&path, &entry, &mut buffer);
+                }
+            });
+        }
+        drop(receive);
+        let mut told = Instant::now();
+        for record in manifest.records() {
+            let record = record?;
+            check.directory(&record.path);
+            for entry in record.entries {
+                if job.cancel.is_cancelled() {
+                    return Err(Error::Cancelled);
+                }
+                let path = manifest::join_path(&record.path, &entry.name);
+                send.send((path, entry)).map_err(|_| Error::Cancelled)?;
+            }
+            if told.elapsed() > TELL_EVERY {
+                told = Instant::now();
+                check.tell(totals.files, totals.bytes);
+            }
+        }
+        drop(send);
+        Ok(())
+    })?;
+    Ok((check.files.into_inner(), check.problems.into_inner()))
+}
+
+impl Check<'_> {
+    fn tell(&self, files_total: u64, bytes_total: u64) {
+        self.job.progress(Progress {
+            phase: "verifying".into(),
+            files_done: self.files.load(Ordering::Relaxed),
+            files_total,
+            bytes_done: self.bytes.load(Ordering::Relaxed),
+            bytes_total,
+            ..Progress::default()
+        });
+    }
+
+    fn directory(&self, path: &[u8]) {
+        if let Err(error) = self.tree.open_directory(path) {
+            self.problem(path, "missing", Error::from(error).chain());
+        }
+    }
+
+    fn file(&self, path: &[u8], entry: &Entry, buffer: &mut [u8]) {
+        match &entry.kind {
+            Kind::File { size, hash, .. } => {
+                self.files.fetch_add(1, Ordering::Relaxed);
+                match self.hash(path, buffer) {
+                    Ok((found, _)) if found == *hash => {}
+                    Ok((_, found)) if found != *size => {
+                        self.problem(path, "content", format!("has {found} bytes, the manifest says {size}"));
+                    }
+                    Ok(_) => self.problem(path, "content", "does not have the manifest's hash".into()),
+                    Err(error) => self.problem(path, "unreadable", error.chain()),
+                }
+            }
+            Kind::Symlink { target } => match self.link(path) {
+                Ok(found) if found == *target => {}
+                Ok(_) => self.problem(path, "content", "points elsewhere than the manifest says".into()),
+                Err(error) => self.problem(path, "unreadable", error.chain()),
+            },
+            Kind::Directory | Kind::HardLink { .. } | Kind::Fifo => {}
+            Kind::CharDevice { .. } | Kind::BlockDevice { .. } => {}
+        }
+    }
+
+    fn link(&self, path: &[u8]) -> Result<Box<[u8]>> {
+        let missing = || Error::NotFound { what: "link", name: String::from_utf8_lossy(path).into_owned() };
+        let (parent, name) = manifest::split_path(path).ok_or_else(missing)?;
+        self.tree.open_directory(parent)?.read_link(name).map_err(|_| missing())
+    }
+
+    fn hash(&self, path: &[u8], buffer: &mut [u8]) -> Result<(ContentHash, u64)> {
+        let mut file = self.tree.open_file(path)?;
+        let mut hasher = manifest::content::BlockHasher::new();
+        loop {
+            if self.job.cancel.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let len = file.read(buffer).map_err(|source| Error::Io {
+                action: "read",
+                path: String::from_utf8_lossy(path).into_owned().into(),
+                source,
+            })?;
+            if len == 0 {
+                let hashed = hasher.finish();
+                return Ok((hashed.hash, hashed.size));
+            }
+            hasher.update(&buffer[..len]);
+            self.bytes.fetch_add(len as u64, Ordering::Relaxed);
+        }
+    }
+
+    fn problem(&self, path: &[u8], kind: &str, message: String) {
+        let mut problems = self.problems.lock();
+        if problems.len() < TOLD_PROBLEMS {
+            problems.push(Problem { path: path.to_vec(), kind: kind.into(), message });
+        }
+    }
+}
+
+fn open(core: &Core, backup: &Backup) -> Result<BackupTree> {
+    let (client, name): (ClientName, BackupName) = (backup.client.parse()?, backup.name.parse()?);
+    Ok(core.store.open_backup(&client, &name)?)
+}
+
+async fn sample(core: &Arc<Core>, job: &LiveJob, backup: &Backup, percent: f64) -> Result<(u64, Vec<Problem>)> {
+    let tree = open(core, backup)?;
+    let picked = tokio::task::spawn_blocking(move || pick(tree.manifest(), percent))
+        .await
+        .map_err(|_| Error::Cancelled)??;
+    let mut problems = Vec::new();
+    let mut hashed = 0;
+    for batch in picked.chunks(SAMPLE_BATCH) {
+        let files = batch.iter().map(|(file, _)| file.clone()).collect();
+        let found = tokio::select! {
+            found = core.attached.sample(&backup.client, files) => found?,
+            () = job.cancel.cancelled() => return Err(Error::Cancelled),
+        };
+        compare(batch, &found, &mut hashed, &mut problems);
+        job.progress(Progress {
+            phase: "comparing with the source".into(),
+            files_done: hashed,
+            files_total: picked.len() as u64,
+            ..Progress::default()
+        });
+    }
+    Ok((hashed, problems))
+}
+
+/// A random share of a backup's files, at least one.
+fn pick(manifest: &Reader, percent: f64) -> Result<Vec<(SampleFile, ContentHash)>> {
+    let share = (percent / 100.0).clamp(0.0, 1.0);
+    let mut random = rand::rng();
+    let mut picked = Vec::new();
+    let mut spare = None;
+    for record in manifest.records() {
+        let record = record?;
+        for entry in &record.entries {
+            let Kind::File { size, hash, .. } = entry.kind else { continue };
+            let file = SampleFile {
+                path: manifest::join_path(&record.path, &entry.name).into(),
+                size,
+                mtime_s: entry.metadata.mtime.secs,
+                mtime_ns: entry.metadata.mtime.nanos,
+            };
+            if random.random_bool(share) {
+                picked.push((file, hash));
+            } else {
+                spare.get_or_insert((file, hash));
+            }
+        }
+    }
+    if picked.is_empty() {
+        picked.extend(spare);
+    }
+    Ok(picked)
+}
+
+/// Compares what the client found; files that have changed since the backup say nothing.
+fn compare(
+    asked: &[(SampleFile, ContentHash)],
+    found: &[SampledFile],
+    hashed: &mut u64,
+    problems: &mut Vec<Problem>,
+) {
+    let by_path: std::collections::HashMap<&[u8], &SampledFile> =
+        found.iter().map(|file| (file.path.as_slice(), file)).collect();
+    for (file, hash) in asked {
+        let problem = match by_path.get(file.path.as_slice()) {
+            None => Some(("no answer", "the client did not answer for it".to_owned())),
+            Some(found) => match found.outcome() {
+                Sampled::Changed | Sampled::Missing => continue,
+                Sampled::Unreadable => Some(("unreadable", found.reason.clone())),
+                Sampled::Hashed if found.hash == hash.0 => None,
+                Sampled::Hashed => Some((
+                    "content",
+                    "the source has the backup's size and time, but other content".to_owned(),
+                )),
+            },
+        };
+        *hashed += 1;
+        if let Some((kind, message)) = problem
+            && problems.len() < TOLD_PROBLEMS
+        {
+            problems.push(Problem { path: file.path.clone(), kind: kind.into(), message });
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Beginning a backup: its directory, its tree, its manifest, and what it grows from.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use file_tree::Dir;
+use parking_lot::Mutex;
+
+use super::structure::Structure;
+use super::tally::Tally;
+use super::{BaseTree, Basis, Growing, Ingest};
+use crate::attributes::Attributes;
+use crate::backend::Growth;
+use crate::crash;
+use crate::error::{During as _, Error, Result};
+use crate::incomplete::{OldBase, Resumption, State, TREE, boot_id, next_generation, take_base};
+use crate::layout::manifest_file;
+use crate::names::{BackupName, ClientName};
+use crate::pool::PoolList;
+use crate::store::Shared;
+use crate::tree::TreeRoot;
+use crate::usage::Claim;
+use crate::watermark::Watermark;
+
+impl Ingest {
+    /// Begins a backup, or goes on with one. An incomplete one that is not resumed is discarded.
+    pub(crate) fn begin(shared: &Arc<Shared>, client: &ClientName, basis: &Basis) -> Result<Self> {
+        let busy = || Error::Busy { client: client.clone(), what: "the incomplete backup".to_owned() };
+        let claim = shared.usage.claim(client).ok_or_else(busy)?;
+        shared.layout.backups(client)?;
+        shared.layout.manifests(client)?;
+        shared.layout.sync_clients()?;
+        let growing = match basis {
+            Basis::Fresh => begin_new(shared, client, None, claim)?,
+            Basis::Backup(name) => begin_new(shared, client, Some(name), claim)?,
+            Basis::Resume => resume(shared, client, claim)?,
+        };
+        Ok(Self { growing: Arc::new(growing) })
+    }
+}
+
+fn begin_new(shared: &Arc<Shared>, client: &ClientName, base: Option<&BackupName>, claim: Claim) -> Result<Growing> {
+    let base_tree = base.map(|name| open_base_tree(shared, client, name)).transpose()?;
+    shared.discard_incomplete(client)?;
+    let work = shared.layout.incomplete(client)?;
+    let state = State::first(base, boot_id());
+    let base_manifest = match base {
+        Some(name) => {
+            Some(take_base(&work, &state, &shared.layout.manifests(client)?, &manifest_file(name))?)
+        }
+        None => None,
+    };
+    let growth = match &base_tree {
+        Some(base) => shared.backend.grow_tree(&base.root.dir, &work, TREE)?,
+        None => shared.backend.create_tree(&work, TREE)?,
+    };
+    let parts = Parts { work, state, base_manifest, base_tree, growth, placed_until: None, is_resumed: false };
+    let growing = parts.grow(shared, client, claim)?;
+    // ORDER: the state is written last; without it recovery takes the directory for garbage.
+    growing.state.lock().write(&growing.work)?;
+    crash::point("begin: state written");
+    Ok(growing)
+}
+
+fn resume(shared: &Arc<Shared>, client: &ClientName, claim: Claim) -> Result<Growing> {
+    let nothing = || Error::NothingToResume { client: client.clone() };
+    let work = shared.layout.find_incomplete(client)?.ok_or_else(nothing)?;
+    let state = State::read(&work)?.ok_or_else(nothing)?;
+    let tree = crate::durable::find_dir(&work, TREE)?.ok_or_else(nothing)?;
+    // What an earlier session of this boot has written becomes durable, so that this session's books, which begin
+    // anew, need not tell it apart.
+    cow_fs::sync_file_system(&tree).during("sync", "the incomplete backup")?;
+    let base_tree = match (state.growth, state.base_name()) {
+        (Growth::PerEntry, Some(name)) => find_base_tree(shared, client, &name)?,
+        _ => None,
+    };
+    let needs_tree = state.growth == Growth::PerEntry && state.base.is_some();
+    let old_base = if needs_tree && base_tree.is_none() { OldBase::Gone } else { OldBase::Available };
+    let Resumption { state, base } = next_generation(&work, &state, &boot_id(), old_base)?;
+    let (growth, placed_until) = (state.growth, state.placed_until());
+    let parts =
+        Parts { work, state, base_manifest: base, base_tree, growth, placed_until, is_resumed: true };
+    parts.grow(shared, client, claim)
+}
+
+/// What differs between the ways to begin.
+struct Parts {
+    work: Dir,
+    state: State,
+    base_manifest: Option<std::fs::File>,
+    base_tree: Option<BaseTree>,
+    growth: Growth,
+    placed_until: Option<Box<[u8]>>,
+    is_resumed: bool,
+}
+
+impl Parts {
+    fn grow(mut self, shared: &Arc<Shared>, client: &ClientName, claim: Claim) -> Result<Growing> {
+        self.state.growth = self.growth;
+        let manifest_file = self.state.manifest_file();
+        crate::durable::remove(&self.work, manifest_file.as_bytes())?;
+        let manifest = self.work.create_file(manifest_file.as_bytes(), 0o600).during("create", &manifest_file)?;
+        let watermark = Watermark::create(&self.work, &self.state.watermark_file())?;
+        let tree = TreeRoot {
+            client: client.clone(),
+            dir: self.work.child(TREE).during("open", "the incomplete backup")?,
+            pool: shared.layout.find_pool(client)?,
+        };
+        Ok(Growing {
+            shared: Arc::clone(shared),
+            client: client.clone(),
+            work: self.work,
+            state: Mutex::new(self.state),
+            tree,
+            growth: self.growth,
+            base: self.base_tree,
+            base_manifest: self.base_manifest,
+            manifest,
+            placed_until: self.placed_until,
+            is_resumed: self.is_resumed,
+            structure: Mutex::new(Structure::new(watermark)),
+            has_split_links: AtomicBool::new(false),
+            moved: Mutex::new(Vec::new()),
+            attributes: Attributes::of_this_process(),
+            tally: Tally::default(),
+            _claim: claim,
+        })
+    }
+}
+
+/// Opens the base if it is still there.
+fn find_base_tree(shared: &Shared, client: &ClientName, name: &BackupName) -> Result<Option<BaseTree>> {
+    match open_base_tree(shared, client, name) {
+        Err(Error::UnknownBackup { .. }) => Ok(None),
+        opened => opened.map(Some),
+    }
+}
+
+fn open_base_tree(shared: &Shared, client: &ClientName, name: &BackupName) -> Result<BaseTree> {
+    let unknown = || Error::UnknownBackup { client: client.clone(), name: name.clone() };
+    let reading = shared
+        .usage
+        .read(client, name)
+        .ok_or_else(|| Error::Busy { client: client.clone(), what: name.to_string() })?;
+    let manifests = shared.layout.find_manifests(client)?.ok_or_else(unknown)?;
+    crate::durable::find_file(&manifests, manifest_file(name).as_bytes())?.ok_or_else(unknown)?;
+    let backups = shared.layout.find_backups(client)?.ok_or_else(unknown)?;
+    let dir = crate::durable::find_dir(&backups, name.as_bytes())?.ok_or_else(unknown)?;
+    let has_pool_links = !PoolList::read(&manifests, name)?.is_empty();
+    let pool = shared.layout.find_pool(client)?;
+    Ok(BaseTree { root: TreeRoot { client: client.clone(), dir, pool }, has_pool_links, _reading: reading })
+}

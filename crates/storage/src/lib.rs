@@ -1,0 +1,50 @@
+//! The storage: the directory that holds the backups of all clients as complete, browsable trees.
+//!
+//! A [`Store`] is opened by one process at a time. A backup is taken in by an [`Ingest`], which grows a tree that nobody
+//! sees until it is committed, and read through a [`BackupTree`]. How trees share what they have in common is a
+//! matter of the [backend](BackendKind), which is chosen by probing. What lies where is written in
+//! `docs/formats/storage.md`.
+//!
+//! This crate knows neither catalog nor network. It decides nothing about retention: backups are deleted when the caller
+//! says so. What was committed is never changed, but for directories that move into a client's pool, where they
+//! look the same.
+
+mod attributes;
+mod backend;
+mod ballast;
+pub mod crash;
+mod durable;
+mod error;
+mod identity;
+mod incomplete;
+mod index;
+mod ingest;
+mod layout;
+mod lock;
+mod monitor;
+mod names;
+mod pool;
+mod repair;
+mod store;
+mod trash;
+mod tree;
+mod usage;
+mod watermark;
+
+pub use backend::BackendKind;
+pub use cow_fs::Capabilities;
+pub use cow_fs::btrfs::Compression;
+pub use error::{Cause, Error, Result};
+pub use index::{ContentIndex, Location};
+pub use ingest::{Basis, Committed, DirSlot, FileSink, FileStart, Ingest, Outcome, Reuse};
+pub use monitor::{Monitor, Step, Unwatched};
+pub use names::{BackupName, ClientName, InvalidName, MAX_CLIENT_NAME_BYTES, NameKind, PoolId, ServerId};
+pub use pool::{PoolChange, PoolChangeKind, PoolLink};
+pub use repair::{Finding, Remedy, RepairPlan, Repaired};
+pub use store::{
+    CreateOptions, IncompleteBackup, OpenOptions, Pooling, Reaped, Recovery, Space, Store,
+};
+pub use tree::{BackupTree, data_extents};
+
+/// Files up to this size are sent without asking whether their content is known, and are not in the content index.
+pub const SMALL_FILE_BYTES: u64 = 16 * 1024;

@@ -1,0 +1,55 @@
+//! What long work in a storage tells, and asks, whoever started it.
+
+use crate::error::Error;
+use crate::names::{BackupName, ClientName};
+
+/// A step of background work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// A deleted backup's remains are being removed.
+    Removing {
+        /// Whose it was.
+        client: ClientName,
+        /// Which.
+        backup: BackupName,
+    },
+    /// A backup is being taken into the content index.
+    Indexing {
+        /// Whose it is.
+        client: ClientName,
+        /// Which.
+        backup: BackupName,
+    },
+    /// A backup is being looked at for repair.
+    Examining {
+        /// Whose it is.
+        client: ClientName,
+        /// Which.
+        backup: BackupName,
+    },
+}
+
+/// Follows long work, and may end it early. All methods may be called from the thread that works.
+pub trait Monitor {
+    /// Whether the work should stop at the next point where it is complete in itself.
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+
+    /// A step begins.
+    fn step(&self, step: &Step) {
+        let _ = step;
+    }
+
+    /// Something failed that the rest of the work can do without.
+    fn problem(&self, error: &Error) {
+        let _ = error;
+    }
+}
+
+/// A monitor that wants to know nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unwatched;
+
+impl Monitor for Unwatched {}

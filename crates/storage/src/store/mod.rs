@@ -1,0 +1,168 @@
+//! `Store`: an open storage.
+
+mod backups;
+mod delete;
+mod open;
+mod reap;
+mod recover;
+
+use std::sync::Arc;
+
+use cow_fs::Capabilities;
+use cow_fs::btrfs::Compression;
+
+use crate::backend::{Backend, BackendKind};
+use crate::ballast::with_ballast;
+use crate::error::Result;
+use crate::identity::Identity;
+use crate::index::ContentIndex;
+use crate::index::located::Located;
+use crate::ingest::{Basis, Ingest};
+use crate::layout::Layout;
+use crate::lock::Lock;
+use crate::names::{ClientName, ServerId};
+use crate::trash::Item;
+use crate::usage::Usage;
+
+pub use backups::IncompleteBackup;
+pub use reap::Reaped;
+pub use recover::Recovery;
+
+pub(crate) use delete::finish_deletion;
+
+/// How a storage is opened.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// The server that opens it; it has to be the storage's owner.
+    pub server: ServerId,
+    /// Whether unchanged directories move into pools.
+    pub pooling: Pooling,
+    /// What btrfs is asked to compress new data with; `None` leaves that to the file system.
+    pub compression: Option<Compression>,
+}
+
+impl OpenOptions {
+    /// The usual options.
+    pub fn new(server: ServerId) -> Self {
+        Self { server, pooling: Pooling::On, compression: None }
+    }
+}
+
+/// How a storage is created.
+#[derive(Debug, Clone)]
+pub struct CreateOptions {
+    /// How it is opened afterwards; the server becomes its owner.
+    pub open: OpenOptions,
+    /// The backend; `None` takes the best that the file system offers.
+    pub backend: Option<BackendKind>,
+}
+
+impl CreateOptions {
+    /// The usual options.
+    pub fn new(server: ServerId) -> Self {
+        Self { open: OpenOptions::new(server), backend: None }
+    }
+}
+
+/// Whether unchanged directories move into pools, on the backend that has these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pooling {
+    /// They do.
+    On,
+    /// They stay; links that are there already go on to work.
+    Off,
+}
+
+/// Space of the file system that holds a storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// All there is.
+    pub total_bytes: u64,
+    /// What the server may still use.
+    pub free_bytes: u64,
+    /// Inodes that may still be made; `None` where the file system has no fixed number.
+    pub free_inodes: Option<u64>,
+}
+
+/// An open storage. Cheap to clone; all clones are the same.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What a store and its ingests share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub layout: Layout,
+    pub identity: Identity,
+    pub backend: Box<dyn Backend>,
+    pub capabilities: Capabilities,
+    pub pooling: Pooling,
+    pub index: ContentIndex,
+    pub located: Located,
+    pub usage: Usage,
+    pub recovered: Recovery,
+    pub _lock: Lock,
+}
+
+impl Store {
+    /// Which backend the storage has.
+    pub fn backend(&self) -> BackendKind {
+        self.shared.identity.backend
+    }
+
+    /// What the storage's file system can do.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.shared.capabilities
+    }
+
+    /// The storage's own identity, which stays when it is moved.
+    pub fn id(&self) -> &str {
+        &self.shared.identity.storage
+    }
+
+    /// Where the storage lies.
+    pub fn path(&self) -> &std::path::Path {
+        self.shared.layout.path()
+    }
+
+    /// The index of content in the storage.
+    pub fn index(&self) -> &ContentIndex {
+        &self.shared.index
+    }
+
+    /// How much space there is.
+    pub fn space(&self) -> Result<Space> {
+        use crate::error::During as _;
+        let stat = rustix::fs::fstatvfs(&self.shared.layout.root).during("look at", self.path())?;
+        Ok(Space {
+            total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
+            free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
+            free_inodes: (stat.f_files > 0).then_some(stat.f_favail),
+        })
+    }
+
+    /// Begins to take in a backup of a client, of which only one can be under way at once.
+    ///
+    /// An incomplete backup that is not resumed is discarded. Fails with [`Error::Busy`](crate::Error::Busy),
+    /// [`Error::UnknownBackup`](crate::Error::UnknownBackup) and
+    /// [`Error::NothingToResume`](crate::Error::NothingToResume).
+    pub fn begin(&self, client: &ClientName, basis: &Basis) -> Result<Ingest> {
+        Ingest::begin(&self.shared, client, basis)
+    }
+}
+
+impl Shared {
+    /// Takes a client's incomplete backup away; whoever calls has claimed the client.
+    pub fn discard_incomplete(&self, client: &ClientName) -> Result<()> {
+        let Some(work) = self.layout.find_incomplete(client)? else { return Ok(()) };
+        let item = with_ballast(&self.layout.state, || Item::create(&self.layout))?;
+        self.backend.drop_tree(&work, crate::incomplete::TREE, &item.dir)?;
+        self.layout.move_incomplete(client, &item.dir)
+    }
+
+    /// Removes what is left of a client's incomplete backup after its commit.
+    pub fn forget_work(&self, client: &ClientName) -> Result<()> {
+        self.layout.remove_incomplete(client)
+    }
+}

@@ -1,0 +1,201 @@
+//! The background work: removing what was deleted, keeping the content index true, freeing pooled directories.
+
+use cow_fs::btrfs::SubvolumeId;
+use file_tree::Dir;
+use manifest::Reader;
+
+use super::{Shared, Store, finish_deletion};
+use crate::backend::TRASHED_TREE;
+use crate::crash;
+use crate::durable::find_file;
+use crate::error::{During as _, Error, Result};
+use crate::index::Owner;
+use crate::index::ownership::{pass_on, take_in};
+use crate::monitor::{Monitor, Step};
+use crate::names::{BackupName, ClientName};
+use crate::pool::{PoolChange, PoolChangeKind, PoolList};
+use crate::trash::{Deleted, Item, MANIFEST, POOL_LIST};
+
+/// What a round of background work did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reaped {
+    /// Deleted backups of which nothing is left.
+    pub removed: Vec<(ClientName, BackupName)>,
+    /// Deleted backups whose space the kernel, or a later round, has still to free.
+    pub waiting: Vec<(ClientName, BackupName)>,
+    /// Links into pools that went with deleted backups.
+    pub pool_changes: Vec<PoolChange>,
+    /// Backups that were taken into the content index.
+    pub indexed: Vec<(ClientName, BackupName)>,
+}
+
+impl Store {
+    /// Does all background work that there is: takes new backups into the content index, and removes what deleted ones have
+    /// left in the trash, in the index and in the pool. To be called after each commit and deletion, by one thread at
+    /// a time; it can be cancelled and called again at any time.
+    pub fn reap(&self, monitor: &dyn Monitor) -> Result<Reaped> {
+        let mut reaped = Reaped::default();
+        self.shared.index_new(monitor, &mut reaped)?;
+        let items = Item::all(&self.shared.layout)?;
+        if !items.is_empty() {
+            self.shared.backend.free_dropped(&self.shared.layout.state)?;
+        }
+        for item in items {
+            if monitor.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            match self.shared.reap_item(item, monitor, &mut reaped) {
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                Err(error) => monitor.problem(&error),
+                Ok(()) => {}
+            }
+        }
+        crate::ballast::take_in(&self.shared.layout.state);
+        Ok(reaped)
+    }
+
+    /// Forgets the whole content index; the next [`reap`](Store::reap) builds it anew from the manifests.
+    pub fn reset_index(&self) -> Result<()> {
+        self.shared.index.clear()
+    }
+}
+
+impl Shared {
+    /// Takes all backups into the index that it does not know, oldest first.
+    fn index_new(&self, monitor: &dyn Monitor, reaped: &mut Reaped) -> Result<()> {
+        for client in self.layout.clients()? {
+            for name in self.layout.backup_names(&client)? {
+                if monitor.is_cancelled() {
+                    return Err(Error::Cancelled);
+                }
+                match self.index_backup(&client, &name, monitor) {
+                    Ok(true) => reaped.indexed.push((client.clone(), name)),
+                    Ok(false) => {}
+                    Err(Error::Cancelled) => return Err(Error::Cancelled),
+                    Err(error) => monitor.problem(&error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn index_backup(&self, client: &ClientName, name: &BackupName, monitor: &dyn Monitor) -> Result<bool> {
+        let manifest = self.open_manifest(client, name)?;
+        let owner = owner_of(client, name, &manifest);
+        if self.index.is_indexed(&owner) {
+            return Ok(false);
+        }
+        monitor.step(&Step::Indexing { client: client.clone(), backup: name.clone() });
+        // What an indexed base has is known.
+        let base = manifest.header().base.as_ref().and_then(|base| base.parse::<BackupName>().ok());
+        let base = base.and_then(|base| {
+            let manifest = self.open_manifest(client, &base).ok()?;
+            self.index.is_indexed(&owner_of(client, &base, &manifest)).then_some(manifest)
+        });
+        take_in(&self.index, &owner, &manifest, base.as_ref(), monitor)?;
+        Ok(true)
+    }
+
+    fn reap_item(&self, item: Item, monitor: &dyn Monitor, reaped: &mut Reaped) -> Result<()> {
+        let Some(deleted) = item.deleted()? else { return item.remove(&self.layout) };
+        let key = (deleted.client.clone(), deleted.name.clone());
+        monitor.step(&Step::Removing { client: deleted.client.clone(), backup: deleted.name.clone() });
+        if let Some(file) = find_file(&item.dir, MANIFEST.as_bytes())? {
+            finish_deletion(self, &item, &deleted.client, &deleted.name)?;
+            self.pass_on(&deleted, file, monitor)?;
+            crash::point("reap: index passed on");
+            item.remove_part(TRASHED_TREE)?;
+            // ORDER: the tree is gone for good before the manifest, which is what lets recovery take it away again.
+            cow_fs::sync_file_system(&item.dir).during("sync", "the trash")?;
+            item.remove_part(MANIFEST.as_bytes())?;
+            crash::point("reap: tree and manifest removed");
+        }
+        if !self.free_pooled(&item, &deleted, &mut reaped.pool_changes)? {
+            reaped.waiting.push(key);
+            return Ok(());
+        }
+        let subvolume = deleted.subvolume.map(SubvolumeId);
+        if subvolume.is_some_and(|subvolume| !self.backend.is_removed(&self.layout.state, subvolume)) {
+            reaped.waiting.push(key);
+            return Ok(());
+        }
+        item.remove(&self.layout)?;
+        crash::point("reap: item removed");
+        reaped.removed.push(key);
+        Ok(())
+    }
+
+    fn pass_on(&self, deleted: &Deleted, file: std::fs::File, monitor: &dyn Monitor) -> Result<()> {
+        let manifest = match Reader::open(file) {
+            Ok(manifest) => manifest,
+            Err(source) => {
+                // Without it nobody knows what to look for in the index; what stays there leads nowhere.
+                monitor.problem(&Error::manifest("of a deleted backup")(source));
+                return Ok(());
+            }
+        };
+        let from = owner_of(&deleted.client, &deleted.name, &manifest);
+        let names = self.layout.backup_names(&deleted.client)?;
+        let next = names.into_iter().find(|name| *name > deleted.name);
+        let next = next.and_then(|name| {
+            let manifest = self.open_manifest(&deleted.client, &name).ok()?;
+            Some((owner_of(&deleted.client, &name, &manifest), manifest))
+        });
+        let next = next.as_ref().map(|(owner, manifest)| (owner, manifest));
+        pass_on(&self.index, &from, &manifest, next, monitor)
+    }
+
+    /// Removes pooled directories that only this backup linked to. Returns whether that could be decided.
+    fn free_pooled(&self, item: &Item, deleted: &Deleted, changes: &mut Vec<PoolChange>) -> Result<bool> {
+        let list = PoolList::read_file(&item.dir, POOL_LIST)?;
+        if list.is_empty() {
+            return Ok(true);
+        }
+        let client = &deleted.client;
+        let Some(_claim) = self.usage.claim(client) else { return Ok(false) };
+        if self.layout.find_incomplete(client)?.is_some() {
+            // It has links that no list names yet.
+            return Ok(false);
+        }
+        let linked = self.pooled_in_use(client)?;
+        let Some(pool) = self.layout.find_pool(client)? else { return Ok(true) };
+        for link in list.links() {
+            if !linked.contains(&link.pool) {
+                self.trash_pooled(&pool, link.pool.as_bytes())?;
+            }
+            changes.push(PoolChange {
+                client: client.clone(),
+                pool: link.pool.clone(),
+                backup: deleted.name.clone(),
+                kind: PoolChangeKind::Unlinked,
+            });
+        }
+        crash::point("reap: pool freed");
+        item.remove_part(POOL_LIST.as_bytes())?;
+        Ok(true)
+    }
+
+    /// Moves a pooled directory to the trash and removes it there.
+    pub fn trash_pooled(&self, pool: &Dir, id: &[u8]) -> Result<()> {
+        if pool.stat(id).is_err_and(|error| error.is_not_found()) {
+            return Ok(());
+        }
+        let item = Item::create(&self.layout)?;
+        pool.rename(id, &item.dir, TRASHED_TREE).during("move to the trash", "a pooled directory")?;
+        item.remove(&self.layout)
+    }
+
+    /// All pooled directories that any backup of the client links to.
+    pub fn pooled_in_use(&self, client: &ClientName) -> Result<std::collections::HashSet<crate::names::PoolId>> {
+        let mut linked = std::collections::HashSet::new();
+        let Some(manifests) = self.layout.find_manifests(client)? else { return Ok(linked) };
+        for name in self.layout.pool_list_names(client)? {
+            linked.extend(PoolList::read(&manifests, &name)?.links().iter().map(|link| link.pool.clone()));
+        }
+        Ok(linked)
+    }
+}
+
+fn owner_of(client: &ClientName, name: &BackupName, manifest: &Reader) -> Owner {
+    Owner { client: client.clone(), name: name.clone(), digest: manifest.digest() }
+}

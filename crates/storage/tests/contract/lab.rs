@@ -1,0 +1,140 @@
+//! A storage on a file system of a kind, with a source beside it.
+
+use std::path::{Path, PathBuf};
+
+use scratch_fs::{FileSystem, Scratch, mib};
+use storage::{BackendKind, BackupName, ClientName, CreateOptions, OpenOptions, ServerId, Store};
+use tempfile::TempDir;
+
+/// What a storage lies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Btrfs,
+    Xfs,
+    Ext4,
+    /// The temporary directory, whatever that is, with the hardlink backend.
+    Plain,
+}
+
+/// A storage and a source. Everything goes when it is dropped.
+pub struct Lab {
+    pub kind: Kind,
+    pub store: Option<Store>,
+    source: TempDir,
+    plain: Option<TempDir>,
+    scratch: Option<Scratch>,
+}
+
+impl Lab {
+    /// Makes one with an empty storage; `None`, with a note, where the kind can't be had.
+    pub fn create(kind: Kind) -> Option<Self> {
+        Self::with_size(kind, mib(512))
+    }
+
+    pub fn with_size(kind: Kind, size_bytes: u64) -> Option<Self> {
+        let file_system = match kind {
+            Kind::Btrfs => Some(FileSystem::Btrfs),
+            Kind::Xfs => Some(FileSystem::Xfs),
+            Kind::Ext4 => Some(FileSystem::Ext4),
+            Kind::Plain => None,
+        };
+        if let Some(Err(reason)) = file_system.map(FileSystem::available) {
+            eprintln!("skipped: {reason}");
+            return None;
+        }
+        let scratch = file_system.map(|kind| Scratch::with_mount_options(kind, size_bytes, "").unwrap());
+        let plain = scratch.is_none().then(|| tempfile::tempdir().unwrap());
+        let source = tempfile::tempdir().unwrap();
+        let mut lab = Self { kind, store: None, source, plain, scratch };
+        lab.store = Some(lab.create_store("storage"));
+        Some(lab)
+    }
+
+    /// Creates a storage with the backend that is to be tested.
+    pub fn create_store(&self, name: &str) -> Store {
+        let backend = match self.kind {
+            Kind::Btrfs => BackendKind::Btrfs,
+            Kind::Xfs => BackendKind::Reflink,
+            Kind::Ext4 | Kind::Plain => BackendKind::Hardlink,
+        };
+        let mut options = CreateOptions::new(server());
+        if self.kind == Kind::Plain {
+            options.backend = Some(backend);
+        }
+        let store = Store::create(&self.file_system().join(name), &options).unwrap();
+        assert_eq!(store.backend(), backend, "the probe picks the backend");
+        store
+    }
+
+    /// The directory that storages are in.
+    pub fn file_system(&self) -> &Path {
+        match (&self.scratch, &self.plain) {
+            (Some(scratch), _) => scratch.path(),
+            (None, Some(plain)) => plain.path(),
+            (None, None) => unreachable!("a lab has one or the other"),
+        }
+    }
+
+    pub fn storage(&self) -> PathBuf {
+        self.file_system().join("storage")
+    }
+
+    /// The directory that is backed up.
+    pub fn source(&self) -> &Path {
+        self.source.path()
+    }
+
+    pub fn store(&self) -> &Store {
+        self.store.as_ref().unwrap()
+    }
+
+    /// Closes the storage and opens it again.
+    pub fn reopen(&mut self) -> &Store {
+        self.store = None;
+        self.store = Some(Store::open(&self.storage(), &OpenOptions::new(server())).unwrap());
+        self.store()
+    }
+
+    /// Bytes in use on the file system, after everything has been written out.
+    pub fn used_bytes(&self) -> u64 {
+        let dir = std::fs::File::open(self.file_system()).unwrap();
+        rustix::fs::syncfs(&dir).unwrap();
+        let stat = rustix::fs::fstatvfs(&dir).unwrap();
+        (stat.f_blocks - stat.f_bfree) * stat.f_frsize
+    }
+
+    pub fn write(&self, path: &str, content: &[u8]) {
+        let path = self.source().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
+    /// Changes the source at random.
+    pub fn mutate(&self, seed: usize, changes: usize) {
+        for at in 0..changes {
+            // A change that turns out to be impossible is left out.
+            let _ = scratch_fs::tree::mutate_tree((seed * 1000 + at) as u64, self.source(), 1);
+        }
+    }
+
+    pub fn is_root(&self) -> bool {
+        rustix::process::geteuid().is_root()
+    }
+}
+
+pub fn server() -> ServerId {
+    "server-1".parse().unwrap()
+}
+
+pub fn client(name: &str) -> ClientName {
+    name.parse().unwrap()
+}
+
+pub fn backup(name: &str) -> BackupName {
+    name.parse().unwrap()
+}
+
+/// The name of the n-th backup.
+pub fn nth(number: usize) -> BackupName {
+    backup(&format!("2601{:02}-{:02}00", 1 + number / 24, number % 24))
+}

@@ -1,0 +1,75 @@
+//! What every storage backend has to do, run on a real file system of each kind.
+//!
+//! btrfs, XFS and ext4 need root and loop devices and are skipped without, which the test says; the hardlink backend
+//! runs on the temporary directory always.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
+
+mod check;
+mod crash;
+mod driver;
+mod history;
+mod lab;
+mod pool;
+mod refusals;
+mod resume;
+mod reuse;
+mod scenarios;
+
+/// Makes a module per kind of storage with a test per scenario.
+macro_rules! contract {
+    ($($area:ident :: $scenario:ident),* $(,)?) => {
+        contract!(@kind btrfs, Btrfs, $($area :: $scenario),*);
+        contract!(@kind xfs, Xfs, $($area :: $scenario),*);
+        contract!(@kind ext4, Ext4, $($area :: $scenario),*);
+        contract!(@kind plain, Plain, $($area :: $scenario),*);
+    };
+    (@kind $module:ident, $kind:ident, $($area:ident :: $scenario:ident),*) => {
+        mod $module {
+            $(
+                #[test]
+                fn $scenario() {
+                    if let Some(lab) = crate::lab::Lab::create(crate::lab::Kind::$kind) {
+                        crate::$area::$scenario(lab);
+                    }
+                }
+            )*
+        }
+    };
+}
+
+contract!(
+    scenarios::first_backup_is_complete,
+    scenarios::unchanged_backup_takes_nothing,
+    scenarios::changes_are_taken_in_and_the_base_stays,
+    scenarios::types_change_into_each_other,
+    scenarios::large_file_is_patched_in_place,
+    scenarios::sparse_file_stays_sparse,
+    scenarios::hard_links_are_kept_and_split,
+    scenarios::metadata_alone_changes,
+    scenarios::default_access_lists_are_not_inherited,
+    scenarios::odd_names_and_deep_paths,
+    scenarios::any_backup_can_be_deleted,
+    scenarios::unreadable_files_are_skipped,
+    scenarios::content_from_many_threads,
+    scenarios::a_full_disk_is_told_and_leaves_the_committed,
+    resume::after_suspend,
+    resume::after_drop,
+    resume::twice_after_drops,
+    resume::after_the_base_was_deleted,
+    resume::after_a_power_loss,
+    reuse::content_of_another_client,
+    reuse::content_of_the_same_backup,
+    reuse::stale_locations_are_refused,
+    reuse::ownership_passes_on,
+    reuse::index_is_rebuilt,
+    pool::unchanged_directories_are_pooled,
+    pool::a_change_beneath_a_pooled_directory,
+    pool::pooled_directories_are_freed,
+    pool::repair_after_damage,
+    refusals::malicious_names,
+    refusals::order_and_contents,
+    refusals::opening_is_refused_for_a_reason,
+    history::random_history,
+    crash::every_point,
+);

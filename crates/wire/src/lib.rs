@@ -1,0 +1,35 @@
+//! The messages between client and server: protobuf services for control, manifests and administration, the
+//! framing of the data connections, and the versions of both.
+//!
+//! Nothing here decides when to send what; it only says how a message looks and refuses those that don't.
+
+pub mod frame;
+pub mod token;
+pub mod version;
+
+/// The generated protobuf messages and gRPC services.
+#[allow(missing_docs, clippy::all, clippy::unwrap_used)]
+pub mod v1 {
+    tonic::include_proto!("perennial.v1");
+}
+
+/// The protocol names that TLS negotiates (ALPN) on the one port.
+pub mod alpn {
+    /// gRPC from an enrolled or enrolling client.
+    pub const CONTROL: &[u8] = b"perennial-control/1";
+    /// Data frames ([`crate::frame`]).
+    pub const DATA: &[u8] = b"perennial-data/1";
+    /// A browser or a script, HTTP/2.
+    pub const HTTP2: &[u8] = b"h2";
+    /// A browser or a script, HTTP/1.1.
+    pub const HTTP1: &[u8] = b"http/1.1";
+}
+
+/// The name in every server certificate that clients check, whatever address they dial: a server may move.
+pub const SERVER_NAME: &str = "server.perennial.internal";
+
+/// The port that a server listens on unless told otherwise.
+pub const DEFAULT_PORT: u16 = 55414;
+
+/// Largest gRPC message either side accepts.
+pub const MAX_MESSAGE_BYTES: usize = 16 << 20;

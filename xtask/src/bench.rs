@@ -1,0 +1,61 @@
+//! `cargo xtask bench`: the workloads, the tools side by side on one file system, and the table.
+//!
+//! Everything happens in one directory, which is removed at the end: a loop-mounted btrfs for whatever the tools
+//! write, and the sources beside it. Each step is timed as a whole process; the CPU time of Perennial is that of client
+//! and server together.
+
+mod arguments;
+mod measure;
+mod perennial;
+mod report;
+mod rivals;
+mod scene;
+mod workloads;
+
+use std::process::ExitCode;
+
+use arguments::Arguments;
+use report::Report;
+use scene::Scene;
+
+/// What can go wrong, told as it is.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// Runs the benchmark.
+pub fn run(arguments: &[String]) -> ExitCode {
+    match Arguments::parse(arguments).and_then(|arguments| bench(&arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench(arguments: &Arguments) -> Result<()> {
+    let scene = Scene::create(arguments)?;
+    let mut report = Report::default();
+    for workload in workloads::all(arguments) {
+        eprintln!("{}: making the source", workload.name());
+        let source = scene.source(&workload)?;
+        for tool in rivals::all().into_iter().chain([perennial::tool()]) {
+            if !arguments.wants(tool.name()) {
+                continue;
+            }
+            eprintln!("{}: {}", workload.name(), tool.name());
+            let place = scene.fresh_place(tool.name())?;
+            let steps = workloads::run(&workload, &source, tool, &place, &scene)?;
+            report.add(workload.name(), steps);
+            scene.remove_place(&place)?;
+            workload.restore_source(&source)?;
+        }
+        report.add(workload.name(), workloads::floors(&workload, &source)?);
+        scene.remove_source(&source)?;
+    }
+    report.print(&mut std::io::stdout())?;
+    if let Some(path) = &arguments.write {
+        report.write(path, &scene)?;
+        eprintln!("written to {}", path.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,255 @@
+//! The workloads: a kernel's source tree, one large file, very many small ones.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::Result;
+use super::arguments::{Arguments, Size};
+use super::measure::{self, Cost, quiet};
+use super::report::Step;
+use super::rivals::Tool;
+use super::scene::Scene;
+
+const KERNEL_ARCHIVE: &str = "/usr/src/linux-source-6.1.tar.xz";
+const OVERWRITTEN_BYTES: usize = 4 << 20;
+
+/// A workload.
+#[derive(Debug, Clone)]
+pub enum Workload {
+    /// W1: the source tree of a kernel, or `/usr/share` cut down where that is not at hand.
+    Tree,
+    /// W2: one file of random data.
+    Large {
+        /// Its size.
+        len_bytes: u64,
+    },
+    /// W3: files of 200 B to 4 KB.
+    Small {
+        /// How many.
+        files: u64,
+    },
+}
+
+/// The workloads of a run.
+pub fn all(arguments: &Arguments) -> Vec<Workload> {
+    match arguments.size {
+        Size::Short => vec![Workload::Large { len_bytes: 400 << 20 }, Workload::Small { files: 30_000 }],
+        Size::Full => {
+            vec![Workload::Tree, Workload::Large { len_bytes: 4 << 30 }, Workload::Small { files: 300_000 }]
+        }
+        Size::Million => vec![Workload::Small { files: 1_000_000 }],
+    }
+}
+
+impl Workload {
+    /// Its short name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Tree => "W1",
+            Self::Large { .. } => "W2",
+            Self::Small { .. } => "W3",
+        }
+    }
+
+    /// Makes the source.
+    pub fn make(&self, source: &Path) -> Result<()> {
+        match self {
+            Self::Tree => {
+                if !Path::new(KERNEL_ARCHIVE).exists() {
+                    return Err(format!("{KERNEL_ARCHIVE} is missing: apt install linux-source-6.1").into());
+                }
+                quiet(Command::new("tar").args(["-xJf", KERNEL_ARCHIVE, "-C"]).arg(source))?;
+            }
+            Self::Large { len_bytes } => write_noise(&source.join("large"), *len_bytes)?,
+            Self::Small { files } => make_small(source, *files)?,
+        }
+        quiet(&mut Command::new("sync"))?;
+        Ok(())
+    }
+
+    /// Changes the source a little: every hundredth file, or a range of the large one.
+    pub fn change(&self, source: &Path, round: u64) -> Result<()> {
+        match self {
+            Self::Large { len_bytes } => {
+                let file = fs::OpenOptions::new().write(true).open(source.join("large"))?;
+                let mut noise = Noise(round * 977 + 5);
+                let bytes = noise.bytes(OVERWRITTEN_BYTES);
+                file.write_all_at(&bytes, len_bytes / 3)?;
+            }
+            Self::Tree | Self::Small { .. } => change_each(source, 100, round)?,
+        }
+        quiet(&mut Command::new("sync"))?;
+        Ok(())
+    }
+
+    /// Brings the source back to a state in which the next tool meets the same changes.
+    pub fn restore_source(&self, _source: &Path) -> Result<()> {
+        // Every tool begins with a first backup of whatever is there, so the source need not be the same bytes.
+        Ok(())
+    }
+}
+
+/// Runs all steps of a workload with a tool.
+pub fn run(workload: &Workload, source: &Path, mut tool: Box<dyn Tool>, place: &Path, scene: &Scene) -> Result<Vec<Step>> {
+    let mut steps = Vec::new();
+    tool.begin(place, &scene.own(tool.name()))?;
+    let before = scene.used_bytes()?;
+    let mut step = |name: &'static str, cost: Cost, used: u64| {
+        steps.push(Step { tool: tool_name(place), name, cost, space_bytes: used as i64 });
+    };
+    scene.settle()?;
+    warm(source)?;
+    let cost = tool.back_up(source)?;
+    let first = scene.used_bytes()?;
+    step("first", cost, first.saturating_sub(before));
+    let cost = tool.back_up(source)?;
+    let second = scene.used_bytes()?;
+    step("nothing changed", cost, second.saturating_sub(first));
+    workload.change(source, 1)?;
+    warm(source)?;
+    let cost = tool.back_up(source)?;
+    let third = scene.used_bytes()?;
+    step("a little changed", cost, third.saturating_sub(second));
+    let target = place.join("restored");
+    scene.settle()?;
+    let cost = tool.restore(&target)?;
+    let restored = scene.used_bytes()?;
+    step("restore", cost, restored.saturating_sub(third));
+    if let Some(cost) = tool.delete_middle()? {
+        step("delete", cost, 0);
+    }
+    tool.end()?;
+    Ok(steps)
+}
+
+/// What nothing can be faster than, measured beside the rest.
+pub fn floors(workload: &Workload, source: &Path) -> Result<Vec<Step>> {
+    let mut steps = Vec::new();
+    let cost = match workload {
+        Workload::Large { .. } => {
+            let cost = measure::timed(Command::new("b3sum").arg(source.join("large")), &[0], None);
+            match cost {
+                Ok(cost) => cost,
+                Err(_) => return Ok(steps),
+            }
+        }
+        _ => parallel_stat(source)?,
+    };
+    let name = if matches!(workload, Workload::Large { .. }) { "b3sum on all cores" } else { "parallel stat" };
+    steps.push(Step { tool: name.into(), name: "floor", cost, space_bytes: 0 });
+    Ok(steps)
+}
+
+/// The wall time of a bare parallel `statx` of every entry.
+fn parallel_stat(source: &Path) -> Result<Cost> {
+    let mut tops: Vec<PathBuf> = Vec::new();
+    let mut queue = vec![source.to_owned()];
+    while tops.len() + queue.len() < 64 {
+        let Some(dir) = queue.pop() else { break };
+        for entry in fs::read_dir(&dir)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                queue.insert(0, entry.path());
+            }
+        }
+        tops.push(dir);
+    }
+    let shared = std::sync::Mutex::new(queue);
+    let begun = std::time::Instant::now();
+    for dir in &tops {
+        for entry in fs::read_dir(dir)? {
+            entry?.metadata()?;
+        }
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let next = shared.lock().ok().and_then(|mut queue| queue.pop());
+                    let Some(dir) = next else { return };
+                    let mut stack = vec![dir];
+                    while let Some(dir) = stack.pop() {
+                        let Ok(entries) = fs::read_dir(&dir) else { continue };
+                        for entry in entries.flatten() {
+                            let Ok(metadata) = entry.metadata() else { continue };
+                            if metadata.is_dir() {
+                                stack.push(entry.path());
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    });
+    Ok(Cost { wall: begun.elapsed(), ..Cost::default() })
+}
+
+fn tool_name(place: &Path) -> String {
+    place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Reads the source once, so that each tool finds it in the page cache.
+fn warm(source: &Path) -> Result<()> {
+    quiet(Command::new("sh").args(["-c", r#"tar -cf - "$1" | cat >/dev/null"#, "sh"]).arg(source))?;
+    Ok(())
+}
+
+fn make_small(source: &Path, files: u64) -> Result<()> {
+    let mut noise = Noise(42);
+    for number in 0..files {
+        if number % 1000 == 0 {
+            fs::create_dir_all(source.join(format!("{:04}", number / 1000)))?;
+        }
+        let len = 200 + (noise.next() % 3800) as usize;
+        let bytes = noise.bytes(len);
+        fs::write(source.join(format!("{:04}/{:03}", number / 1000, number % 1000)), bytes)?;
+    }
+    Ok(())
+}
+
+/// Appends a line to every n-th regular file, in a fixed order.
+fn change_each(source: &Path, every: usize, round: u64) -> Result<()> {
+    let list = quiet(Command::new("sh").args(["-c", r#"find "$1" -type f | sort"#, "sh"]).arg(source))?;
+    for path in list.lines().step_by(every) {
+        let mut file = fs::OpenOptions::new().append(true).open(path)?;
+        writeln!(file, "/* changed in round {round} */")?;
+    }
+    Ok(())
+}
+
+fn write_noise(path: &Path, len_bytes: u64) -> Result<()> {
+    let mut file = fs::File::create(path)?;
+    let mut noise = Noise(7);
+    let mut left = len_bytes;
+    while left > 0 {
+        let bytes = noise.bytes(left.min(1 << 20) as usize);
+        file.write_all(&bytes)?;
+        left -= bytes.len() as u64;
+    }
+    Ok(())
+}
+
+/// Random bytes that are the same in every run.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn bytes(&mut self, len: usize) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(len + 8);
+        while bytes.len() < len {
+            bytes.extend_from_slice(&self.next().to_le_bytes());
+        }
+        bytes.truncate(len);
+        bytes
+    }
+}
