@@ -224,18 +224,16 @@ impl Error {
         let message = status.message().to_owned();
         match status.code() {
             Code::Unauthenticated => Self::Revoked { message },
-            Code::Aborted => Self::Busy,
-            Code::FailedPrecondition => Self::Version { message },
             Code::NotFound => Self::NotFound { message },
-            Code::DataLoss => Self::DigestMismatch,
-            Code::Cancelled | Code::Unavailable | Code::Unknown | Code::DeadlineExceeded => {
-                Self::Interrupted {
-                    message: if message.is_empty() {
-                        status.code().to_string()
-                    } else {
-                        message
-                    },
-                }
+            // With a source it is tonic's own word for a stream that broke.
+            Code::Cancelled if std::error::Error::source(status).is_none() => Self::Cancelled,
+            Code::Cancelled | Code::Unavailable | Code::Unknown | Code::DeadlineExceeded | Code::Aborted => {
+                let message = if message.is_empty() {
+                    status.code().to_string()
+                } else {
+                    message
+                };
+                Self::Interrupted { message }
             }
             _ => Self::Refused { message },
         }

@@ -115,7 +115,9 @@ pub fn report(console: &Console, error: &anyhow::Error) -> ExitCode {
 
 /// Whether the error only says that whoever reads our output has seen enough.
 pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// The error with its causes and what to do, line by line.
@@ -136,7 +138,10 @@ pub fn describe(error: &anyhow::Error) -> String {
     for (index, text) in texts.iter().enumerate() {
         let mut text_lines = text.lines();
         let label = if index == 0 { "error" } else { "caused by" };
-        lines.push(format!("{label}: {}", line(text_lines.next().unwrap_or_default())));
+        lines.push(format!(
+            "{label}: {}",
+            line(text_lines.next().unwrap_or_default())
+        ));
         lines.extend(text_lines.map(|rest| format!("  {}", line(rest))));
     }
     if let Some(hint) = hints::hint(error) {
@@ -155,11 +160,15 @@ fn status_text(status: &tonic::Status) -> String {
 /// Whether the error only says that somebody asked for an end.
 pub fn is_cancelled(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        matches!(cause.downcast_ref::<client::Error>(), Some(client::Error::Cancelled))
-            || matches!(cause.downcast_ref::<server::Error>(), Some(server::Error::Cancelled))
-            || cause.downcast_ref::<tonic::Status>().is_some_and(|status| {
-                status.code() == tonic::Code::Cancelled && status.message() == "cancelled"
-            })
+        matches!(
+            cause.downcast_ref::<client::Error>(),
+            Some(client::Error::Cancelled)
+        ) || matches!(
+            cause.downcast_ref::<server::Error>(),
+            Some(server::Error::Cancelled)
+        ) || cause
+            .downcast_ref::<tonic::Status>()
+            .is_some_and(|status| status.code() == tonic::Code::Cancelled && status.message() == "cancelled")
     })
 }
 
@@ -168,7 +177,10 @@ fn is_usage(error: &anyhow::Error) -> bool {
         matches!(cause.downcast_ref::<Failure>(), Some(Failure::Usage(_)))
             || matches!(
                 cause.downcast_ref::<ConfigError>(),
-                Some(ConfigError::Value { origin: Origin::Flag(_), .. })
+                Some(ConfigError::Value {
+                    origin: Origin::Flag(_),
+                    ..
+                })
             )
     })
 }
@@ -180,7 +192,10 @@ mod tests {
     #[test]
     fn an_error_shows_its_causes_once_and_a_hint() {
         let inner = io::Error::new(io::ErrorKind::PermissionDenied, "permission denied");
-        let failure = Failure::SocketDenied { socket: "/x/admin.sock".into(), source: inner };
+        let failure = Failure::SocketDenied {
+            socket: "/x/admin.sock".into(),
+            source: inner,
+        };
         let shown = describe(&anyhow::Error::new(failure).context("can't list backups"));
         assert_eq!(
             shown,

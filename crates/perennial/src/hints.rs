@@ -17,6 +17,10 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
             of_client(error).map(str::to_owned)
         } else if let Some(error) = cause.downcast_ref::<server::Error>() {
             of_server(error)
+        } else if let Some(error) = cause.downcast_ref::<storage::Error>() {
+            of_storage(error).map(str::to_owned)
+        } else if let Some(error) = cause.downcast_ref::<catalog::Error>() {
+            of_catalog(error).map(str::to_owned)
         } else if let Some(status) = cause.downcast_ref::<tonic::Status>() {
             of_status(status).map(str::to_owned)
         } else if cause.downcast_ref::<TokenError>().is_some() {
@@ -67,35 +71,51 @@ fn of_config(error: &ConfigError) -> Option<String> {
 fn of_client(error: &client::Error) -> Option<&'static str> {
     use client::Error;
     match error {
-        Error::NotEnrolled { .. } => {
-            Some("make a token on the server with \"perennial token create\", then here: perennial enroll TOKEN")
+        Error::NotEnrolled { .. } => Some(
+            "make a token on the server with \"perennial token create\", then here: perennial enroll TOKEN",
+        ),
+        Error::AlreadyEnrolled { .. } => {
+            Some("to enrol anew, add --replace; the client's backups stay on its old server")
         }
-        Error::AlreadyEnrolled { .. } => Some("to enrol anew, add --replace; the client's backups stay on its old server"),
         Error::WrongFingerprint { .. } => Some(
             "the fingerprint of its certificate is not that in the token: either the token is of another server, or \
              somebody stands between; make a new one on the right server",
         ),
-        Error::TokenRefused { .. } => Some("a token works once and for a limited time: make a new one with \"perennial token create\""),
-        Error::NameTaken { .. } => {
-            Some("pick another with --name, or have the administrator make a token for exactly this name: token create --client NAME")
+        Error::TokenRefused { .. } => {
+            Some("a token works once and for a limited time: make a new one with \"perennial token create\"")
         }
-        Error::Unreachable { .. } => Some("is the server running there, and does a firewall let its port (55414) through?"),
-        Error::Untrusted { .. } => {
-            Some("another server answers at that address, or its keys were made anew; if so, enrol again with a new token")
+        Error::NameTaken { .. } => Some(
+            "pick another with --name, or have the administrator make a token for exactly this name: token create --client NAME",
+        ),
+        Error::Unreachable { .. } => {
+            Some("is the server running there, and does a firewall let its port (55414) through?")
         }
-        Error::Revoked { .. } => Some("have the administrator make a new token, then: perennial enroll --replace TOKEN"),
-        Error::Version { .. } => Some("update the older of the two; \"perennial --version\" tells which that is"),
+        Error::Untrusted { .. } => Some(
+            "another server answers at that address, or its keys were made anew; if so, enrol again with a new token",
+        ),
+        Error::Revoked { .. } => {
+            Some("have the administrator make a new token, then: perennial enroll --replace TOKEN")
+        }
+        Error::Version { .. } => {
+            Some("update the older of the two; \"perennial --version\" tells which that is")
+        }
         Error::NotFound { .. } => Some("\"perennial backup list\" shows which backups there are"),
         Error::Interrupted { .. } => Some("run it again: it goes on where it ended"),
-        Error::NoSources => Some("name what is to be backed up: --source PATH, or sources = [\"PATH\"] in client.toml"),
-        Error::SourceMissing { .. } => Some("mount it, or mark the source as optional = true"),
-        Error::SourceEmptied { .. } => {
-            Some("mount its file system; if it is meant to be empty, set may_become_empty = true for the source")
+        Error::NoSources => {
+            Some("name what is to be backed up: --source PATH, or sources = [\"PATH\"] in client.toml")
         }
+        Error::SourceMissing { .. } => Some("mount it, or mark the source as optional = true"),
+        Error::SourceEmptied { .. } => Some(
+            "mount its file system; if it is meant to be empty, set may_become_empty = true for the source",
+        ),
         Error::SnapshotRequired { .. } => Some("set snapshots = \"auto\" to go on without one"),
         Error::Busy => Some("wait for it, or look with \"perennial jobs list\" on the server"),
-        Error::TargetConflict { .. } => Some("--existing overwrite replaces what is in the way, --existing keep leaves it"),
-        Error::Damaged { .. } => Some("if it can't be put right, enrol again: perennial enroll --replace TOKEN"),
+        Error::TargetConflict { .. } => {
+            Some("--existing overwrite replaces what is in the way, --existing keep leaves it")
+        }
+        Error::Damaged { .. } => {
+            Some("if it can't be put right, enrol again: perennial enroll --replace TOKEN")
+        }
         _ => None,
     }
 }
@@ -103,16 +123,55 @@ fn of_client(error: &client::Error) -> Option<&'static str> {
 fn of_server(error: &server::Error) -> Option<String> {
     use server::Error;
     match error {
-        Error::Listen { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {
-            Some("another program listens there, perhaps another server; pick another address with --listen".into())
-        }
+        Error::Listen { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => Some(
+            "another program listens there, perhaps another server; pick another address with --listen"
+                .into(),
+        ),
         Error::Listen { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
             Some("ports below 1024 are for root; pick another with --listen".into())
         }
         Error::Busy { .. } => Some("another server uses it: stop that one first".into()),
-        Error::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
-            Some("run the server as a user who may write there, or pick other places with --state and --storage".into())
+        Error::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => Some(
+            "run the server as a user who may write there, or pick other places with --state and --storage"
+                .into(),
+        ),
+        _ => None,
+    }
+}
+
+fn of_storage(error: &storage::Error) -> Option<&'static str> {
+    use storage::Error;
+    match error {
+        Error::Missing { .. } => Some("mount its file system or make the directory; --storage names another"),
+        Error::NotAStorage { .. } => {
+            Some("name an empty directory, or one that does not exist yet, with --storage")
         }
+        Error::NewerFormat { .. } => Some("a newer Perennial made it: update this one"),
+        Error::OtherOwner { .. } => Some(
+            "start the server with the state directory that belongs to this storage; if that is lost, \
+             \"perennial server rebuild-catalog\" makes it anew",
+        ),
+        Error::Locked { .. } => Some("another server uses it: stop that one first"),
+        Error::ReadOnly { .. } => Some("mount it writable, or pick another place with --storage"),
+        Error::Full { .. } => Some("delete backups that are no longer needed, or give the storage more room"),
+        Error::Denied { .. } => {
+            Some("run the server as a user who may write there, or pick another place with --storage")
+        }
+        Error::Unsupported { .. } => Some("leave backend = \"auto\" to take what the file system offers"),
+        _ => None,
+    }
+}
+
+fn of_catalog(error: &catalog::Error) -> Option<&'static str> {
+    use catalog::Error;
+    match error {
+        Error::Busy { .. } | Error::Locked { .. } => Some("another server uses it: stop that one first"),
+        Error::Corrupt { .. } => Some("\"perennial server rebuild-catalog\" makes it anew from the storage"),
+        Error::NewerSchema { .. } => Some("a newer Perennial made it: update this one"),
+        Error::Denied { .. } => {
+            Some("run it as the user that the server runs as, or pick another place with --state")
+        }
+        Error::NoSpace { .. } => Some("make room on the file system of the state directory"),
         _ => None,
     }
 }
@@ -120,10 +179,16 @@ fn of_server(error: &server::Error) -> Option<String> {
 fn of_status(status: &tonic::Status) -> Option<&'static str> {
     match status.code() {
         Code::NotFound => Some("\"perennial backup list\" and \"perennial clients list\" show what there is"),
-        Code::PermissionDenied => Some("what is not the client's own is for the administrator, on the server's machine"),
-        Code::Unauthenticated => Some("have the administrator make a new token, then: perennial enroll --replace TOKEN"),
+        Code::PermissionDenied => {
+            Some("what is not the client's own is for the administrator, on the server's machine")
+        }
+        Code::Unauthenticated => {
+            Some("have the administrator make a new token, then: perennial enroll --replace TOKEN")
+        }
         Code::Unavailable => Some("the connection was lost or the other side is not there; try again"),
-        Code::ResourceExhausted => Some("delete backups that are no longer needed, or give the storage more room"),
+        Code::ResourceExhausted => {
+            Some("delete backups that are no longer needed, or give the storage more room")
+        }
         Code::Unimplemented => Some("the server is of another version: update the older of the two"),
         _ => None,
     }

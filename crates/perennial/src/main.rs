@@ -39,9 +39,16 @@ fn main() -> ExitCode {
     if let Err(error) = logging::start(&cli, &surroundings, &console) {
         return failure::report(&console, &error);
     }
+    #[cfg(feature = "crash-points")]
+    arm_crash_points();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failure::report(&console, &anyhow::Error::new(error).context("can't start threads")),
+        Err(error) => {
+            return failure::report(
+                &console,
+                &anyhow::Error::new(error).context("can't start threads"),
+            );
+        }
     };
     let context = Context::new(console.clone(), surroundings, cli.global);
     let result = runtime.block_on(commands::run(context, cli.command));
@@ -51,5 +58,15 @@ fn main() -> ExitCode {
         Ok(outcome) => outcome.into(),
         Err(error) if failure::is_closed_pipe(&error) => Outcome::Done.into(),
         Err(error) => failure::report(&console, &error),
+    }
+}
+
+/// Has this process killed at a numbered point, for tests.
+#[cfg(feature = "crash-points")]
+fn arm_crash_points() {
+    let at = std::env::var("PERENNIAL_CRASH_AT").ok().and_then(|at| at.parse().ok());
+    if let Some(at) = at {
+        storage::crash::arm(at);
+        tracing::warn!(at, "crash points are armed");
     }
 }

@@ -1,5 +1,7 @@
 //! The binary as a user meets it when something is wrong: exit status, streams, words. The environment is cleared.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -48,7 +50,11 @@ impl Shown {
     fn new(output: &Output, home: &Path) -> Self {
         let home = home.display().to_string();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap().replace(&home, "HOME");
-        Self { code: output.status.code().unwrap(), out: text(&output.stdout), err: text(&output.stderr) }
+        Self {
+            code: output.status.code().unwrap(),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
     }
 
     fn assert_fails(&self, code: i32, err: &str) {
@@ -68,12 +74,14 @@ fn without_a_server_and_a_client_the_error_says_where_was_looked() {
 
 #[test]
 fn administration_is_for_the_servers_machine() {
-    Home::new().run("token create --server-state /nonexistent").assert_fails(
-        1,
-        "error: this command works on the server's machine only, and no server is running here\n\
+    Home::new()
+        .run("token create --server-state /nonexistent")
+        .assert_fails(
+            1,
+            "error: this command works on the server's machine only, and no server is running here\n\
          hint: run it on the server's machine, as the user that the server runs as; looked in /nonexistent \
          (--server-state)\n",
-    );
+        );
 }
 
 #[test]
@@ -120,7 +128,12 @@ fn wrong_usage_has_a_status_of_its_own() {
         "error: \"compression\" in --compression can't be \"99\": it takes \"auto\", \"off\" or a zstd level from 1 to \
          19\nhint: \"perennial config show\" lists every setting\n",
     );
-    for line in ["", "no-such-command", "restore latest", "backup verify x --source 0%"] {
+    for line in [
+        "",
+        "no-such-command",
+        "restore latest",
+        "backup verify x --source 0%",
+    ] {
         assert_eq!(home.run(line).code, 2, "{line:?}");
     }
     assert_eq!(home.run("--help").code, 0);
@@ -144,7 +157,11 @@ fn quickstart_refuses_what_can_not_be_a_source() {
 #[test]
 fn settings_are_shown_with_their_origin() {
     let home = Home::new();
-    std::fs::write(home.path().join("c.toml"), "threads = 3\nsources = [\"/etc\", \"data=/srv\"]\n").unwrap();
+    std::fs::write(
+        home.path().join("c.toml"),
+        "threads = 3\nsources = [\"/etc\", \"data=/srv\"]\n",
+    )
+    .unwrap();
     let shown = home.run("config show client --config c.toml --client-state /flag");
     assert_eq!(
         shown.out,

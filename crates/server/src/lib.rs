@@ -26,7 +26,7 @@ mod verify;
 
 pub use clock::Clock;
 pub use error::{Error, Result};
-pub use reconcile::{Rebuilt, rebuild_catalog};
+pub use reconcile::{Rebuilt, adopt_storage, rebuild_catalog};
 pub use run::{Running, Server};
 pub use settings::{Settings, admin_socket};
 pub use tokens::TokenRequest;

@@ -41,6 +41,16 @@ pub fn rebuild_catalog(settings: &Settings) -> Result<Rebuilt> {
     Ok(Rebuilt { backups: stored.len() as u64, clients: clients.len() as u64, set_aside: rebuilt.set_aside })
 }
 
+/// Takes over a storage that belonged to another server or was moved to another file system: it becomes the storage of
+/// the server with this state. No server may be running, and the other one must never use it again.
+pub fn adopt_storage(settings: &Settings) -> Result<()> {
+    crate::run::create_private_dir(&settings.state_dir)?;
+    let catalog = Catalog::create_or_open(&settings.state_dir)?;
+    let server = catalog.server_id().to_string().parse()?;
+    let store = Store::adopt(&settings.storage_dir, &crate::run::open_options(settings, server))?;
+    adopt(&catalog, &store)
+}
+
 /// A backup that lies in the storage.
 struct StoredBackup {
     client: ClientName,

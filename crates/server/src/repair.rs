@@ -1,14 +1,74 @@
-//! Putting the storage right: the storage says what is wrong, the catalog's counts follow.
+//! Putting the storage right: the storage says what is wrong and mends it, the catalog's counts follow.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use catalog::PoolLinks;
+use storage::{Finding, Monitor, Remedy};
+use tracing::{info, warn};
 use wire::v1::RepairStep;
 
 use crate::core::Core;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
-/// Plans the repair and, where asked to, applies it.
+/// Finds what is out of order and, where `apply` is set, mends it. Returns one step for each finding.
 pub fn repair(core: &Arc<Core>, apply: bool) -> Result<Vec<RepairStep>> {
-    let _ = (core, apply);
-    Ok(Vec::new())
+    let plan = core.store.plan_repair(&Warnings)?;
+    if !apply {
+        return Ok(plan.steps.iter().map(|(finding, remedy)| step(finding, *remedy)).collect());
+    }
+    let repaired = core.store.apply_repair(&plan);
+    info!(done = repaired.done.len(), failed = repaired.failed.len(), "the storage was repaired");
+    let mut steps = Vec::new();
+    for (finding, remedy) in &plan.steps {
+        let mut step = step(finding, *remedy);
+        step.done = repaired.done.contains(finding);
+        if let Some((_, error)) = repaired.failed.iter().find(|(failed, _)| failed == finding) {
+            step.error = error.to_string();
+        }
+        steps.push(step);
+    }
+    recount(core)?;
+    core.housekeeping.refresh();
+    Ok(steps)
+}
+
+struct Warnings;
+
+impl Monitor for Warnings {
+    fn problem(&self, error: &storage::Error) {
+        warn!(%error, "part of the storage could not be looked at");
+    }
+}
+
+fn step(finding: &Finding, remedy: Remedy) -> RepairStep {
+    let action = match remedy {
+        Remedy::RenameBack => "give it its name back",
+        Remedy::Trash => "move it to the trash",
+        Remedy::Relink => "make the link anew",
+        Remedy::CorrectList => "correct the list",
+        Remedy::RewriteList => "write the list anew",
+        Remedy::Protect => "make it read-only",
+        Remedy::None => "look at it yourself",
+    };
+    RepairStep { finding: finding.to_string(), action: action.into(), ..RepairStep::default() }
+}
+
+/// Counts the links into the pools anew, from what the storage has.
+fn recount(core: &Core) -> Result<()> {
+    for client in core.store.clients()? {
+        let mut links = BTreeMap::<String, u64>::new();
+        for name in core.store.backups(&client)? {
+            for link in core.store.pool_links(&client, &name)? {
+                *links.entry(link.pool.as_str().to_owned()).or_default() += 1;
+            }
+        }
+        let found: Vec<PoolLinks> = links.into_iter().map(|(pool, links)| PoolLinks { pool, links }).collect();
+        match core.catalog.replace_pool_links(client.as_str(), &found) {
+            // A client that has backups and no record is taken in at the next start.
+            Ok(()) | Err(catalog::Error::UnknownClient { .. }) => {}
+            Err(error) => return Err(Error::from(error)),
+        }
+    }
+    Ok(())
 }

@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::fs::File;
 
-use file_tree::{Dir, Names, Stat};
 use file_tree::metadata::{Apply, Owners, Prior, Target, apply};
+use file_tree::{Dir, Names, Stat};
 use manifest::{InodeFlags, Metadata, Timestamp, Xattr};
 use rustix::fs::{Timespec, Timestamps, UTIME_OMIT, XattrFlags};
 use rustix::io::Errno;
@@ -35,7 +35,9 @@ pub(crate) struct Attributes {
 
 impl Attributes {
     pub fn of_this_process() -> Self {
-        Self { is_root: rustix::process::geteuid().is_root() }
+        Self {
+            is_root: rustix::process::geteuid().is_root(),
+        }
     }
 
     /// Applies to a file that has just been made, in a directory without default access list.
@@ -67,7 +69,11 @@ impl Attributes {
         // XFS shows access lists under a second name.
         let is_alias = |xattr: &Xattr| xattr.name.starts_with(b"trusted.SGI_ACL_");
         let counts = |xattr: &&Xattr| (self.is_root || xattr.name.starts_with(b"user.")) && !is_alias(xattr);
-        Ok(present.xattrs.iter().filter(counts).eq(wanted.xattrs.iter().filter(counts)))
+        Ok(present
+            .xattrs
+            .iter()
+            .filter(counts)
+            .eq(wanted.xattrs.iter().filter(counts)))
     }
 
     /// Whether a stat shows this metadata, as far as it shows any and could be applied here.
@@ -78,16 +84,33 @@ impl Attributes {
     }
 
     /// `own` are the bits without which a server that is not root could not get at its own files.
-    fn apply(&self, target: Target<'_>, metadata: &Metadata, prior: Prior, own: u32) -> file_tree::Result<Fidelity> {
+    fn apply(
+        &self,
+        target: Target<'_>,
+        metadata: &Metadata,
+        prior: Prior,
+        own: u32,
+    ) -> file_tree::Result<Fidelity> {
         let wanted = if self.is_root || metadata.mode & own == own {
             Cow::Borrowed(metadata)
         } else {
-            Cow::Owned(Metadata { mode: metadata.mode | own, ..metadata.clone() })
+            Cow::Owned(Metadata {
+                mode: metadata.mode | own,
+                ..metadata.clone()
+            })
         };
-        let how = Apply { owners: Owners::Numeric, prior, flags: InodeFlags(0) };
+        let how = Apply {
+            owners: Owners::Numeric,
+            prior,
+            flags: InodeFlags(0),
+        };
         let refused = apply(target, &wanted, how)?;
         let is_complete = refused.is_empty() && matches!(wanted, Cow::Borrowed(_));
-        Ok(if is_complete { Fidelity::Complete } else { Fidelity::Reduced })
+        Ok(if is_complete {
+            Fidelity::Complete
+        } else {
+            Fidelity::Reduced
+        })
     }
 }
 
@@ -128,8 +151,14 @@ impl DefaultAcl {
 /// Sets a directory's time of modification back to what it was before entries were made in it.
 pub(crate) fn set_mtime(dir: &Dir, mtime: Timestamp) -> Result<(), Errno> {
     let times = Timestamps {
-        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
-        last_modification: Timespec { tv_sec: mtime.secs, tv_nsec: mtime.nanos.min(999_999_999).into() },
+        last_access: Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_OMIT,
+        },
+        last_modification: Timespec {
+            tv_sec: mtime.secs,
+            tv_nsec: mtime.nanos.min(999_999_999).into(),
+        },
     };
     match rustix::fs::futimens(dir, &times) {
         // A time that the file system can't represent, or a directory that belongs to somebody else.

@@ -11,7 +11,9 @@ const BALLAST_BYTES: u64 = 8 << 20;
 
 /// Sets the space aside if it isn't. A file system that can't, or is full, has none.
 pub(crate) fn take_in(state: &Dir) {
-    let is_there = state.stat(FILE.as_bytes()).is_ok_and(|stat| stat.size == BALLAST_BYTES);
+    let is_there = state
+        .stat(FILE.as_bytes())
+        .is_ok_and(|stat| stat.size == BALLAST_BYTES);
     if is_there {
         return;
     }

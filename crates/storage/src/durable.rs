@@ -22,7 +22,8 @@ pub(crate) fn write(dir: &Dir, name: &str, content: &[u8]) -> Result<()> {
     file.write_all(content).during("write", path)?;
     // ORDER: content, then the name that makes it count, then the directory that holds the name.
     file.sync_all().during("sync", path)?;
-    dir.rename(new.as_bytes(), dir, name.as_bytes()).during("write", path)?;
+    dir.rename(new.as_bytes(), dir, name.as_bytes())
+        .during("write", path)?;
     sync(dir, path)
 }
 
@@ -33,7 +34,9 @@ pub(crate) fn read(dir: &Dir, name: &str) -> Result<Option<Vec<u8>>> {
         opened => opened.during("open", name)?,
     };
     let mut content = Vec::new();
-    file.take(MAX_FILE_BYTES).read_to_end(&mut content).during("read", name)?;
+    file.take(MAX_FILE_BYTES)
+        .read_to_end(&mut content)
+        .during("read", name)?;
     Ok(Some(content))
 }
 

@@ -226,13 +226,15 @@ impl Error {
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Missing { .. } => "is the file system mounted?",
-            Self::NotAStorage { .. } => "give an empty directory to create a storage, or the right one to open it",
+            Self::NotAStorage { .. } => {
+                "give an empty directory to create a storage, or the right one to open it"
+            }
             Self::NewerFormat { .. } => "install the version of Perennial that wrote it, or a newer one",
             Self::OtherOwner { .. } => {
-                "stop the other server for good, then take the storage over with `perennial storage adopt`"
+                "stop the other server for good, then take the storage over with `perennial server adopt-storage`"
             }
             Self::Unsupported { .. } => {
-                "if the storage has been moved to another file system, take it over with `perennial storage adopt`"
+                "if the storage has been moved to another file system, take it over with `perennial server adopt-storage`"
             }
             Self::Locked { .. } => "two servers can't share a storage: stop the other one",
             Self::ReadOnly { .. } => "mount it writable; if the kernel made it read-only, check the disk",
@@ -259,11 +261,17 @@ impl Error {
     }
 
     pub(crate) fn invalid_entry(path: &[u8], reason: &'static str) -> Self {
-        Self::InvalidEntry { path: shown(path), reason }
+        Self::InvalidEntry {
+            path: shown(path),
+            reason,
+        }
     }
 
     pub(crate) fn corrupt(path: impl AsRef<Path>, reason: impl ToString) -> Self {
-        Self::Corrupt { path: path.as_ref().to_owned(), reason: reason.to_string() }
+        Self::Corrupt {
+            path: path.as_ref().to_owned(),
+            reason: reason.to_string(),
+        }
     }
 
     pub(crate) fn manifest(path: impl AsRef<Path>) -> impl FnOnce(manifest::Error) -> Self {
@@ -341,8 +349,14 @@ mod tests {
         let tree = file_tree::Error::new(file_tree::Operation::Create, b"x", Errno::NOSPC);
         assert!(Error::new("create", "x", tree).is_full());
         assert!(Error::new("create", "x", Errno::DQUOT).is_full());
-        assert!(matches!(Error::new("link", "x", Errno::XDEV), Error::OtherFileSystem { .. }));
-        assert!(matches!(Error::new("write", "x", Errno::ROFS), Error::ReadOnly { .. }));
+        assert!(matches!(
+            Error::new("link", "x", Errno::XDEV),
+            Error::OtherFileSystem { .. }
+        ));
+        assert!(matches!(
+            Error::new("write", "x", Errno::ROFS),
+            Error::ReadOnly { .. }
+        ));
         assert!(matches!(Error::new("write", "x", Errno::IO), Error::Io { .. }));
     }
 }

@@ -38,21 +38,36 @@ struct Text {
 
 impl Identity {
     pub fn new(owner: ServerId, backend: BackendKind) -> Self {
-        Self { storage: uuid::Uuid::new_v4().to_string(), owner, backend }
+        Self {
+            storage: uuid::Uuid::new_v4().to_string(),
+            owner,
+            backend,
+        }
     }
 
     /// Reads it; `None` if there is no such file. `storage` is the path for messages.
     pub fn read(state: &Dir, storage: &Path) -> Result<Option<Self>> {
-        let Some(content) = durable::read(state, FILE)? else { return Ok(None) };
+        let Some(content) = durable::read(state, FILE)? else {
+            return Ok(None);
+        };
         let path = storage.join(crate::layout::STATE).join(FILE);
         let text = str::from_utf8(&content).map_err(|error| Error::corrupt(&path, error))?;
-        let version: Version = toml::from_str(text).map_err(|error| Error::corrupt(&path, error.message()))?;
+        let version: Version =
+            toml::from_str(text).map_err(|error| Error::corrupt(&path, error.message()))?;
         if version.format > FORMAT {
-            return Err(Error::NewerFormat { path: storage.to_owned(), found: version.format, known: FORMAT });
+            return Err(Error::NewerFormat {
+                path: storage.to_owned(),
+                found: version.format,
+                known: FORMAT,
+            });
         }
         let text: Text = toml::from_str(text).map_err(|error| Error::corrupt(&path, error.message()))?;
         let owner = text.owner.parse().map_err(|error| Error::corrupt(&path, error))?;
-        Ok(Some(Self { storage: text.storage, owner, backend: text.backend }))
+        Ok(Some(Self {
+            storage: text.storage,
+            owner,
+            backend: text.backend,
+        }))
     }
 
     /// Writes it durably.

@@ -53,13 +53,25 @@ impl State {
     pub fn first(base: Option<&BackupName>, boot: String) -> Self {
         let base = base.map(|name| name.as_str().to_owned());
         let growth = Growth::PerEntry;
-        Self { format: FORMAT, generation: 1, base, growth, placed_until: None, boot, checkpoint: None }
+        Self {
+            format: FORMAT,
+            generation: 1,
+            base,
+            growth,
+            placed_until: None,
+            boot,
+            checkpoint: None,
+        }
     }
 
     /// Reads it. What is missing, damaged or of another format is `None`: such a backup can't be resumed.
     pub fn read(work: &Dir) -> Result<Option<Self>> {
-        let Some(content) = durable::read(work, STATE_FILE)? else { return Ok(None) };
-        let state: Option<Self> = str::from_utf8(&content).ok().and_then(|text| toml::from_str(text).ok());
+        let Some(content) = durable::read(work, STATE_FILE)? else {
+            return Ok(None);
+        };
+        let state: Option<Self> = str::from_utf8(&content)
+            .ok()
+            .and_then(|text| toml::from_str(text).ok());
         Ok(state.filter(|state| state.format == FORMAT))
     }
 
@@ -70,7 +82,9 @@ impl State {
 
     pub fn placed_until(&self) -> Option<Box<[u8]>> {
         let digits = self.placed_until.as_ref()?.as_bytes().chunks(2);
-        digits.map(|digits| u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()).collect()
+        digits
+            .map(|digits| u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok())
+            .collect()
     }
 
     fn set_placed_until(&mut self, path: Option<&[u8]>) {
@@ -115,8 +129,15 @@ pub(crate) fn sealed_name(work: &Dir) -> Result<Option<BackupName>> {
 /// Identifies the running kernel's boot, so that a later one knows that it is another.
 pub(crate) fn boot_id() -> String {
     // Where the kernel doesn't say, each process counts as a boot of its own: safe, and resumes less.
-    let unknown = || format!("process {} of {:?}", std::process::id(), std::time::SystemTime::now());
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map_or_else(|_| unknown(), |id| id.trim().to_owned())
+    let unknown = || {
+        format!(
+            "process {} of {:?}",
+            std::process::id(),
+            std::time::SystemTime::now()
+        )
+    };
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map_or_else(|_| unknown(), |id| id.trim().to_owned())
 }
 
 /// What a resumed session grows from.
@@ -137,8 +158,17 @@ pub(crate) enum OldBase {
 }
 
 /// Composes the base of the next generation and switches over to it.
-pub(crate) fn next_generation(work: &Dir, state: &State, boot: &str, old_base: OldBase) -> Result<Resumption> {
-    let mut next = State { generation: state.generation.saturating_add(1), checkpoint: None, ..state.clone() };
+pub(crate) fn next_generation(
+    work: &Dir,
+    state: &State,
+    boot: &str,
+    old_base: OldBase,
+) -> Result<Resumption> {
+    let mut next = State {
+        generation: state.generation.saturating_add(1),
+        checkpoint: None,
+        ..state.clone()
+    };
     next.boot = boot.to_owned();
     let base = compose(work, state, &mut next, old_base)?;
     // ORDER: the composed base is complete and durable before the state names it; until then the old generation's
@@ -179,19 +209,29 @@ fn compose(work: &Dir, state: &State, next: &mut State, old_base: OldBase) -> Re
     };
     let base_name = next.base_file();
     durable::remove(work, base_name.as_bytes())?;
-    let file = work.create_file(base_name.as_bytes(), 0o600).during("create", &base_name)?;
+    let file = work
+        .create_file(base_name.as_bytes(), 0o600)
+        .during("create", &base_name)?;
     let failed = || Error::manifest(&base_name);
     let mut writer = Writer::create(&file, &header).map_err(failed())?;
     let touched = Watermark::read(work, &state.watermark_file())?;
     let mut placed = if keeps_base { state.placed_until() } else { None };
-    let records = partial.map(|partial| Trusted { partial, trusted_bytes });
+    let records = partial.map(|partial| Trusted {
+        partial,
+        trusted_bytes,
+    });
     let records = records.into_iter().flatten().inspect(|record| {
-        if placed.as_deref().is_none_or(|placed| compare_paths(placed, record.path()).is_lt()) {
+        if placed
+            .as_deref()
+            .is_none_or(|placed| compare_paths(placed, record.path()).is_lt())
+        {
             placed = Some(record.path().into());
         }
     });
     manifest::compose::resume(records, base.as_ref(), touched.as_deref(), &mut writer).map_err(failed())?;
-    writer.finish(&manifest::Conclusion::default()).map_err(failed())?;
+    writer
+        .finish(&manifest::Conclusion::default())
+        .map_err(failed())?;
     next.set_placed_until(placed.as_deref());
     Ok(Some(file))
 }
@@ -199,7 +239,9 @@ fn compose(work: &Dir, state: &State, next: &mut State, old_base: OldBase) -> Re
 /// What the session before grew from.
 fn open_base(work: &Dir, state: &State) -> Result<Option<Reader>> {
     let name = state.base_file();
-    let Some(file) = durable::find_file(work, name.as_bytes())? else { return Ok(None) };
+    let Some(file) = durable::find_file(work, name.as_bytes())? else {
+        return Ok(None);
+    };
     Reader::open(file).map(Some).map_err(Error::manifest(name))
 }
 
@@ -223,8 +265,13 @@ impl Iterator for Trusted {
 pub(crate) fn take_base(work: &Dir, state: &State, manifests: &Dir, manifest: &str) -> Result<File> {
     let name = state.base_file();
     durable::remove(work, name.as_bytes())?;
-    if work.create_hard_link(name.as_bytes(), manifests, manifest.as_bytes()).is_err() {
-        let mut from = manifests.open_file(manifest.as_bytes(), Access::Read).during("open", manifest)?;
+    if work
+        .create_hard_link(name.as_bytes(), manifests, manifest.as_bytes())
+        .is_err()
+    {
+        let mut from = manifests
+            .open_file(manifest.as_bytes(), Access::Read)
+            .during("open", manifest)?;
         let mut to = work.create_file(name.as_bytes(), 0o600).during("create", &name)?;
         std::io::copy(&mut from, &mut to).during("copy", manifest)?;
     }

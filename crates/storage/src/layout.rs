@@ -41,7 +41,9 @@ impl Layout {
     /// Opens the directory that is, or is to become, a storage.
     pub fn open_root(path: &Path) -> Result<Dir> {
         match Dir::open(path) {
-            Err(error) if error.is_not_found() => Err(Error::Missing { path: path.to_owned() }),
+            Err(error) if error.is_not_found() => Err(Error::Missing {
+                path: path.to_owned(),
+            }),
             opened => opened.during("open", path),
         }
     }
@@ -63,7 +65,15 @@ impl Layout {
         let trash = ensure_dir(&state, b"trash", PRIVATE)?;
         let pool = ensure_dir(&state, b"pool", PASSABLE)?;
         ensure_dir(&state, b"index", PRIVATE)?;
-        Ok(Self { path: path.to_owned(), root, state, manifests, incomplete, trash, pool })
+        Ok(Self {
+            path: path.to_owned(),
+            root,
+            state,
+            manifests,
+            incomplete,
+            trash,
+            pool,
+        })
     }
 
     /// The storage's own path, for messages.
@@ -129,24 +139,47 @@ impl Layout {
 
     /// All backups of the client that have a manifest, oldest first.
     pub fn backup_names(&self, client: &ClientName) -> Result<Vec<BackupName>> {
-        let Some(dir) = self.find_manifests(client)? else { return Ok(Vec::new()) };
-        names_in(&dir, |file| BackupName::from_file_name(file.strip_suffix(MANIFEST_SUFFIX.as_bytes())?))
+        let Some(dir) = self.find_manifests(client)? else {
+            return Ok(Vec::new());
+        };
+        names_in(&dir, |file| {
+            BackupName::from_file_name(file.strip_suffix(MANIFEST_SUFFIX.as_bytes())?)
+        })
     }
 
     /// All backups of the client that have a list of links into the pool, committed or not yet.
     pub fn pool_list_names(&self, client: &ClientName) -> Result<Vec<BackupName>> {
-        let Some(dir) = self.find_manifests(client)? else { return Ok(Vec::new()) };
-        names_in(&dir, |file| BackupName::from_file_name(file.strip_suffix(POOL_LIST_SUFFIX.as_bytes())?))
+        let Some(dir) = self.find_manifests(client)? else {
+            return Ok(Vec::new());
+        };
+        names_in(&dir, |file| {
+            BackupName::from_file_name(file.strip_suffix(POOL_LIST_SUFFIX.as_bytes())?)
+        })
     }
 
     /// Moves a client's incomplete backup into another directory.
     pub fn move_incomplete(&self, client: &ClientName, to: &Dir) -> Result<()> {
-        self.incomplete.rename(client.as_bytes(), to, b"work").during("discard", client.as_str())
+        self.incomplete
+            .rename(client.as_bytes(), to, b"work")
+            .during("discard", client.as_str())
     }
 
     /// Removes a client's incomplete backup where it is.
     pub fn remove_incomplete(&self, client: &ClientName) -> Result<()> {
-        self.incomplete.remove_tree(client.as_bytes(), Subvolumes::Remove).during("remove", client.as_str())
+        self.incomplete
+            .remove_tree(client.as_bytes(), Subvolumes::Remove)
+            .during("remove", client.as_str())
+    }
+
+    /// Removes a client's directories, which have to be empty.
+    pub fn remove_client(&self, client: &ClientName) -> Result<()> {
+        for parent in [&self.pool, &self.root, &self.manifests] {
+            match parent.remove_dir(client.as_bytes()) {
+                Err(error) if !error.is_not_found() => Err(error).during("remove", client.as_str())?,
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Makes the storage's own directory and `.perennial` durable.
@@ -168,7 +201,10 @@ pub(crate) fn pool_list_file(name: &BackupName) -> String {
 
 /// The path of a backup's manifest within the storage, for messages.
 pub(crate) fn manifest_path(client: &ClientName, name: &BackupName) -> PathBuf {
-    PathBuf::from(STATE).join("manifests").join(client.as_str()).join(manifest_file(name))
+    PathBuf::from(STATE)
+        .join("manifests")
+        .join(client.as_str())
+        .join(manifest_file(name))
 }
 
 /// The path of a backup within the storage, for messages.
@@ -178,8 +214,12 @@ pub(crate) fn backup_path(client: &ClientName, name: &BackupName) -> PathBuf {
 
 /// The names in a directory that are what `parse` looks for, sorted.
 pub(crate) fn names_in<T: Ord>(dir: &Dir, parse: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>> {
-    let mut names: Vec<T> =
-        dir.list().during("list", ".")?.iter().filter_map(|listed| parse(listed.name)).collect();
+    let mut names: Vec<T> = dir
+        .list()
+        .during("list", ".")?
+        .iter()
+        .filter_map(|listed| parse(listed.name))
+        .collect();
     names.sort();
     Ok(names)
 }

@@ -41,9 +41,7 @@ pub use monitor::{Monitor, Step, Unwatched};
 pub use names::{BackupName, ClientName, InvalidName, MAX_CLIENT_NAME_BYTES, NameKind, PoolId, ServerId};
 pub use pool::{PoolChange, PoolChangeKind, PoolLink};
 pub use repair::{Finding, Remedy, RepairPlan, Repaired};
-pub use store::{
-    CreateOptions, IncompleteBackup, OpenOptions, Pooling, Reaped, Recovery, Space, Store,
-};
+pub use store::{CreateOptions, IncompleteBackup, OpenOptions, Pooling, Reaped, Recovery, Space, Store};
 pub use tree::{BackupTree, data_extents};
 
 /// Files up to this size are sent without asking whether their content is known, and are not in the content index.

@@ -36,7 +36,12 @@ impl Lock {
         .during("lock", storage)?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => return Err(Error::Locked { path: storage.to_owned(), pid: holder(&mut file) }),
+            Err(Errno::WOULDBLOCK) => {
+                return Err(Error::Locked {
+                    path: storage.to_owned(),
+                    pid: holder(&mut file),
+                });
+            }
             Err(errno) => return Err(Error::new("lock", storage, errno)),
         }
         file.set_len(0).during("lock", storage)?;

@@ -44,8 +44,7 @@ pub struct InvalidName {
 /// Longest name of a client, in bytes.
 pub const MAX_CLIENT_NAME_BYTES: usize = 64;
 
-const CLIENT_RULE: &str =
-    "1 to 64 of the letters A-Z a-z, digits, '.', '_' and '-', not beginning with '.' or '-', and not \"current\"";
+const CLIENT_RULE: &str = "1 to 64 of the letters A-Z a-z, digits, '.', '_' and '-', not beginning with '.' or '-', and not \"current\"";
 const BACKUP_RULE: &str = "YYMMDD-HHMM, then perhaps -N (2 to 9999) and _WORD (1 to 16 of a-z and digits)";
 const SERVER_RULE: &str = "1 to 64 of the letters A-Z a-z, digits, '.', '_' and '-'";
 const POOL_RULE: &str = "32 hexadecimal digits";
@@ -55,7 +54,9 @@ pub(crate) const CURRENT: &str = "current";
 
 fn is_word(text: &str) -> bool {
     (1..=MAX_CLIENT_NAME_BYTES).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 /// The name of a client: the name of its directory in the storage.
@@ -67,7 +68,11 @@ impl FromStr for ClientName {
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         let valid = is_word(text) && !text.starts_with(['.', '-']) && text != CURRENT;
-        if valid { Ok(Self(text.into())) } else { Err(invalid(NameKind::Client, text, CLIENT_RULE)) }
+        if valid {
+            Ok(Self(text.into()))
+        } else {
+            Err(invalid(NameKind::Client, text, CLIENT_RULE))
+        }
     }
 }
 
@@ -79,7 +84,11 @@ impl FromStr for ServerId {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        if is_word(text) { Ok(Self(text.into())) } else { Err(invalid(NameKind::Server, text, SERVER_RULE)) }
+        if is_word(text) {
+            Ok(Self(text.into()))
+        } else {
+            Err(invalid(NameKind::Server, text, SERVER_RULE))
+        }
     }
 }
 
@@ -98,8 +107,15 @@ impl FromStr for PoolId {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        let valid = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-        if valid { Ok(Self(text.into())) } else { Err(invalid(NameKind::Pool, text, POOL_RULE)) }
+        let valid = text.len() == 32
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        if valid {
+            Ok(Self(text.into()))
+        } else {
+            Err(invalid(NameKind::Pool, text, POOL_RULE))
+        }
     }
 }
 
@@ -141,7 +157,11 @@ impl FromStr for BackupName {
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         let (number, suffix_at) =
             parse_backup(text).ok_or_else(|| invalid(NameKind::Backup, text, BACKUP_RULE))?;
-        Ok(Self { text: text.into(), number, suffix_at })
+        Ok(Self {
+            text: text.into(),
+            number,
+            suffix_at,
+        })
     }
 }
 
@@ -149,13 +169,22 @@ impl FromStr for BackupName {
 fn parse_backup(text: &str) -> Option<(u16, usize)> {
     let bytes = text.as_bytes();
     let stamp = bytes.get(..STAMP_BYTES)?;
-    let is_stamp =
-        stamp.iter().enumerate().all(|(at, byte)| if at == 6 { *byte == b'-' } else { byte.is_ascii_digit() });
+    let is_stamp = stamp.iter().enumerate().all(|(at, byte)| {
+        if at == 6 {
+            *byte == b'-'
+        } else {
+            byte.is_ascii_digit()
+        }
+    });
     let suffix_at = bytes.iter().position(|&byte| byte == b'_').unwrap_or(bytes.len());
     let number = match bytes.get(STAMP_BYTES..suffix_at)? {
         [] => 1,
         [b'-', digits @ ..] if digits.len() <= 4 && digits.first().is_some_and(|&first| first != b'0') => {
-            std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()?
+            std::str::from_utf8(digits)
+                .ok()
+                .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?
+                .parse()
+                .ok()?
         }
         _ => return None,
     };
@@ -163,7 +192,9 @@ fn parse_backup(text: &str) -> Option<(u16, usize)> {
         [] => true,
         [_, word @ ..] => {
             (1..=16).contains(&word.len())
-                && word.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+                && word
+                    .iter()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
         }
     };
     let numbered = suffix_at > STAMP_BYTES;
@@ -197,7 +228,11 @@ impl Ord for BackupName {
 }
 
 fn invalid(kind: NameKind, name: &str, rule: &'static str) -> InvalidName {
-    InvalidName { kind, name: name.to_owned(), rule }
+    InvalidName {
+        kind,
+        name: name.to_owned(),
+        rule,
+    }
 }
 
 /// What all names can do: show themselves, and be a file name.
@@ -266,14 +301,32 @@ mod tests {
         for good in ["a", "laptop-1", "x.y_z", "_", &"n".repeat(64)] {
             assert!(good.parse::<ClientName>().is_ok(), "{good}");
         }
-        for bad in ["", ".", "..", ".perennial", "-x", "a/b", "a b", "ä", "current", "a\n", &"n".repeat(65)] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            ".perennial",
+            "-x",
+            "a/b",
+            "a b",
+            "ä",
+            "current",
+            "a\n",
+            &"n".repeat(65),
+        ] {
             assert!(bad.parse::<ClientName>().is_err(), "{bad}");
         }
     }
 
     #[test]
     fn backup_names_sort_by_time_then_number() {
-        let sorted = ["231201-1200", "231201-1200_image", "231201-1200-2", "231201-1200-10", "231201-1201"];
+        let sorted = [
+            "231201-1200",
+            "231201-1200_image",
+            "231201-1200-2",
+            "231201-1200-10",
+            "231201-1201",
+        ];
         let mut names: Vec<BackupName> = sorted.iter().rev().map(|text| text.parse().unwrap()).collect();
         names.sort();
         assert_eq!(names.iter().map(BackupName::as_str).collect::<Vec<_>>(), sorted);
@@ -284,9 +337,22 @@ mod tests {
     #[test]
     fn other_backup_names_are_refused() {
         for bad in [
-            "", "231201", "231201-120", "231201-12000", "23120a-1200", "231201_1200", "231201-1200-", "231201-1200-1",
-            "231201-1200-02", "231201-1200-10000", "231201-1200-x", "231201-1200_", "231201-1200_Image",
-            "231201-1200_a/b", "231201-1200-é", "231201-1200_image_x",
+            "",
+            "231201",
+            "231201-120",
+            "231201-12000",
+            "23120a-1200",
+            "231201_1200",
+            "231201-1200-",
+            "231201-1200-1",
+            "231201-1200-02",
+            "231201-1200-10000",
+            "231201-1200-x",
+            "231201-1200_",
+            "231201-1200_Image",
+            "231201-1200_a/b",
+            "231201-1200-é",
+            "231201-1200_image_x",
         ] {
             assert!(bad.parse::<BackupName>().is_err(), "{bad}");
         }

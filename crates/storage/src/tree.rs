@@ -23,11 +23,7 @@ pub(crate) struct TreeRoot {
 impl TreeRoot {
     /// Opens a directory of the tree. `is_directory` says whether a path that turns out to be a link into the pool is a
     /// directory of the backup; else it is a link that the source has, and not followed.
-    pub fn open_dir(
-        &self,
-        path: &[u8],
-        is_directory: impl Fn(&[u8]) -> Result<bool>,
-    ) -> Result<Dir> {
+    pub fn open_dir(&self, path: &[u8], is_directory: impl Fn(&[u8]) -> Result<bool>) -> Result<Dir> {
         match self.dir.open_beneath(path) {
             Err(error) if is_missing(&error) => {}
             opened => return opened.during("open", shown(path)),
@@ -94,7 +90,12 @@ pub struct BackupTree {
 
 impl BackupTree {
     pub(crate) fn new(root: TreeRoot, manifest: Reader, name: BackupName, reading: Reading) -> Self {
-        Self { root, manifest, name, _reading: reading }
+        Self {
+            root,
+            manifest,
+            name,
+            _reading: reading,
+        }
     }
 
     /// Whose backup it is.
@@ -126,7 +127,10 @@ impl BackupTree {
     /// Opens the directory at `path`; the empty path is the backup's root. Its files can be opened by name from there.
     pub fn open_directory(&self, path: &[u8]) -> Result<Dir> {
         let is_directory = |path: &[u8]| {
-            let entry = self.manifest.lookup(path).map_err(Error::manifest(self.name.as_str()))?;
+            let entry = self
+                .manifest
+                .lookup(path)
+                .map_err(Error::manifest(self.name.as_str()))?;
             Ok(entry.is_some_and(|entry| entry.kind == Kind::Directory))
         };
         self.root.open_dir(path, is_directory)
@@ -148,7 +152,9 @@ fn is_missing(error: &file_tree::Error) -> bool {
 pub(crate) fn open_regular(dir: &Dir, name: &[u8]) -> Result<File> {
     let missing = || Error::NotInBackup { path: shown(name) };
     let file = match dir.open_file(name, Access::Read) {
-        Err(file_tree::Error::NotFound { .. } | file_tree::Error::SymbolicLink { .. }) => return Err(missing()),
+        Err(file_tree::Error::NotFound { .. } | file_tree::Error::SymbolicLink { .. }) => {
+            return Err(missing());
+        }
         opened => opened.during("open", shown(name))?,
     };
     let is_file = file.metadata().during("look at", shown(name))?.is_file();

@@ -53,7 +53,10 @@ impl Usage {
             return None;
         }
         *books.readers.entry(key.clone()).or_default() += 1;
-        Some(Reading { usage: self.clone(), key })
+        Some(Reading {
+            usage: self.clone(),
+            key,
+        })
     }
 
     /// `None` if anybody uses the backup.
@@ -63,13 +66,19 @@ impl Usage {
         if books.readers.contains_key(&key) || !books.exclusive.insert(key.clone()) {
             return None;
         }
-        Some(Exclusive { usage: self.clone(), key })
+        Some(Exclusive {
+            usage: self.clone(),
+            key,
+        })
     }
 
     /// `None` if the client is being backed up.
     pub fn claim(&self, client: &ClientName) -> Option<Claim> {
         let is_free = self.books.lock().clients.insert(client.clone());
-        is_free.then(|| Claim { usage: self.clone(), client: client.clone() })
+        is_free.then(|| Claim {
+            usage: self.clone(),
+            client: client.clone(),
+        })
     }
 }
 

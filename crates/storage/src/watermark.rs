@@ -29,7 +29,11 @@ impl Watermark {
     pub fn create(dir: &Dir, name: &str) -> Result<Self> {
         crate::durable::remove(dir, name.as_bytes())?;
         let file = dir.create_file(name.as_bytes(), 0o600).during("create", name)?;
-        Ok(Self { file, sequence: 0, buffer: Vec::new() })
+        Ok(Self {
+            file,
+            sequence: 0,
+            buffer: Vec::new(),
+        })
     }
 
     /// Says that `path` is about to be touched, and nothing after it has been.
@@ -43,7 +47,9 @@ impl Watermark {
         let check = check(&self.buffer);
         self.buffer.extend_from_slice(&check);
         let offset_bytes = (self.sequence % 2) * SLOT_BYTES;
-        self.file.write_all_at(&self.buffer, offset_bytes).during("write", "watermark")
+        self.file
+            .write_all_at(&self.buffer, offset_bytes)
+            .during("write", "watermark")
     }
 
     /// Reads the path of the highest valid slot; `None` if nothing has been touched.
@@ -53,7 +59,11 @@ impl Watermark {
             opened => opened.during("open", name)?,
         };
         let slots = [read_slot(&file, 0)?, read_slot(&file, SLOT_BYTES)?];
-        Ok(slots.into_iter().flatten().max_by_key(|slot| slot.0).map(|slot| slot.1))
+        Ok(slots
+            .into_iter()
+            .flatten()
+            .max_by_key(|slot| slot.0)
+            .map(|slot| slot.1))
     }
 }
 
@@ -120,6 +130,9 @@ mod tests {
         watermark.raise(b"second").unwrap();
         let file = File::options().write(true).open(temp.path().join("w")).unwrap();
         file.write_all_at(b"X", 14).unwrap();
-        assert_eq!(Watermark::read(&dir, "w").unwrap().as_deref(), Some(&b"first"[..]));
+        assert_eq!(
+            Watermark::read(&dir, "w").unwrap().as_deref(),
+            Some(&b"first"[..])
+        );
     }
 }

@@ -112,7 +112,7 @@ async fn run_and_tell(agent: Agent, job: Job, updates: Updates, cancel: Cancel) 
 /// Makes a backup; goes on after a lost connection, and once after a damaged base.
 pub(super) async fn run(
     agent: &Agent,
-    job: Job,
+    mut job: Job,
     monitor: Arc<dyn Monitor>,
     cancel: Cancel,
 ) -> Result<Committed> {
@@ -132,6 +132,11 @@ pub(super) async fn run(
             Error::Interrupted { .. } | Error::Unreachable { .. } => tries > 1,
             // The damaged base has been removed from the cache: the server sends it again.
             Error::Manifest(_) | Error::DigestMismatch => tries == TRIES,
+            // The server has given the job up meanwhile; what arrived of it is there still.
+            Error::NotFound { .. } if tries < TRIES && job.id != 0 => {
+                job.id = 0;
+                true
+            }
             _ => false,
         };
         if !retry || cancel.is_cancelled() {

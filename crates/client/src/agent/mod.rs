@@ -113,7 +113,12 @@ impl Agent {
             .map_err(|_| Error::interrupted("the stream ended before it began"))?;
         let commands = connection.control().attach(ReceiverStream::new(stream)).await;
         let commands = commands
-            .map_err(|status| Error::from_status(&status))?
+            .map_err(|status| match status.code() {
+                tonic::Code::FailedPrecondition => Error::Version {
+                    message: status.message().to_owned(),
+                },
+                _ => Error::from_status(&status),
+            })?
             .into_inner();
         Attached::new(self, commands, events).serve(running).await
     }

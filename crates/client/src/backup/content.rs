@@ -1,5 +1,6 @@
 //! Content that is too large to be held in memory: streamed, block by block.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use file_tree::Stat;
@@ -68,6 +69,14 @@ impl Sent {
         })
     }
 
+    /// The base's block hashes, if it is this content that the server has.
+    pub(super) fn hashes_of(&self, content: &Content) -> Option<Arc<[BlockHash]>> {
+        match &self.state {
+            State::Version { block_hashes, .. } if self.is_same(content) => Some(Arc::clone(block_hashes)),
+            _ => None,
+        }
+    }
+
     /// Whether the server has this content already.
     pub(super) fn is_same(&self, content: &Content) -> bool {
         self.whole() == Some((content.size, content.hash))
@@ -133,7 +142,8 @@ pub(super) fn hash_large(reader: &dyn FileReader, stat: &Stat, threads: usize) -
     read(reader, &layout, threads, &mut |_| Ok(()))
 }
 
-/// Sends the blocks of a segment whose hashes differ from those known, neighbours together.
+/// Sends the blocks of a segment whose hashes differ from those known, neighbours together. A patch is made of whole
+/// blocks: one that is a hole in part is sent with its zeros.
 fn send_differing(
     pieces: &mut PieceWriter<'_>,
     layout: &Layout,
@@ -141,20 +151,34 @@ fn send_differing(
     known: &[BlockHash],
 ) -> Result<()> {
     let first = (segment.range.start / manifest::BLOCK_BYTES) as usize;
-    let differs = |index: usize| known.get(first + index) != Some(&segment.blocks[index]);
-    let mut index = 0;
-    while index < segment.blocks.len() {
-        if !differs(index) {
-            index += 1;
+    let mut data = segment.range.start..segment.range.start;
+    for (index, hash) in segment.blocks.iter().enumerate() {
+        let block = segment.block_range(index);
+        let differs = known.get(first + index) != Some(hash);
+        let has_data = layout.has_data(&block);
+        if differs && has_data && data.end == block.start {
+            data.end = block.end;
             continue;
         }
-        let start = segment.block_range(index).start;
-        while index < segment.blocks.len() && differs(index) {
-            index += 1;
+        flush(pieces, segment, &data)?;
+        data = if differs && has_data {
+            block.clone()
+        } else {
+            block.end..block.end
+        };
+        if differs && !has_data {
+            pieces.hole(block)?;
         }
-        pieces.range(layout, segment, start..segment.block_range(index - 1).end)?;
     }
-    Ok(())
+    flush(pieces, segment, &data)
+}
+
+fn flush(pieces: &mut PieceWriter<'_>, segment: &Segment, data: &Range<u64>) -> Result<()> {
+    if data.is_empty() {
+        Ok(())
+    } else {
+        pieces.data(data.start, segment.data(data))
+    }
 }
 
 /// Reads through a file, gives each segment on, and puts the hashes together.

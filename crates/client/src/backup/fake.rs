@@ -376,7 +376,7 @@ impl PieceSink for FakeServer {
         if let Some(file_end) = piece.end {
             let (content, _) = self.open.remove(&id).expect("it is open");
             self.ended
-                .insert(id, Some((content, file_end.hash, file_end.entry)));
+                .insert(id, Some(Stored { content, hash: file_end.hash, entry: file_end.entry }));
         }
         Ok(())
     }

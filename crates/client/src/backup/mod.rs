@@ -357,3 +357,29 @@ fn header(connection: &Connection, job: Job, held: &dyn HeldSource, granted: &In
         server_id: connection.identity().server_id().to_owned(),
     }
 }
+
+/// One directory of [`full_listing`]: its record, its pending files by place, their reader and what was seen of each.
+#[cfg(test)]
+pub(crate) type FullListing = (
+    manifest::DirRecord,
+    Vec<(usize, manifest::delta::FileId)>,
+    Arc<dyn crate::source::DirReader>,
+    Vec<file_tree::Stat>,
+);
+
+/// Lists a source as its first backup would, for tests.
+#[cfg(test)]
+pub(crate) fn full_listing(held: &dyn HeldSource) -> Vec<FullListing> {
+    let mut merge = Merge::new(Mode::Full, 0, Arc::default());
+    let mut problems = Vec::new();
+    let mut list = |dir: crate::source::SourceDir| {
+        let step = merge.directory(&dir, None, &mut problems);
+        let Ok(merge::Step::Changed(changed)) = step else {
+            panic!("a directory without base is new");
+        };
+        let applied = changed.delta.apply(None).expect("what is new fits");
+        let stats = changed.files.iter().map(|file| file.stat).collect();
+        (applied.record, applied.pending, dir.reader, stats)
+    };
+    held.walk().expect("the source can be walked").map(&mut list).collect()
+}

@@ -22,6 +22,28 @@ impl<W: Write> PieceSink for FrameWriter<W> {
     }
 }
 
+/// Takes the pieces of one file, and knows whether the file has begun.
+pub(super) struct FileSink<'a> {
+    sink: &'a mut dyn PieceSink,
+    pub(super) has_begun: bool,
+}
+
+impl<'a> FileSink<'a> {
+    pub(super) fn new(sink: &'a mut dyn PieceSink) -> Self {
+        Self {
+            sink,
+            has_begun: false,
+        }
+    }
+}
+
+impl PieceSink for FileSink<'_> {
+    fn piece(&mut self, piece: Piece, bytes: &[u8]) -> Result<()> {
+        self.has_begun |= piece.start() != PieceStart::None;
+        self.sink.piece(piece, bytes)
+    }
+}
+
 /// What a failed data connection means for the session.
 pub(crate) fn lost(error: FrameError) -> Error {
     Error::interrupted(format_args!("a data connection failed: {error}"))

@@ -98,7 +98,8 @@ impl Layout {
         parts
     }
 
-    fn has_data(&self, range: &Range<u64>) -> bool {
+    /// Whether any of a range is data.
+    pub(super) fn has_data(&self, range: &Range<u64>) -> bool {
         let first = self.data.partition_point(|data| data.end <= range.start);
         self.data.get(first).is_some_and(|data| data.start < range.end)
     }

@@ -6,7 +6,7 @@ use wire::frame::FrameWriter;
 use wire::v1::Piece;
 
 use super::compression::{BusyTime, Meter, Policy, Timed};
-use super::pieces::{PieceSink, lost};
+use super::pieces::{FileSink, PieceSink, lost};
 use super::queue::{Job, Taken};
 use super::session::Session;
 use super::transfer::{Finished, Transfer};
@@ -86,7 +86,7 @@ impl Sender<'_> {
         let session = self.line.session;
         let mut problems = Vec::new();
         let mut transfer = Transfer {
-            sink: &mut self.line,
+            sink: FileSink::new(&mut self.line),
             threads: session.hash_threads,
             buffer: &mut self.buffer,
             problems: &mut problems,

@@ -13,7 +13,7 @@ use wire::v1::{FileEnd, HashOffer, PieceStart, file_end::Outcome};
 
 use super::content::{Content, Sent, hash_large, send_large};
 use super::merge::Detail;
-use super::pieces::{PieceSink, PieceWriter};
+use super::pieces::{FileSink, PieceWriter};
 use super::queue::{Task, Work};
 use super::segments::{Layout, Part, ReadError};
 use crate::error::Result;
@@ -47,7 +47,7 @@ pub(super) enum Finished {
 /// What a sender has for all of its files.
 pub(super) struct Transfer<'a> {
     /// Takes the content.
-    pub(super) sink: &'a mut dyn PieceSink,
+    pub(super) sink: FileSink<'a>,
     /// Threads that may hash one large file.
     pub(super) threads: usize,
     /// Reused from file to file.
@@ -78,7 +78,8 @@ impl Transfer<'_> {
             outcome: Outcome::Dropped.into(),
             ..FileEnd::default()
         };
-        PieceWriter::begin(self.sink, work.file.id, PieceStart::None).finish(end)?;
+        let start = if self.sink.has_begun { PieceStart::None } else { PieceStart::New };
+        PieceWriter::begin(&mut self.sink, work.file.id, start).finish(end)?;
         Ok(Finished::Complete(None))
     }
 
@@ -94,7 +95,14 @@ impl Transfer<'_> {
             let content = if before.size < WHOLE_BELOW_BYTES {
                 self.read_whole(reader, &before)?
             } else {
-                send_large(reader, &before, self.threads, &mut sent, self.sink, work.file.id)?
+                send_large(
+                    reader,
+                    &before,
+                    self.threads,
+                    &mut sent,
+                    &mut self.sink,
+                    work.file.id,
+                )?
             };
             let after = reader.stat()?;
             let stable = content.size == before.size && after.is_same_version(&before);
@@ -121,9 +129,13 @@ impl Transfer<'_> {
         work: &Work,
         reader: &dyn FileReader,
         before: &Stat,
-        content: Content,
+        mut content: Content,
         sent: &Sent,
     ) -> Result<Finished, ReadError> {
+        if let Some(known) = sent.hashes_of(&content) {
+            // Where the base has lost its block hashes, the server keeps it so.
+            content.block_hashes = known;
+        }
         let entry = self.describe(work, reader, before, &content)?;
         let end = FileEnd {
             outcome: Outcome::Complete.into(),
@@ -131,9 +143,10 @@ impl Transfer<'_> {
             entry: self.changed_entry(work, &entry)?,
         };
         if content.is_sent {
-            PieceWriter::begin(self.sink, work.file.id, PieceStart::None).finish_at(content.size, end)?;
+            PieceWriter::begin(&mut self.sink, work.file.id, PieceStart::None)
+                .finish_at(content.size, end)?;
         } else if sent.is_same(&content) {
-            PieceWriter::begin(self.sink, work.file.id, PieceStart::Patch).finish(end)?;
+            PieceWriter::begin(&mut self.sink, work.file.id, PieceStart::Patch).finish(end)?;
         } else {
             self.send_whole(work, reader, &content, end)?;
         }
@@ -163,7 +176,7 @@ impl Transfer<'_> {
         content: &Content,
         end: FileEnd,
     ) -> Result<(), ReadError> {
-        let mut pieces = PieceWriter::begin(self.sink, work.file.id, PieceStart::New);
+        let mut pieces = PieceWriter::begin(&mut self.sink, work.file.id, PieceStart::New);
         if content.size <= HOLES_FROM_BYTES {
             return Ok(pieces.whole(self.buffer, end)?);
         }

@@ -33,6 +33,21 @@ impl DataDialler {
         })
     }
 
+    /// One for tests, which leads nowhere.
+    #[cfg(test)]
+    pub(crate) fn nowhere() -> Self {
+        let roots = rustls::RootCertStore::empty();
+        let config = ClientConfig::builder_with_provider(tls::provider())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .expect("the provider knows TLS 1.3")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Self {
+            address: "127.0.0.1:1".into(),
+            config: Arc::new(config),
+        }
+    }
+
     /// Dials a data connection and shakes hands. Blocks.
     pub fn open(&self) -> Result<DataConnection> {
         let unreachable = |source| Error::Unreachable {

@@ -23,7 +23,7 @@ pub(super) struct Incoming {
 
 /// How content gets to its place.
 pub(super) enum Placement {
-    /// The file is created where it belongs, if all of it arrives at once; else as [`Placement::Temporary`].
+    /// It is held in memory until all is there, and created where it belongs; with holes as [`Placement::Temporary`].
     Direct,
     /// It is written under another name that is renamed when all is there.
     Temporary,
@@ -61,6 +61,8 @@ pub(super) struct Arriving {
     name: Box<[u8]>,
     /// Of content that arrives as a whole.
     hasher: BlockHasher,
+    /// What has arrived of a file that is created where it belongs once all of it is there.
+    held: Option<Vec<u8>>,
     failure: Option<FileError>,
 }
 
@@ -71,11 +73,16 @@ impl Arriving {
             name: temporary_name(&incoming.entry, id),
             file: None,
             hasher: BlockHasher::new(),
+            held: None,
             failure: None,
             incoming,
         };
         let placed = match &arriving.incoming.placement {
-            Placement::Direct | Placement::Temporary => arriving.create(),
+            Placement::Direct => {
+                arriving.held = Some(Vec::new());
+                Ok(())
+            }
+            Placement::Temporary => arriving.create(),
             Placement::Patch(patch) => {
                 arriving.name = patch
                     .temporary
@@ -112,11 +119,21 @@ impl Arriving {
     }
 
     fn write(&mut self, offset_bytes: u64, bytes: &[u8], hole_len_bytes: u64) -> Result<(), FileError> {
-        let Some(file) = &self.file else { return Ok(()) };
+        if bytes.is_empty() && hole_len_bytes == 0 {
+            return Ok(());
+        }
         let end = offset_bytes + bytes.len() as u64;
         if end + hole_len_bytes > self.incoming.entry.size() {
             return Err(FileError::Corrupt);
         }
+        if let Some(held) = &mut self.held {
+            if hole_len_bytes == 0 && offset_bytes == held.len() as u64 {
+                held.extend_from_slice(bytes);
+                return Ok(());
+            }
+            self.spill()?;
+        }
+        let Some(file) = &self.file else { return Ok(()) };
         file.write_all_at(bytes, offset_bytes)?;
         if let Placement::Patch(_) = self.incoming.placement {
             return Ok(clear(file, end, hole_len_bytes)?);
@@ -131,8 +148,20 @@ impl Arriving {
         Ok(())
     }
 
+    /// Goes on in a file with what has been held in memory.
+    fn spill(&mut self) -> Result<(), FileError> {
+        let Some(held) = self.held.take() else {
+            return Ok(());
+        };
+        self.create()?;
+        self.write(0, &held, 0)
+    }
+
     /// Ends the file: checks it and puts it into place. Leaves nothing of it behind where that fails.
     pub(super) fn finish(mut self, state: &State) -> Result<(), FileError> {
+        if let (Some(held), None) = (&self.held, &self.failure) {
+            return self.incoming.create_whole(held, state);
+        }
         let finished = self.check().and_then(|()| self.place(state));
         if finished.is_err() {
             self.abandon();
@@ -220,28 +249,16 @@ impl Incoming {
         manifest::join_path(&self.dir.path, &self.entry.name)
     }
 
-    /// Creates a file whose content has arrived at once, where it belongs.
-    pub(super) fn create_whole(
-        &self,
-        bytes: &[u8],
-        hole_len_bytes: u64,
-        state: &State,
-    ) -> Result<(), FileError> {
+    /// Creates a file where it belongs.
+    fn create_whole(&self, bytes: &[u8], state: &State) -> Result<(), FileError> {
         let Self { dir, entry, .. } = self;
-        let mut hasher = BlockHasher::new();
-        hasher.update(bytes);
-        hash_zeros(&mut hasher, hole_len_bytes.min(entry.size()));
-        let hashed = hasher.finish();
-        if hashed.size != entry.size() || Some(hashed.hash) != entry.hash() {
+        if bytes.len() as u64 != entry.size() || Some(ContentHash::of(bytes)) != entry.hash() {
             return Err(FileError::Corrupt);
         }
         let file = dir.dir.create_file(&entry.name, 0o600)?;
         let written = (|| {
             prepare_empty_file(&file, entry.metadata.flags)?;
             file.write_all_at(bytes, 0)?;
-            if hole_len_bytes > 0 {
-                file.set_len(entry.size())?;
-            }
             let refused = apply(&file, &entry.metadata, state.apply(dir.prior))?;
             state
                 .refusals

@@ -306,3 +306,6 @@ async fn next(replies: &mut Streaming<RestoreReply>) -> Result<Reply> {
         Err(status) => Err(Error::from_status(&status)),
     }
 }
+
+#[cfg(test)]
+mod tests;

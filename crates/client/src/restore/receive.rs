@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use wire::frame::{Frame, FrameReader, FrameWriter};
 use wire::v1::{Piece, file_end::Outcome};
 
-use super::incoming::{Arriving, FileError, Incoming, Placement};
+use super::incoming::{Arriving, FileError, Incoming};
 use super::state::State;
 use crate::backup::lost;
 use crate::error::{Error, Result};
@@ -17,7 +17,10 @@ pub(super) fn run(state: &State) {
     if !state.wait_for_wishes() {
         return;
     }
-    if let Err(error) = receive(state) {
+    if let Err(error) = receive(state)
+        // Once all is there, the server may end a connection that has hardly begun.
+        && !state.has_everything()
+    {
         state.fail(error);
     }
 }
@@ -33,10 +36,7 @@ fn receive(state: &State) -> Result<()> {
             what: "a data connection of another session",
         });
     }
-    let mut receiver = Receiver {
-        state,
-        arriving: HashMap::new(),
-    };
+    let mut receiver = Receiver::new(state);
     let mut counted_bytes = 0;
     loop {
         match frames.next_frame().map_err(lost)? {
@@ -65,13 +65,22 @@ fn receive(state: &State) -> Result<()> {
     }
 }
 
-struct Receiver<'a> {
+/// Takes pieces and puts them where they belong.
+pub(super) struct Receiver<'a> {
     state: &'a State,
     arriving: HashMap<u64, Arriving>,
 }
 
-impl Receiver<'_> {
-    fn take(&mut self, piece: &Piece, bytes: &[u8]) -> Result<()> {
+impl<'a> Receiver<'a> {
+    pub(super) fn new(state: &'a State) -> Self {
+        Self {
+            state,
+            arriving: HashMap::new(),
+        }
+    }
+
+    /// Takes the next piece of some file.
+    pub(super) fn take(&mut self, piece: &Piece, bytes: &[u8]) -> Result<()> {
         let id = piece.file_id;
         let dropped = piece
             .end
@@ -84,13 +93,6 @@ impl Receiver<'_> {
                 if dropped {
                     self.lose(&incoming);
                     return Ok(());
-                }
-                if piece.end.is_some()
-                    && piece.offset_bytes == 0
-                    && matches!(incoming.placement, Placement::Direct)
-                {
-                    let written = incoming.create_whole(bytes, piece.hole_len_bytes, self.state);
-                    return self.conclude(&incoming.path(), incoming.entry.size(), written);
                 }
                 Arriving::begin(incoming, id)
             }

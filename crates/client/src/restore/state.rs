@@ -197,6 +197,12 @@ impl State {
         wishes.last_id > 0 && !self.abort.is_raised()
     }
 
+    /// Whether all that was and will be asked for is complete.
+    pub(super) fn has_everything(&self) -> bool {
+        let wishes = self.wishes.lock();
+        wishes.ended && wishes.open == 0
+    }
+
     /// Sends a request; waits while too many are on their way.
     pub(super) fn request(&self, request: Request) -> Result<()> {
         let request = RestoreRequest {

@@ -17,16 +17,26 @@ pub async fn connect(state_dir: &Path) -> Result<Option<Channel>> {
         Ok(stream) => stream,
         Err(error) => {
             return match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::ConnectionRefused => Ok(None),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::ConnectionRefused => {
+                    Ok(None)
+                }
                 // The directory of another user's server can't be looked into: for this user there is none.
                 io::ErrorKind::PermissionDenied if !socket.try_exists().unwrap_or(false) => Ok(None),
-                _ => Err(Failure::SocketDenied { socket: socket.display().to_string(), source: error }.into()),
+                _ => Err(Failure::SocketDenied {
+                    socket: socket.display().to_string(),
+                    source: error,
+                }
+                .into()),
             };
         }
     };
     let mut stream = Some(TokioIo::new(stream));
     let connector = tower::service_fn(move |_: Uri| {
-        std::future::ready(stream.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected)))
+        std::future::ready(
+            stream
+                .take()
+                .ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected)),
+        )
     });
     // The address is a formality: the stream is connected already.
     let endpoint = Endpoint::from_static("http://admin.perennial.internal");

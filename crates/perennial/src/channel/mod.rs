@@ -39,20 +39,34 @@ impl Link {
         let global = context.global();
         if global.client_state.is_some() && global.server_state.is_none() {
             let link = ClientLink::open(context).await?;
-            return Ok(Self { way: Way::Client(link.connection), temporary: link.temporary });
+            return Ok(Self {
+                way: Way::Client(link.connection),
+                temporary: link.server.temporary,
+            });
         }
         if let Some(channel) = admin::connect(&context.server_state()?).await? {
-            return Ok(Self { way: Way::Admin(channel), temporary: None });
+            return Ok(Self {
+                way: Way::Admin(channel),
+                temporary: None,
+            });
         }
         let identity = identity(context)?;
-        let elsewhere = identity.as_ref().is_some_and(|identity| !is_loopback(identity.server_address()));
+        let elsewhere = identity
+            .as_ref()
+            .is_some_and(|identity| !is_loopback(identity.server_address()));
         if !elsewhere && let Some(link) = AdminLink::open_temporary(context).await? {
-            return Ok(Self { way: Way::Admin(link.channel), temporary: link.temporary });
+            return Ok(Self {
+                way: Way::Admin(link.channel),
+                temporary: link.temporary,
+            });
         }
         match identity {
             Some(identity) => {
                 let connection = Connection::open(Arc::new(identity)).await?;
-                Ok(Self { way: Way::Client(connection), temporary: None })
+                Ok(Self {
+                    way: Way::Client(connection),
+                    temporary: None,
+                })
             }
             None => Err(Failure::NoWay {
                 server_state: context.server_state()?.display().to_string(),
@@ -75,9 +89,10 @@ impl Link {
     /// Has a job cancelled, if this way may do that; tells whether it could.
     pub async fn cancel_job(&self, job_id: u64) -> bool {
         match &self.way {
-            Way::Admin(channel) => {
-                AdminClient::new(channel.clone()).cancel_job(CancelJobRequest { job_id }).await.is_ok()
-            }
+            Way::Admin(channel) => AdminClient::new(channel.clone())
+                .cancel_job(CancelJobRequest { job_id })
+                .await
+                .is_ok(),
             Way::Client(_) => false,
         }
     }
@@ -102,19 +117,16 @@ impl Link {
 /// The way of this machine's client.
 pub struct ClientLink {
     connection: Connection,
-    temporary: Option<TemporaryServer>,
+    server: OwnServer,
 }
 
 impl ClientLink {
-    /// Opens it. If the client's server is this machine's own and does not run, it is started.
+    /// Opens it.
     pub async fn open(context: &Context) -> Result<Self> {
         let identity = Identity::open(&context.client_state()?)?;
-        let mut temporary = None;
-        if is_loopback(identity.server_address()) && !AdminLink::is_served(&context.server_state()?).await? {
-            temporary = TemporaryServer::start(context).await?;
-        }
+        let server = OwnServer::start_for(context, &identity).await?;
         let connection = Connection::open(Arc::new(identity)).await?;
-        Ok(Self { connection, temporary })
+        Ok(Self { connection, server })
     }
 
     /// The connection.
@@ -125,6 +137,29 @@ impl ClientLink {
     /// Ends a server that was started for this command.
     pub async fn close(self) {
         drop(self.connection);
+        self.server.end().await;
+    }
+}
+
+/// The server that a client of this machine needs, started for this command where it is this machine's own and does not
+/// run.
+pub struct OwnServer {
+    temporary: Option<TemporaryServer>,
+}
+
+impl OwnServer {
+    /// Starts it, if need be.
+    pub async fn start_for(context: &Context, identity: &Identity) -> Result<Self> {
+        if !is_loopback(identity.server_address()) || AdminLink::is_served(&context.server_state()?).await? {
+            return Ok(Self { temporary: None });
+        }
+        Ok(Self {
+            temporary: TemporaryServer::start(context).await?,
+        })
+    }
+
+    /// Ends it, if it was started.
+    pub async fn end(self) {
         if let Some(temporary) = self.temporary {
             temporary.end().await;
         }
@@ -142,19 +177,31 @@ impl AdminLink {
     pub async fn open(context: &Context) -> Result<Self> {
         let state = context.server_state()?;
         if let Some(channel) = admin::connect(&state).await? {
-            return Ok(Self { channel, temporary: None });
+            return Ok(Self {
+                channel,
+                temporary: None,
+            });
         }
         match Self::open_temporary(context).await? {
             Some(link) => Ok(link),
-            None => Err(Failure::NotTheServer { server_state: state.display().to_string() }.into()),
+            None => Err(Failure::NotTheServer {
+                server_state: state.display().to_string(),
+            }
+            .into()),
         }
     }
 
     /// Opens the way to the server with this state directory, which must be running.
     pub async fn open_running(state: &Path) -> Result<Self> {
         match admin::connect(state).await? {
-            Some(channel) => Ok(Self { channel, temporary: None }),
-            None => Err(Failure::NotTheServer { server_state: state.display().to_string() }.into()),
+            Some(channel) => Ok(Self {
+                channel,
+                temporary: None,
+            }),
+            None => Err(Failure::NotTheServer {
+                server_state: state.display().to_string(),
+            }
+            .into()),
         }
     }
 
@@ -184,18 +231,29 @@ impl AdminLink {
     }
 
     async fn open_temporary(context: &Context) -> Result<Option<Self>> {
-        let Some(temporary) = TemporaryServer::start(context).await? else { return Ok(None) };
+        let Some(temporary) = TemporaryServer::start(context).await? else {
+            return Ok(None);
+        };
         let channel = admin::connect(&context.server_state()?).await?;
         let channel = channel.expect("a server that has started has its socket");
-        Ok(Some(Self { channel, temporary: Some(temporary) }))
+        Ok(Some(Self {
+            channel,
+            temporary: Some(temporary),
+        }))
     }
 }
 
 fn identity(context: &Context) -> Result<Option<Identity>> {
     let dir: PathBuf = context.client_state()?;
-    Ok(if Identity::exists(&dir) { Some(Identity::open(&dir)?) } else { None })
+    Ok(if Identity::exists(&dir) {
+        Some(Identity::open(&dir)?)
+    } else {
+        None
+    })
 }
 
 fn is_loopback(address: &str) -> bool {
-    address.parse::<std::net::SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
+    address
+        .parse::<std::net::SocketAddr>()
+        .is_ok_and(|address| address.ip().is_loopback())
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use crate::commands::Context;
-use crate::commands::server::settings_of;
+use crate::commands::server::{settings_of, start};
 use crate::config::ServerConfig;
 
 /// A server that lives as long as the command.
@@ -31,7 +31,7 @@ impl TemporaryServer {
         settings.incremental_interval = None;
         settings.full_interval = None;
         let state = config.state.display();
-        let running = server::Server::start(settings, server::Clock::system())
+        let running = start(&config, settings)
             .await
             .with_context(|| format!("no server is running here, and the one in {state} can't be opened"))?;
         Ok(Some(Self { running }))

@@ -129,7 +129,10 @@ pub struct DiffArgs {
 
 fn parse_percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').unwrap_or(text);
-    let percent: f64 = number.trim().parse().map_err(|_| "write it as a percentage such as 5%".to_owned())?;
+    let percent: f64 = number
+        .trim()
+        .parse()
+        .map_err(|_| "write it as a percentage such as 5%".to_owned())?;
     if percent > 0.0 && percent <= 100.0 {
         Ok(percent)
     } else {

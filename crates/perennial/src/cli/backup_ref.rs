@@ -16,7 +16,10 @@ pub struct BackupRef {
 impl BackupRef {
     /// As the server takes it. An empty client is the caller's own.
     pub fn to_wire(&self) -> v1::BackupRef {
-        v1::BackupRef { client: self.client.clone(), name: self.name.clone() }
+        v1::BackupRef {
+            client: self.client.clone(),
+            name: self.name.clone(),
+        }
     }
 }
 
@@ -32,7 +35,10 @@ impl FromStr for BackupRef {
         if name.is_empty() || name.contains('/') {
             return Err("a backup is named NAME, CLIENT/NAME or CLIENT/latest".into());
         }
-        Ok(Self { client: client.to_owned(), name: name.to_owned() })
+        Ok(Self {
+            client: client.to_owned(),
+            name: name.to_owned(),
+        })
     }
 }
 
@@ -54,14 +60,19 @@ impl Place {
             None => (bytes, &bytes[bytes.len()..]),
         };
         let backup = std::str::from_utf8(backup).map_err(|_| "a backup's name is plain text".to_owned())?;
-        Ok(Self { backup: backup.parse()?, path: normalised(path)? })
+        Ok(Self {
+            backup: backup.parse()?,
+            path: normalised(path)?,
+        })
     }
 }
 
 /// Takes `/home//me/` for `home/me`.
 fn normalised(path: &[u8]) -> Result<Vec<u8>, String> {
-    let components: Vec<&[u8]> =
-        path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".").collect();
+    let components: Vec<&[u8]> = path
+        .split(|byte| *byte == b'/')
+        .filter(|part| !part.is_empty() && *part != b".")
+        .collect();
     if components.contains(&b"..".as_slice()) {
         return Err("a path inside a backup has no \"..\"".into());
     }
@@ -83,7 +94,10 @@ impl clap::builder::TypedValueParser for PlaceParser {
     ) -> Result<Place, clap::Error> {
         Place::parse(value).map_err(|reason| {
             let name = argument.map_or_else(|| "BACKUP".to_owned(), ToString::to_string);
-            let text = format!("invalid value '{}' for '{name}': {reason}\n", value.to_string_lossy());
+            let text = format!(
+                "invalid value '{}' for '{name}': {reason}\n",
+                value.to_string_lossy()
+            );
             clap::Error::raw(clap::error::ErrorKind::ValueValidation, text).with_cmd(command)
         })
     }
@@ -95,7 +109,11 @@ mod tests {
 
     fn place(text: &str) -> Result<(String, String, String), String> {
         let place = Place::parse(OsStr::new(text))?;
-        Ok((place.backup.client, place.backup.name, String::from_utf8(place.path).unwrap()))
+        Ok((
+            place.backup.client,
+            place.backup.name,
+            String::from_utf8(place.path).unwrap(),
+        ))
     }
 
     #[test]

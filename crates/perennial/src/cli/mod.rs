@@ -16,8 +16,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 pub use backup::{BackupCommand, BrowseArgs, DiffArgs, ListArgs, RefArgs, ShowArgs, StartArgs, VerifyArgs};
 pub use backup_ref::{BackupRef, Place};
 pub use manage::{
-    ClientsCommand, ConfigCommand, ConfigShowArgs, EnrollArgs, Half, JobsCommand, JobsListArgs, RepairArgs, StorageCommand,
-    TokenCommand,
+    ClientsCommand, ConfigCommand, ConfigShowArgs, EnrollArgs, Half, JobsCommand, JobsListArgs, RepairArgs,
+    StorageCommand, TokenCommand,
 };
 pub use restore::{ExistingPolicy, RestoreArgs};
 pub use run::{ClientArgs, ClientCommand, ClientOnceArgs, QuickstartArgs, ServerArgs, ServerCommand};
@@ -62,7 +62,13 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 pub struct GlobalArgs {
     /// Shape of the log on stderr; the variable PERENNIAL_LOG sets how much is logged (error, warn, info, debug)
-    #[arg(long, global = true, value_name = "SHAPE", default_value = "text", env = "PERENNIAL_LOG_FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "SHAPE",
+        default_value = "text",
+        env = "PERENNIAL_LOG_FORMAT"
+    )]
     #[arg(hide_default_value = true, help_heading = "Global options")]
     pub log_format: LogFormat,
     /// State directory of the server on this machine, for commands that talk to it

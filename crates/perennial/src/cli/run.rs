@@ -47,6 +47,15 @@ backups they have; those that the old catalog's keys no longer fit need a new to
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// Take over a storage of another server, or one that was moved to another file system; no server may be running
+    #[command(after_help = "\
+The storage then belongs to the server with this state directory, and its backups are taken into that server's catalog.
+The server that had it before must never use it again.")]
+    AdoptStorage {
+        /// Settings.
+        #[command(flatten)]
+        settings: ServerFlags,
+    },
 }
 
 /// `perennial client`

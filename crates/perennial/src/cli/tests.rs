@@ -46,30 +46,70 @@ fn every_command_can_be_said() {
     ];
     for line in lines {
         let expected_wrong = line.contains("--no-such");
-        assert_eq!(parse(line).is_err(), expected_wrong, "{line}: {:?}", parse(line).err());
+        assert_eq!(
+            parse(line).is_err(),
+            expected_wrong,
+            "{line}: {:?}",
+            parse(line).err()
+        );
     }
 }
 
 #[test]
 fn what_makes_no_sense_is_refused() {
     use clap::error::ErrorKind;
-    assert_eq!(parse("perennial quickstart").unwrap_err(), ErrorKind::MissingRequiredArgument);
-    assert_eq!(parse("perennial restore latest").unwrap_err(), ErrorKind::MissingRequiredArgument);
-    assert_eq!(parse("perennial backup verify x --source 0%").unwrap_err(), ErrorKind::ValueValidation);
-    assert_eq!(parse("perennial backup verify x --source 200%").unwrap_err(), ErrorKind::ValueValidation);
-    assert_eq!(parse("perennial backup show a/b/c").unwrap_err(), ErrorKind::ValueValidation);
-    assert_eq!(parse("perennial token create --valid 5").unwrap_err(), ErrorKind::ValueValidation);
-    assert_eq!(parse("perennial config show --config x").unwrap_err(), ErrorKind::MissingRequiredArgument);
-    assert_eq!(parse("perennial server --storage /x run").unwrap_err(), ErrorKind::ArgumentConflict);
+    assert_eq!(
+        parse("perennial quickstart").unwrap_err(),
+        ErrorKind::MissingRequiredArgument
+    );
+    assert_eq!(
+        parse("perennial restore latest").unwrap_err(),
+        ErrorKind::MissingRequiredArgument
+    );
+    assert_eq!(
+        parse("perennial backup verify x --source 0%").unwrap_err(),
+        ErrorKind::ValueValidation
+    );
+    assert_eq!(
+        parse("perennial backup verify x --source 200%").unwrap_err(),
+        ErrorKind::ValueValidation
+    );
+    assert_eq!(
+        parse("perennial backup show a/b/c").unwrap_err(),
+        ErrorKind::ValueValidation
+    );
+    assert_eq!(
+        parse("perennial token create --valid 5").unwrap_err(),
+        ErrorKind::ValueValidation
+    );
+    assert_eq!(
+        parse("perennial config show --config x").unwrap_err(),
+        ErrorKind::MissingRequiredArgument
+    );
+    assert_eq!(
+        parse("perennial server --storage /x run").unwrap_err(),
+        ErrorKind::ArgumentConflict
+    );
 }
 
 #[test]
 fn a_list_flag_is_given_once_per_item() {
     let cli = parse("perennial client --source /home --source e=/etc --exclude *.o --exclude *.tmp").unwrap();
-    let Command::Client(args) = cli.command else { panic!("another command") };
-    let surroundings = crate::config::Surroundings::new([], crate::config::Runner::User, std::path::Path::new("/nonexistent"));
-    let resolved =
-        crate::config::resolve(crate::config::Component::Client, None, &args.settings.flags, &surroundings).unwrap();
+    let Command::Client(args) = cli.command else {
+        panic!("another command")
+    };
+    let surroundings = crate::config::Surroundings::new(
+        [],
+        crate::config::Runner::User,
+        std::path::Path::new("/nonexistent"),
+    );
+    let resolved = crate::config::resolve(
+        crate::config::Component::Client,
+        None,
+        &args.settings.flags,
+        &surroundings,
+    )
+    .unwrap();
     assert_eq!(resolved.list("exclude"), ["*.o", "*.tmp"]);
     let sources = resolved.value("sources").display();
     assert_eq!(sources, "/home, e=/etc");

@@ -1,12 +1,12 @@
-//! `backup list`, `show`, `browse`, `start`, `verify` and `delete`
+//! `backup list`, `show`, `start`, `verify` and `delete`
 
 use anyhow::{Context as _, Result};
-use wire::v1::{self, BackupDetail, BackupInfo, BackupMode, BrowseRequest, ListRequest, StartRequest, VerifyRequest};
+use wire::v1::{self, BackupDetail, BackupInfo, BackupMode, ListRequest, StartRequest, VerifyRequest};
 
 use super::follow::{self, Followed};
 use super::{Context, refer};
 use crate::channel::Link;
-use crate::cli::{BackupCommand, BrowseArgs, ListArgs, RefArgs, ShowArgs, StartArgs, VerifyArgs};
+use crate::cli::{BackupCommand, ListArgs, RefArgs, ShowArgs, StartArgs, VerifyArgs};
 use crate::failure::{Failure, Outcome};
 use crate::output::format::{self, count, size, things};
 use crate::output::table::{self, Side, Table};
@@ -17,23 +17,33 @@ pub async fn run(context: &Context, command: BackupCommand) -> Result<Outcome> {
     let outcome = match command {
         BackupCommand::List(args) => list(context, &link, args).await,
         BackupCommand::Show(args) => show(context, &link, &args).await,
-        BackupCommand::Browse(args) => browse(context, &link, &args).await,
         BackupCommand::Start(args) => start(context, &link, args).await,
         BackupCommand::Verify(args) => verify(context, &link, &args).await,
         BackupCommand::Delete(args) => delete(context, &link, &args).await,
-        BackupCommand::Diff(_) => unreachable!("it has a module of its own"),
+        BackupCommand::Browse(_) | BackupCommand::Diff(_) => unreachable!("they have modules of their own"),
     };
     link.close().await;
     outcome
 }
 
 async fn list(context: &Context, link: &Link, args: ListArgs) -> Result<Outcome> {
-    let request = ListRequest { client: args.client.unwrap_or_default() };
-    let mut backups = link.backups().list(request).await.context("can't list the backups")?.into_inner().backups;
+    let request = ListRequest {
+        client: args.client.unwrap_or_default(),
+    };
+    let mut backups = link
+        .backups()
+        .list(request)
+        .await
+        .context("can't list the backups")?
+        .into_inner()
+        .backups;
     backups.sort_by(|a, b| (a.started_ms, &a.client, &a.name).cmp(&(b.started_ms, &b.client, &b.name)));
     let console = context.console();
     if args.output.shape() == Shape::Json {
-        let views: Vec<_> = backups.iter().map(|backup| json::BackupView::new(backup, console.zone())).collect();
+        let views: Vec<_> = backups
+            .iter()
+            .map(|backup| json::BackupView::new(backup, console.zone()))
+            .collect();
         console.json(&views)?;
     } else if backups.is_empty() {
         console.note("There are no backups yet.");
@@ -71,7 +81,12 @@ fn list_table(backups: &[BackupInfo], console: &Console) -> String {
 
 async fn show(context: &Context, link: &Link, args: &ShowArgs) -> Result<Outcome> {
     let reference = refer::resolve(link, &args.backup).await?;
-    let detail = link.backups().show(reference).await.context("can't show the backup")?.into_inner();
+    let detail = link
+        .backups()
+        .show(reference)
+        .await
+        .context("can't show the backup")?
+        .into_inner();
     let info = detail.info.clone().unwrap_or_default();
     let console = context.console();
     if args.output.shape() == Shape::Json {
@@ -93,9 +108,26 @@ fn detail_text(info: &BackupInfo, detail: &BackupDetail, console: &Console) -> S
         ("Kind", format!("{}, {}", info.kind, json::mode_word(info.mode()))),
         ("Outcome", info.outcome.clone()),
         ("Started", format::time(info.started_ms, zone)),
-        ("Finished", format!("{} (took {})", format::time(info.finished_ms, zone), took(info))),
-        ("Files", format!("{} in {}", count(info.files), things(info.directories, "directory", "directories"))),
-        ("Size", format!("{}, of which {} were sent", size(info.bytes_logical), size(info.bytes_transferred))),
+        (
+            "Finished",
+            format!("{} (took {})", format::time(info.finished_ms, zone), took(info)),
+        ),
+        (
+            "Files",
+            format!(
+                "{} in {}",
+                count(info.files),
+                things(info.directories, "directory", "directories")
+            ),
+        ),
+        (
+            "Size",
+            format!(
+                "{}, of which {} were sent",
+                size(info.bytes_logical),
+                size(info.bytes_transferred)
+            ),
+        ),
         ("Problems", count(info.problems)),
         ("Digest", format::hex(&info.digest)),
     ];
@@ -107,59 +139,12 @@ fn detail_text(info: &BackupInfo, detail: &BackupDetail, console: &Console) -> S
     }
     for source in &detail.sources {
         let (name, path) = (format::path(&source.name), format::path(&source.path));
-        rows.push(("Source", format!("{name}: {path} (snapshot: {})", source.consistency)));
+        rows.push((
+            "Source",
+            format!("{name}: {path} (snapshot: {})", source.consistency),
+        ));
     }
     table::pairs(&rows)
-}
-
-async fn browse(context: &Context, link: &Link, args: &BrowseArgs) -> Result<Outcome> {
-    let request = BrowseRequest {
-        backup: Some(refer::resolve(link, &args.place.backup).await?),
-        path: args.place.path.clone(),
-        recursive: args.recursive,
-    };
-    let mut replies = link.backups().browse(request).await.context("can't look into the backup")?.into_inner();
-    let console = context.console();
-    let mut items = console.json_items();
-    while let Some(reply) = replies.message().await.context("can't look into the backup")? {
-        match args.output.shape() {
-            Shape::Json => {
-                for entry in &reply.entries {
-                    items.item(&json::EntryView::new(entry, console.zone()))?;
-                }
-            }
-            // Columns are aligned within what comes at once: a listing may be longer than memory.
-            Shape::Human => console.result(&entries_text(&reply.entries, console))?,
-        }
-    }
-    if args.output.shape() == Shape::Json {
-        items.finish()?;
-    }
-    Ok(Outcome::Done)
-}
-
-fn entries_text(entries: &[v1::EntryView], console: &Console) -> String {
-    let owner = |name: &str, id: u32| if name.is_empty() { id.to_string() } else { format::line(name) };
-    let rows: Vec<[String; 5]> = entries
-        .iter()
-        .map(|entry| {
-            let arrow = if entry.target.is_empty() { String::new() } else { format!(" -> {}", format::path(&entry.target)) };
-            [
-                format::mode(&entry.kind, entry.mode),
-                format!("{}:{}", owner(&entry.user, entry.uid), owner(&entry.group, entry.gid)),
-                if entry.kind == "file" { size(entry.size) } else { "-".into() },
-                format::time_exact(entry.mtime_s, console.zone()),
-                format!("{}{arrow}", format::path(&entry.path)),
-            ]
-        })
-        .collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let (owner_width, size_width) = (width(1), width(2));
-    rows.iter()
-        .map(|[mode, owner, size, time, path]| {
-            format!("{mode}  {owner:<owner_width$}  {size:>size_width$}  {time}  {path}\n")
-        })
-        .collect()
 }
 
 async fn start(context: &Context, link: &Link, args: StartArgs) -> Result<Outcome> {
@@ -167,12 +152,28 @@ async fn start(context: &Context, link: &Link, args: StartArgs) -> Result<Outcom
         (Some(client), _) => client,
         (None, Some(_)) => String::new(),
         (None, None) => {
-            return Err(Failure::Usage("on the server, say which client: perennial backup start CLIENT".into()).into());
+            return Err(Failure::Usage(
+                "on the server, say which client: perennial backup start CLIENT".into(),
+            )
+            .into());
         }
     };
-    let mode = if args.full { BackupMode::Full } else { BackupMode::Incremental };
-    let request = StartRequest { client, mode: mode.into(), detach: args.detach };
-    let events = link.backups().start(request).await.context("can't start a backup")?.into_inner();
+    let mode = if args.full {
+        BackupMode::Full
+    } else {
+        BackupMode::Incremental
+    };
+    let request = StartRequest {
+        client,
+        mode: mode.into(),
+        detach: args.detach,
+    };
+    let events = link
+        .backups()
+        .start(request)
+        .await
+        .context("can't start a backup")?
+        .into_inner();
     let done = match follow::follow(context, link, events).await? {
         Followed::Ended(done) => done,
         Followed::Queued(job_id) => {
@@ -193,7 +194,12 @@ async fn verify(context: &Context, link: &Link, args: &VerifyArgs) -> Result<Out
         backup: Some(refer::resolve(link, &args.backup).await?),
         source_percent: args.source.unwrap_or(0.0),
     };
-    let events = link.backups().verify(request).await.context("can't verify the backup")?.into_inner();
+    let events = link
+        .backups()
+        .verify(request)
+        .await
+        .context("can't verify the backup")?
+        .into_inner();
     match follow::follow(context, link, events).await? {
         Followed::Ended(done) => {
             report(context, args.output.shape(), &done)?;
@@ -208,10 +214,15 @@ fn report(context: &Context, shape: Shape, done: &v1::JobDone) -> Result<()> {
     if shape == Shape::Json {
         return Ok(console.json(&json::DoneView::new(done, console.zone()))?);
     }
-    let problems = done.backup.as_ref().map_or(0, |backup| backup.problems).max(done.problems.len() as u64);
+    let problems = done
+        .backup
+        .as_ref()
+        .map_or(0, |backup| backup.problems)
+        .max(done.problems.len() as u64);
     follow::tell_problems(context, &done.problems, problems);
     let failed = done.outcome() == v1::job_done::Outcome::Failed;
-    if !done.message.is_empty() && !failed {
+    // What a backup has to say is in its summary.
+    if !done.message.is_empty() && !failed && done.backup.is_none() {
         console.result(&format!("{}\n", format::line(&done.message)))?;
     }
     if let Some(backup) = &done.backup {
@@ -241,10 +252,16 @@ async fn delete(context: &Context, link: &Link, args: &RefArgs) -> Result<Outcom
     for reference in &args.backups {
         let wanted = refer::resolve(link, reference).await?;
         if wanted.name == "latest" {
-            return Err(Failure::Usage("name the backup that is to be deleted; \"latest\" may be another by now".into()).into());
+            return Err(Failure::Usage(
+                "name the backup that is to be deleted; \"latest\" may be another by now".into(),
+            )
+            .into());
         }
         let name = format!("{}/{}", wanted.client, wanted.name);
-        link.backups().delete(wanted).await.with_context(|| format!("can't delete {name}"))?;
+        link.backups()
+            .delete(wanted)
+            .await
+            .with_context(|| format!("can't delete {name}"))?;
         context.console().note(&format!("Deleted {name}."));
     }
     Ok(Outcome::Done)

@@ -11,6 +11,7 @@ use super::monitor::LogMonitor;
 use super::own_backup::OwnClient;
 use super::server::tell_systemd;
 use super::{Context, backup, own_backup};
+use crate::channel::OwnServer;
 use crate::cli::{ClientArgs, ClientCommand, ClientOnceArgs};
 use crate::config::{ClientConfig, ClientFlags, Component, resolve};
 use crate::failure::Outcome;
@@ -26,15 +27,26 @@ pub async fn run(context: &Context, args: ClientArgs) -> Result<Outcome> {
 }
 
 fn config_of(context: &Context, flags: &ClientFlags) -> Result<ClientConfig> {
-    let given = flags.flags.clone().with_default("state", context.global().client_state.as_ref());
-    let resolved = resolve(Component::Client, flags.file.as_deref(), &given, context.surroundings())?;
+    let given = flags
+        .flags
+        .clone()
+        .with_default("state", context.global().client_state.as_ref());
+    let resolved = resolve(
+        Component::Client,
+        flags.file.as_deref(),
+        &given,
+        context.surroundings(),
+    )?;
     Ok(ClientConfig::new(&resolved)?)
 }
 
 async fn serve(context: &Context, flags: &ClientFlags) -> Result<Outcome> {
     let client = own_client(context, flags)?;
     let interrupt = Interrupt::listen()?;
-    tell_systemd(&[NotifyState::Ready, NotifyState::Status("connecting to the server, or connected")]);
+    tell_systemd(&[
+        NotifyState::Ready,
+        NotifyState::Status("connecting to the server, or connected"),
+    ]);
     client.serve(Arc::new(LogMonitor), &interrupt).await;
     tell_systemd(&[NotifyState::Stopping]);
     Ok(Outcome::Done)
@@ -43,9 +55,12 @@ async fn serve(context: &Context, flags: &ClientFlags) -> Result<Outcome> {
 async fn once(context: &Context, args: &ClientOnceArgs) -> Result<Outcome> {
     let client = own_client(context, &args.settings)?;
     let interrupt = Interrupt::listen()?;
+    let server = OwnServer::start_for(context, client.identity()).await?;
     let mode = if args.full { Mode::Full } else { Mode::Incremental };
     let console = context.console();
-    let committed = client.back_up(console, mode, &interrupt).await?;
+    let committed = client.back_up(console, mode, &interrupt).await;
+    server.end().await;
+    let committed = committed?;
     match args.output.shape() {
         Shape::Json => console.json(&json::DoneView::of_backup(&committed, console.zone()))?,
         Shape::Human => {
@@ -53,7 +68,11 @@ async fn once(context: &Context, args: &ClientOnceArgs) -> Result<Outcome> {
             console.result(&format!("{}\n", backup::summary(&info)))?;
         }
     }
-    Ok(if committed.with_problems { Outcome::WithProblems } else { Outcome::Done })
+    Ok(if committed.with_problems {
+        Outcome::WithProblems
+    } else {
+        Outcome::Done
+    })
 }
 
 fn own_client(context: &Context, flags: &ClientFlags) -> Result<OwnClient> {

@@ -21,12 +21,19 @@ pub async fn run(context: &Context, command: ClientsCommand) -> Result<Outcome> 
 }
 
 async fn list(context: &Context, link: &AdminLink, shape: Shape) -> Result<Outcome> {
-    let reply = link.admin().list_clients(ListClientsRequest {}).await.context("can't list the clients")?;
+    let reply = link
+        .admin()
+        .list_clients(ListClientsRequest {})
+        .await
+        .context("can't list the clients")?;
     let clients = reply.into_inner().clients;
     let console = context.console();
     let zone = console.zone();
     if shape == Shape::Json {
-        let views: Vec<_> = clients.iter().map(|client| json::ClientView::new(client, zone)).collect();
+        let views: Vec<_> = clients
+            .iter()
+            .map(|client| json::ClientView::new(client, zone))
+            .collect();
         console.json(&views)?;
         return Ok(Outcome::Done);
     }
@@ -42,7 +49,11 @@ async fn list(context: &Context, link: &AdminLink, shape: Shape) -> Result<Outco
     for client in &clients {
         table.row([
             client.name.clone(),
-            if client.connected { "connected".into() } else { client.state.clone() },
+            if client.connected {
+                "connected".into()
+            } else {
+                client.state.clone()
+            },
             format::time(client.last_seen_ms, zone),
             format::count(client.backups),
             or_dash(&client.newest),
@@ -60,8 +71,13 @@ async fn list(context: &Context, link: &AdminLink, shape: Shape) -> Result<Outco
 
 async fn revoke(context: &Context, link: &AdminLink, name: String) -> Result<Outcome> {
     let request = ClientRef { name: name.clone() };
-    link.admin().revoke_client(request).await.with_context(|| format!("can't revoke the client {name}"))?;
-    context.console().note(&format!("{name} is let in no more. Its backups stay."));
+    link.admin()
+        .revoke_client(request)
+        .await
+        .with_context(|| format!("can't revoke the client {name}"))?;
+    context
+        .console()
+        .note(&format!("{name} is let in no more. Its backups stay."));
     Ok(Outcome::Done)
 }
 

@@ -34,7 +34,12 @@ fn resolve_for(context: &Context, component: Component, args: &ConfigShowArgs) -
         Component::Client => &context.global().client_state,
     };
     let flags = Flags::none().with_some("state", state.as_ref());
-    Ok(resolve(component, args.config.as_deref(), &flags, context.surroundings())?)
+    Ok(resolve(
+        component,
+        args.config.as_deref(),
+        &flags,
+        context.surroundings(),
+    )?)
 }
 
 #[derive(Serialize)]
@@ -65,7 +70,11 @@ fn show_json(context: &Context, resolved: &[(Component, Resolved)]) -> Result<()
 }
 
 fn show_table(context: &Context, resolved: &[(Component, Resolved)]) -> Result<()> {
-    let mut table = Table::new(&[("SETTING", Side::Left), ("VALUE", Side::Left), ("FROM", Side::Left)]);
+    let mut table = Table::new(&[
+        ("SETTING", Side::Left),
+        ("VALUE", Side::Left),
+        ("FROM", Side::Left),
+    ]);
     for (component, values) in resolved {
         for (setting, value, origin) in values.rows() {
             let name = format!("{}.{}", component.name(), setting.key);

@@ -22,7 +22,12 @@ async fn diff(context: &Context, link: &Link, args: &DiffArgs) -> Result<Outcome
         from: Some(refer::resolve(link, &args.from).await?),
         to: Some(refer::resolve(link, &args.to).await?),
     };
-    let mut replies = link.backups().diff(request).await.context("can't compare the backups")?.into_inner();
+    let mut replies = link
+        .backups()
+        .diff(request)
+        .await
+        .context("can't compare the backups")?
+        .into_inner();
     let console = context.console();
     let mut items = console.json_items();
     let mut changes = 0;
@@ -72,7 +77,12 @@ mod tests {
     #[test]
     fn a_change_is_one_line() {
         let line = |kind: &str, size_before, size_after| {
-            change_line(&Change { kind: kind.into(), path: b"a\nb".to_vec(), size_before, size_after })
+            change_line(&Change {
+                kind: kind.into(),
+                path: b"a\nb".to_vec(),
+                size_before,
+                size_after,
+            })
         };
         assert_eq!(line("added", 0, 10), "+ a\\nb  (10 B)\n");
         assert_eq!(line("content", 10, 2048), "c a\\nb  (10 B -> 2.0 KiB)\n");

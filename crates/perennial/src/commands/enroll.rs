@@ -14,7 +14,11 @@ use crate::failure::Outcome;
 const MAX_STDIN_BYTES: u64 = 64 << 10;
 
 pub async fn run(context: &Context, args: EnrollArgs) -> Result<Outcome> {
-    let text = if args.token == "-" { read_stdin().await? } else { args.token };
+    let text = if args.token == "-" {
+        read_stdin().await?
+    } else {
+        args.token
+    };
     let token = Token::parse(&text)?;
     let state = context.client_state()?;
     let name = args.name.unwrap_or_else(machine_name);
@@ -35,8 +39,13 @@ pub fn client_info() -> ClientInfo {
     let system = rustix::system::uname();
     ClientInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        operating_system: operating_system()
-            .unwrap_or_else(|| format!("{} {}", system.sysname().to_string_lossy(), system.release().to_string_lossy())),
+        operating_system: operating_system().unwrap_or_else(|| {
+            format!(
+                "{} {}",
+                system.sysname().to_string_lossy(),
+                system.release().to_string_lossy()
+            )
+        }),
         host_name: system.nodename().to_string_lossy().into_owned(),
     }
 }
@@ -61,7 +70,11 @@ fn operating_system() -> Option<String> {
 async fn read_stdin() -> Result<String> {
     let reading = tokio::task::spawn_blocking(|| {
         let mut text = String::new();
-        std::io::stdin().lock().take(MAX_STDIN_BYTES).read_to_string(&mut text).map(|_| text)
+        std::io::stdin()
+            .lock()
+            .take(MAX_STDIN_BYTES)
+            .read_to_string(&mut text)
+            .map(|_| text)
     });
     reading.await?.context("can't read the token from stdin")
 }

@@ -64,9 +64,11 @@ pub fn outcome(what: &str, done: &JobDone) -> Result<Outcome> {
         JobOutcome::Finished => Ok(Outcome::Done),
         JobOutcome::WithProblems => Ok(Outcome::WithProblems),
         JobOutcome::Cancelled => Ok(Outcome::Cancelled),
-        JobOutcome::Failed => {
-            Err(Failure::Job { what: what.to_owned(), source: Told(done.message.clone()) }.into())
+        JobOutcome::Failed => Err(Failure::Job {
+            what: what.to_owned(),
+            source: Told(done.message.clone()),
         }
+        .into()),
     }
 }
 
@@ -74,11 +76,15 @@ pub fn outcome(what: &str, done: &JobDone) -> Result<Outcome> {
 pub fn tell_problems(context: &Context, problems: &[Problem], total: u64) {
     for problem in problems.iter().take(PROBLEMS_SHOWN) {
         let (path, message) = (format::path(&problem.path), format::line(&problem.message));
-        context.console().note(&format!("problem: {path}: {message} ({})", problem.kind));
+        context
+            .console()
+            .note(&format!("problem: {path}: {message} ({})", problem.kind));
     }
     let shown = problems.len().min(PROBLEMS_SHOWN) as u64;
     if total > shown && shown > 0 {
-        context.console().note(&format!("… and {} more", format::count(total - shown)));
+        context
+            .console()
+            .note(&format!("… and {} more", format::count(total - shown)));
     }
 }
 

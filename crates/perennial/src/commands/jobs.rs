@@ -22,7 +22,13 @@ pub async fn run(context: &Context, command: JobsCommand) -> Result<Outcome> {
 
 async fn list(context: &Context, link: &AdminLink, args: &JobsListArgs) -> Result<Outcome> {
     let request = ListJobsRequest { limit: args.limit };
-    let jobs = link.admin().list_jobs(request).await.context("can't list the jobs")?.into_inner().jobs;
+    let jobs = link
+        .admin()
+        .list_jobs(request)
+        .await
+        .context("can't list the jobs")?
+        .into_inner()
+        .jobs;
     let console = context.console();
     let zone = console.zone();
     if args.output.shape() == Shape::Json {
@@ -40,14 +46,19 @@ async fn list(context: &Context, link: &AdminLink, args: &JobsListArgs) -> Resul
         ("ERROR", Side::Left),
     ]);
     for job in &jobs {
-        let took = u64::try_from(job.finished_ms - job.started_ms).ok().filter(|_| job.started_ms > 0);
+        let took = u64::try_from(job.finished_ms - job.started_ms)
+            .ok()
+            .filter(|_| job.started_ms > 0);
         table.row([
             job.id.to_string(),
             job.kind.clone(),
             job.client.clone(),
             job.state.clone(),
             format::time(job.queued_ms, zone),
-            took.map_or_else(|| "-".into(), |ms| format::duration(std::time::Duration::from_millis(ms))),
+            took.map_or_else(
+                || "-".into(),
+                |ms| format::duration(std::time::Duration::from_millis(ms)),
+            ),
             format::line(&job.error),
         ]);
     }
@@ -61,7 +72,12 @@ async fn list(context: &Context, link: &AdminLink, args: &JobsListArgs) -> Resul
 
 async fn cancel(context: &Context, link: &AdminLink, id: u64) -> Result<Outcome> {
     let request = CancelJobRequest { job_id: id };
-    link.admin().cancel_job(request).await.with_context(|| format!("can't cancel the job {id}"))?;
-    context.console().note(&format!("Job {id} was told to stop; what it has is kept, and the next backup goes on from there."));
+    link.admin()
+        .cancel_job(request)
+        .await
+        .with_context(|| format!("can't cancel the job {id}"))?;
+    context.console().note(&format!(
+        "Job {id} was told to stop; what it has is kept, and the next backup goes on from there."
+    ));
     Ok(Outcome::Done)
 }

@@ -1,6 +1,7 @@
 //! One module per command: each asks a part of Perennial to do something and prints what came of it.
 
 mod backup;
+mod browse;
 mod client;
 mod clients;
 mod config;
@@ -38,7 +39,11 @@ pub struct Context {
 impl Context {
     /// Puts it together.
     pub fn new(console: Console, surroundings: Surroundings, global: GlobalArgs) -> Self {
-        Self { console, surroundings, global }
+        Self {
+            console,
+            surroundings,
+            global,
+        }
     }
 
     /// Where to print.
@@ -89,6 +94,7 @@ pub async fn run(context: Context, command: Command) -> Result<Outcome> {
         Command::Enroll(args) => enroll::run(context, args).await,
         Command::Token(command) => token::run(context, command).await,
         Command::Clients(command) => clients::run(context, command).await,
+        Command::Backup(BackupCommand::Browse(args)) => browse::run(context, args).await,
         Command::Backup(BackupCommand::Diff(args)) => diff::run(context, args).await,
         Command::Backup(command) => backup::run(context, command).await,
         Command::Restore(args) => restore::run(context, args).await,

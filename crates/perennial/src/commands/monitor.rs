@@ -20,7 +20,11 @@ pub struct TerminalMonitor {
 impl TerminalMonitor {
     /// Starts to show.
     pub fn start(console: &Console) -> Self {
-        Self { console: console.clone(), bar: Bar::start(console), problems: Mutex::new(0) }
+        Self {
+            console: console.clone(),
+            bar: Bar::start(console),
+            problems: Mutex::new(0),
+        }
     }
 
     /// Ends the bar, tells how many problems were not told, and returns how many there were.
@@ -28,7 +32,10 @@ impl TerminalMonitor {
         self.bar.finish();
         let problems = *self.problems.lock();
         if problems > PROBLEMS_SHOWN {
-            self.console.note(&format!("… and {}", things(problems - PROBLEMS_SHOWN, "more problem", "more problems")));
+            self.console.note(&format!(
+                "… and {}",
+                things(problems - PROBLEMS_SHOWN, "more problem", "more problems")
+            ));
         }
         problems
     }
@@ -51,7 +58,10 @@ impl client::Monitor for TerminalMonitor {
         *problems += 1;
         if *problems <= PROBLEMS_SHOWN {
             let (where_, message) = (path(&problem.path), line(&problem.message));
-            self.console.note(&format!("problem: {where_}: {message} ({})", problem.kind.as_str()));
+            self.console.note(&format!(
+                "problem: {where_}: {message} ({})",
+                problem.kind.as_str()
+            ));
         }
     }
 
@@ -69,7 +79,12 @@ pub struct LogMonitor;
 
 impl client::Monitor for LogMonitor {
     fn problem(&self, problem: &Problem) {
-        tracing::warn!(path = path(&problem.path), kind = problem.kind.as_str(), "{}", problem.message);
+        tracing::warn!(
+            path = path(&problem.path),
+            kind = problem.kind.as_str(),
+            "{}",
+            problem.message
+        );
     }
 
     fn log(&self, level: Level, text: &str) {
@@ -89,12 +104,15 @@ pub struct NoteMonitor {
 impl NoteMonitor {
     /// Tells on this console.
     pub fn new(console: &Console) -> Self {
-        Self { console: console.clone() }
+        Self {
+            console: console.clone(),
+        }
     }
 
     fn note(&self, text: &str) {
         let now = jiff::Timestamp::now().as_millisecond();
-        self.console.note(&format!("{}  {}", time(now, self.console.zone()), line(text)));
+        self.console
+            .note(&format!("{}  {}", time(now, self.console.zone()), line(text)));
     }
 }
 

@@ -20,7 +20,11 @@ use crate::output::Console;
 /// The settings as the client takes them.
 pub fn settings_of(config: &ClientConfig) -> Settings {
     Settings {
-        sources: config.sources.iter().map(|source| source_settings(source, config)).collect(),
+        sources: config
+            .sources
+            .iter()
+            .map(|source| source_settings(source, config))
+            .collect(),
         exclude: config.exclude.clone(),
         compression: compression(&config.compression),
         threads: config.threads,
@@ -49,6 +53,11 @@ impl OwnClient {
             compression: settings.compression,
             threads: Some(settings.threads).filter(|threads| *threads > 0),
         })
+    }
+
+    /// Who it is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// An agent that tells `monitor` what happens and ends by `cancel`.
@@ -126,6 +135,8 @@ fn snapshot(word: &str) -> SnapshotSetting {
 fn compression(word: &str) -> CompressionSetting {
     match word {
         "off" => CompressionSetting::Off,
-        word => word.parse().map_or(CompressionSetting::Auto, CompressionSetting::Level),
+        word => word
+            .parse()
+            .map_or(CompressionSetting::Auto, CompressionSetting::Level),
     }
 }

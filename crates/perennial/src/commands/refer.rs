@@ -14,7 +14,11 @@ pub async fn resolve(link: &Link, reference: &BackupRef) -> Result<v1::BackupRef
     if !wanted.client.is_empty() || link.client().is_some() {
         return Ok(wanted);
     }
-    let reply = link.backups().list(ListRequest::default()).await.context("can't list the backups")?;
+    let reply = link
+        .backups()
+        .list(ListRequest::default())
+        .await
+        .context("can't list the backups")?;
     let backups = reply.into_inner().backups;
     wanted.client = only_client(&backups, &wanted.name)?;
     Ok(wanted)
@@ -30,10 +34,15 @@ fn only_client(backups: &[v1::BackupInfo], name: &str) -> Result<String, Failure
     clients.dedup();
     match clients.as_slice() {
         [client] => Ok((*client).to_owned()),
-        [] => Err(Failure::NoSuchBackup { name: name.to_owned() }),
+        [] => Err(Failure::NoSuchBackup {
+            name: name.to_owned(),
+        }),
         several => {
             let choices: Vec<_> = several.iter().map(|client| format!("{client}/{name}")).collect();
-            Err(Failure::Usage(format!("\"{name}\" may mean {}: say which", choices.join(" or "))))
+            Err(Failure::Usage(format!(
+                "\"{name}\" may mean {}: say which",
+                choices.join(" or ")
+            )))
         }
     }
 }
@@ -43,7 +52,11 @@ mod tests {
     use super::*;
 
     fn backup(client: &str, name: &str) -> v1::BackupInfo {
-        v1::BackupInfo { client: client.into(), name: name.into(), ..Default::default() }
+        v1::BackupInfo {
+            client: client.into(),
+            name: name.into(),
+            ..Default::default()
+        }
     }
 
     #[test]
@@ -53,6 +66,9 @@ mod tests {
         assert_eq!(only_client(&backups[..2], "latest").unwrap(), "a");
         let error = only_client(&backups, "2").unwrap_err();
         assert_eq!(error.to_string(), "\"2\" may mean a/2 or b/2: say which");
-        assert!(matches!(only_client(&backups, "3"), Err(Failure::NoSuchBackup { .. })));
+        assert!(matches!(
+            only_client(&backups, "3"),
+            Err(Failure::NoSuchBackup { .. })
+        ));
     }
 }

@@ -34,7 +34,11 @@ pub async fn run(context: &Context, args: RestoreArgs) -> Result<Outcome> {
         Shape::Human => console.result(&summary(&restored, &args))?,
     }
     let whole = restored.problems == 0 && restored.skipped == 0;
-    Ok(if whole { Outcome::Done } else { Outcome::WithProblems })
+    Ok(if whole {
+        Outcome::Done
+    } else {
+        Outcome::WithProblems
+    })
 }
 
 async fn restore(
@@ -50,9 +54,21 @@ async fn restore(
         path: args.place.path.clone(),
         target: std::path::absolute(&args.to)?,
         on_conflict: on_conflict(args.existing),
-        extra: if args.delete_extra { Extra::Delete } else { Extra::Keep },
-        compare: if args.compare_content { Compare::Content } else { Compare::SizeAndTime },
-        owners: if args.numeric_owner { OwnerMapping::Numeric } else { OwnerMapping::ByName },
+        extra: if args.delete_extra {
+            Extra::Delete
+        } else {
+            Extra::Keep
+        },
+        compare: if args.compare_content {
+            Compare::Content
+        } else {
+            Compare::SizeAndTime
+        },
+        owners: if args.numeric_owner {
+            OwnerMapping::Numeric
+        } else {
+            OwnerMapping::ByName
+        },
         cache: Arc::new(Cache::open(connection.identity().dir())?),
         monitor: monitor.clone(),
         cancel: cancel.clone(),
@@ -87,11 +103,16 @@ fn summary(restored: &Restored, args: &RestoreArgs) -> String {
         args.to.display()
     );
     if restored.files_kept > 0 {
-        text.push_str(&format!("; {} already right", things(restored.files_kept, "was", "were")));
+        text.push_str(&format!(
+            "; {} already right",
+            things(restored.files_kept, "was", "were")
+        ));
     }
     if restored.skipped > 0 {
         let entries = things(restored.skipped, "entry", "entries");
-        text.push_str(&format!("; {entries} left out, since something else is there (see --existing)"));
+        text.push_str(&format!(
+            "; {entries} left out, since something else is there (see --existing)"
+        ));
     }
     if restored.problems > 0 {
         text.push_str(&format!("; {}", things(restored.problems, "problem", "problems")));
@@ -110,8 +131,16 @@ mod tests {
     #[test]
     fn the_summary_says_what_was_left_out() {
         let cli = Cli::parse_from(["perennial", "restore", "latest", "--to", "/x"]);
-        let Command::Restore(args) = cli.command else { panic!("another command") };
-        let restored = Restored { files_written: 1, files_kept: 2, skipped: 1, bytes_fetched: 2048, problems: 0 };
+        let Command::Restore(args) = cli.command else {
+            panic!("another command")
+        };
+        let restored = Restored {
+            files_written: 1,
+            files_kept: 2,
+            skipped: 1,
+            bytes_fetched: 2048,
+            problems: 0,
+        };
         assert_eq!(
             summary(&restored, &args),
             "Restored 1 file (2.0 KiB fetched) to /x; 2 were already right; 1 entry left out, since something else is \

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 
 use super::Context;
 use crate::cli::{OutputArgs, ServerArgs, ServerCommand};
-use crate::config::{Component, ServerConfig, ServerFlags, resolve};
+use crate::config::{Choice, Component, ServerConfig, ServerFlags, resolve};
 use crate::failure::Outcome;
 use crate::interrupt::Interrupt;
 use crate::output::Shape;
@@ -14,7 +14,10 @@ pub async fn run(context: &Context, args: ServerArgs) -> Result<Outcome> {
     match args.command {
         None => serve(context, &args.settings).await,
         Some(ServerCommand::Run { settings }) => serve(context, &settings).await,
-        Some(ServerCommand::RebuildCatalog { settings, output }) => rebuild_catalog(context, &settings, output).await,
+        Some(ServerCommand::RebuildCatalog { settings, output }) => {
+            rebuild_catalog(context, &settings, output).await
+        }
+        Some(ServerCommand::AdoptStorage { settings }) => adopt_storage(context, &settings).await,
     }
 }
 
@@ -25,27 +28,62 @@ pub fn settings_of(config: &ServerConfig) -> server::Settings {
     settings.host_names = config.host_names.clone();
     settings.backend = config.backend;
     settings.pool = config.pooling;
-    settings.compression = config.btrfs_compression.as_deref().and_then(|word| word.parse().ok());
+    settings.compression = config
+        .btrfs_compression
+        .as_deref()
+        .and_then(|word| word.parse().ok());
     settings.incremental_interval = config.incremental_interval;
     settings.full_interval = config.full_interval;
     settings
 }
 
+/// Starts a server with these settings, which were made from `config`.
+pub async fn start(config: &ServerConfig, settings: server::Settings) -> Result<server::Running> {
+    if config.storage_choice == Choice::Ours
+        && let Some(parent) = config.storage.parent()
+    {
+        // A directory of our own; one that somebody chose may be a file system that is not mounted.
+        std::fs::create_dir_all(parent).with_context(|| format!("can't create {}", parent.display()))?;
+    }
+    Ok(server::Server::start(settings, server::Clock::system()).await?)
+}
+
 fn config_of(context: &Context, flags: &ServerFlags) -> Result<ServerConfig> {
-    let given = flags.flags.clone().with_default("state", context.global().server_state.as_ref());
-    let resolved = resolve(Component::Server, flags.file.as_deref(), &given, context.surroundings())?;
+    let given = flags
+        .flags
+        .clone()
+        .with_default("state", context.global().server_state.as_ref());
+    let resolved = resolve(
+        Component::Server,
+        flags.file.as_deref(),
+        &given,
+        context.surroundings(),
+    )?;
     Ok(ServerConfig::new(&resolved)?)
 }
 
 async fn serve(context: &Context, flags: &ServerFlags) -> Result<Outcome> {
     let config = config_of(context, flags)?;
     let interrupt = Interrupt::listen()?;
-    let starting = server::Server::start(settings_of(&config), server::Clock::system());
-    let running = starting.await.context("can't start the server")?;
-    tell_systemd(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status("serving")]);
+    let running = start(&config, settings_of(&config))
+        .await
+        .context("can't start the server")?;
+    tell_systemd(&[
+        sd_notify::NotifyState::Ready,
+        sd_notify::NotifyState::Status("serving"),
+    ]);
     interrupt.asked().await;
     tell_systemd(&[sd_notify::NotifyState::Stopping]);
     running.shut_down().await;
+    Ok(Outcome::Done)
+}
+
+async fn adopt_storage(context: &Context, flags: &ServerFlags) -> Result<Outcome> {
+    let settings = settings_of(&config_of(context, flags)?);
+    let storage = settings.storage_dir.display().to_string();
+    let work = tokio::task::spawn_blocking(move || server::adopt_storage(&settings));
+    work.await?.context("can't take the storage over")?;
+    context.console().note(&format!("The storage {storage} now belongs to this server."));
     Ok(Outcome::Done)
 }
 
@@ -62,8 +100,10 @@ async fn rebuild_catalog(context: &Context, flags: &ServerFlags, output: OutputA
             "set_aside": set_aside,
         }))?,
         Shape::Human => {
-            let (backups, clients) =
-                (things(rebuilt.backups, "backup", "backups"), things(rebuilt.clients, "client", "clients"));
+            let (backups, clients) = (
+                things(rebuilt.backups, "backup", "backups"),
+                things(rebuilt.clients, "client", "clients"),
+            );
             console.result(&format!("The catalog was made anew: {backups} of {clients}.\n"))?;
             if let Some(path) = set_aside {
                 console.note(&format!("The old one was kept as {path}."));

@@ -12,18 +12,38 @@ use crate::output::{Shape, json, table};
 
 pub async fn run(context: &Context, args: OutputArgs) -> Result<Outcome> {
     let link = AdminLink::open(context).await?;
-    let status = link.admin().status(StatusRequest {}).await.context("can't ask the server")?.into_inner();
+    let status = link
+        .admin()
+        .status(StatusRequest {})
+        .await
+        .context("can't ask the server")?
+        .into_inner();
     let temporary = link.is_temporary();
     link.close().await;
     if args.shape() == Shape::Json {
         context.console().json(&json::StatusView::new(&status))?;
         return Ok(Outcome::Done);
     }
-    let percent_free = (status.space_free_bytes * 100).checked_div(status.space_total_bytes).unwrap_or(0);
+    let percent_free = (status.space_free_bytes * 100)
+        .checked_div(status.space_total_bytes)
+        .unwrap_or(0);
     context.console().result(&table::pairs(&[
         ("Server", format!("{} ({})", status.version, status.server_id)),
-        ("Listens on", if temporary { "- (not running)".into() } else { status.listen.clone() }),
-        ("Storage", format!("{} ({} on {})", status.storage_path, status.storage_backend, status.file_system)),
+        (
+            "Listens on",
+            if temporary {
+                "- (not running)".into()
+            } else {
+                status.listen.clone()
+            },
+        ),
+        (
+            "Storage",
+            format!(
+                "{} ({} on {})",
+                status.storage_path, status.storage_backend, status.file_system
+            ),
+        ),
         (
             "Space",
             format!(
@@ -34,7 +54,11 @@ pub async fn run(context: &Context, args: OutputArgs) -> Result<Outcome> {
         ),
         (
             "Clients",
-            format!("{}, {} connected", count(status.clients), count(status.clients_connected)),
+            format!(
+                "{}, {} connected",
+                count(status.clients),
+                count(status.clients_connected)
+            ),
         ),
         ("Backups", count(status.backups)),
         ("Running", things(status.jobs_running, "job", "jobs")),

@@ -22,7 +22,11 @@ pub async fn run(context: &Context, command: StorageCommand) -> Result<Outcome> 
 
 async fn repair(context: &Context, link: &AdminLink, args: &RepairArgs) -> Result<Outcome> {
     let request = RepairRequest { apply: args.apply };
-    let reply = link.admin().repair_storage(request).await.context("can't look through the storage")?;
+    let reply = link
+        .admin()
+        .repair_storage(request)
+        .await
+        .context("can't look through the storage")?;
     let steps = reply.into_inner().steps;
     let failed = steps.iter().any(|step| !step.error.is_empty());
     let console = context.console();
@@ -34,34 +38,55 @@ async fn repair(context: &Context, link: &AdminLink, args: &RepairArgs) -> Resul
         console.result(&steps_table(&steps))?;
         if !args.apply {
             let shown = format::things(steps.len() as u64, "step", "steps");
-            console.note(&format!("{shown} shown, nothing done. To do it: perennial storage repair --apply"));
+            console.note(&format!(
+                "{shown} shown, nothing done. To do it: perennial storage repair --apply"
+            ));
         }
     }
-    Ok(if failed { Outcome::WithProblems } else { Outcome::Done })
+    Ok(if failed {
+        Outcome::WithProblems
+    } else {
+        Outcome::Done
+    })
 }
 
 fn steps_table(steps: &[RepairStep]) -> String {
-    let mut table =
-        Table::new(&[("FOUND", Side::Left), ("PATH", Side::Left), ("ACTION", Side::Left), ("RESULT", Side::Left)]);
+    let mut table = Table::new(&[
+        ("FOUND", Side::Left),
+        ("ACTION", Side::Left),
+        ("RESULT", Side::Left),
+    ]);
     for step in steps {
         let result = match (step.done, step.error.as_str()) {
             (_, error) if !error.is_empty() => format::line(error),
             (true, _) => "done".into(),
             (false, _) => "-".into(),
         };
-        table.row([step.kind.clone(), format::path(step.path.as_bytes()), step.action.clone(), result]);
+        table.row([
+            format::line(&step.finding),
+            step.action.clone(),
+            result,
+        ]);
     }
     table.render()
 }
 
 async fn rebuild_index(context: &Context, link: &AdminLink, shape: Shape) -> Result<Outcome> {
-    let reply = link.admin().rebuild_index(RebuildIndexRequest {}).await.context("can't rebuild the content index")?;
+    let reply = link
+        .admin()
+        .rebuild_index(RebuildIndexRequest {})
+        .await
+        .context("can't rebuild the content index")?;
     let backups = reply.into_inner().backups;
     match shape {
-        Shape::Json => context.console().json(&serde_json::json!({ "backups": backups }))?,
+        Shape::Json => context
+            .console()
+            .json(&serde_json::json!({ "backups": backups }))?,
         Shape::Human => {
             let held = format::things(backups, "backup", "backups");
-            context.console().note(&format!("The content index was made anew from {held}."));
+            context
+                .console()
+                .note(&format!("The content index was made anew from {held}."));
         }
     }
     Ok(Outcome::Done)

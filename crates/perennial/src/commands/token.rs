@@ -17,7 +17,12 @@ pub async fn run(context: &Context, command: TokenCommand) -> Result<Outcome> {
         client_name: args.client.unwrap_or_default(),
         valid_s: u32::try_from(args.valid.as_secs()).unwrap_or(u32::MAX),
     };
-    let reply = link.admin().create_token(request).await.context("can't make a token")?.into_inner();
+    let reply = link
+        .admin()
+        .create_token(request)
+        .await
+        .context("can't make a token")?
+        .into_inner();
     link.close().await;
     let console = context.console();
     match args.output.shape() {
@@ -25,7 +30,9 @@ pub async fn run(context: &Context, command: TokenCommand) -> Result<Outcome> {
         Shape::Human => {
             console.result(&format!("{}\n", reply.token))?;
             let until = format::time(reply.expires_ms, console.zone());
-            console.note(&format!("Good once, until {until}. On the new client: perennial enroll TOKEN"));
+            console.note(&format!(
+                "Good once, until {until}. On the new client: perennial enroll TOKEN"
+            ));
         }
     }
     Ok(Outcome::Done)

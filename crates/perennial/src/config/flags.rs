@@ -36,11 +36,18 @@ impl Flags {
 
     /// With this setting given as well, if there is a value and it was not given yet.
     pub fn with_default(self, key: &'static str, value: Option<impl Into<OsString>>) -> Self {
-        if self.given.iter().any(|(given, _)| *given == key) { self } else { self.with_some(key, value) }
+        if self.given.iter().any(|(given, _)| *given == key) {
+            self
+        } else {
+            self.with_some(key, value)
+        }
     }
 
     /// What was given for a component's settings.
-    pub(super) fn given(&self, component: Component) -> impl Iterator<Item = (&'static Setting, Vec<&OsStr>)> {
+    pub(super) fn given(
+        &self,
+        component: Component,
+    ) -> impl Iterator<Item = (&'static Setting, Vec<&OsStr>)> {
         self.given.iter().map(move |(key, texts)| {
             let setting = component.setting(key).expect("flags are made from the table");
             (setting, texts.iter().map(OsString::as_os_str).collect())
@@ -95,8 +102,15 @@ impl<T: Table> clap::Args for SettingFlags<T> {
             .value_parser(value_parser!(PathBuf))
             .value_hint(ValueHint::FilePath)
             .help(format!("Configuration file [env: {}]", component.file_variable()));
-        let settings = component.table().iter().map(|setting| argument(component, setting));
-        command.next_help_heading("Settings").arg(file).args(settings).next_help_heading(None)
+        let settings = component
+            .table()
+            .iter()
+            .map(|setting| argument(component, setting));
+        command
+            .next_help_heading("Settings")
+            .arg(file)
+            .args(settings)
+            .next_help_heading(None)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -113,7 +127,11 @@ impl<T: Table> clap::FromArgMatches for SettingFlags<T> {
                 flags.given.push((setting.key, values.cloned().collect()));
             }
         }
-        Ok(Self { file, flags, component: PhantomData })
+        Ok(Self {
+            file,
+            flags,
+            component: PhantomData,
+        })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -127,7 +145,11 @@ fn argument(component: Component, setting: &'static Setting) -> Arg {
         .long(setting.flag())
         .value_name(setting.placeholder)
         .value_parser(value_parser!(OsString))
-        .help(format!("{} [env: {}]", setting.about, component.variable(setting)));
+        .help(format!(
+            "{} [env: {}]",
+            setting.about,
+            component.variable(setting)
+        ));
     match setting.kind {
         Kind::List | Kind::Sources => argument.action(ArgAction::Append),
         Kind::Path => argument.value_hint(ValueHint::AnyPath),

@@ -54,6 +54,11 @@ impl Resolved {
         &self.entry(key).0
     }
 
+    /// Where the value of a setting came from.
+    pub fn origin(&self, key: &'static str) -> &Origin {
+        &self.entry(key).1
+    }
+
     /// All settings with their values, in the table's order.
     pub fn rows(&self) -> impl Iterator<Item = (&'static Setting, &Value, &Origin)> {
         self.component.table().iter().map(|setting| {
@@ -65,8 +70,10 @@ impl Resolved {
     /// The path that a setting holds.
     pub fn path(&self, key: &'static str) -> Result<PathBuf, ConfigError> {
         match self.value(key) {
-            Value::Path(path) => std::path::absolute(path)
-                .map_err(|source| ConfigError::Read { path: path.clone(), source }),
+            Value::Path(path) => std::path::absolute(path).map_err(|source| ConfigError::Read {
+                path: path.clone(),
+                source,
+            }),
             _ => Err(self.missing(key)),
         }
     }
@@ -118,7 +125,10 @@ impl Resolved {
 
     fn missing(&self, key: &'static str) -> ConfigError {
         let setting = self.component.setting(key).expect("the key is in the table");
-        ConfigError::Missing { key, flag: setting.flag() }
+        ConfigError::Missing {
+            key,
+            flag: setting.flag(),
+        }
     }
 
     fn entry(&self, key: &'static str) -> &(Value, Origin) {
@@ -164,8 +174,11 @@ fn fallback(setting: &Setting, surroundings: &Surroundings) -> Result<Value, Con
 }
 
 fn from_environment(component: Component, surroundings: &Surroundings) -> Result<Layer, ConfigError> {
-    let mut known: BTreeMap<String, Option<&'static Setting>> =
-        component.table().iter().map(|setting| (component.variable(setting), Some(setting))).collect();
+    let mut known: BTreeMap<String, Option<&'static Setting>> = component
+        .table()
+        .iter()
+        .map(|setting| (component.variable(setting), Some(setting)))
+        .collect();
     known.insert(component.file_variable(), None);
     let mut layer = Layer::new();
     let prefix = component.variable_prefix();
@@ -173,7 +186,11 @@ fn from_environment(component: Component, surroundings: &Surroundings) -> Result
         let origin = Origin::Environment(name.to_owned());
         let Some(entry) = known.get(name) else {
             let nearest = nearest(name, known.keys().map(String::as_str));
-            return Err(ConfigError::UnknownKey { key: name.to_owned(), origin, nearest });
+            return Err(ConfigError::UnknownKey {
+                key: name.to_owned(),
+                origin,
+                nearest,
+            });
         };
         if let (Some(setting), Some(text)) = (entry, surroundings.variable(name)) {
             layer.insert(setting.key, read(setting, &[text], origin)?);
@@ -192,7 +209,10 @@ fn from_file(
     let Some((path, text)) = find_file(component, named.or(variable), in_state, surroundings)? else {
         return Ok(Layer::new());
     };
-    let syntax = |source| ConfigError::Syntax { path: path.clone(), source };
+    let syntax = |source| ConfigError::Syntax {
+        path: path.clone(),
+        source,
+    };
     let table: toml::Table = toml::from_str(&text).map_err(syntax)?;
     let lines = key_lines(&text).map_err(syntax)?;
     let mut layer = Layer::new();
@@ -201,9 +221,16 @@ fn from_file(
         let origin = Origin::File(path.clone(), line);
         let Some(setting) = component.setting(key) else {
             let nearest = nearest(key, component.table().iter().map(|setting| setting.key));
-            return Err(ConfigError::UnknownKey { key: key.clone(), origin, nearest });
+            return Err(ConfigError::UnknownKey {
+                key: key.clone(),
+                origin,
+                nearest,
+            });
         };
-        let value = setting.kind.read_toml(value).map_err(|wrong| mismatch(setting, &origin, wrong))?;
+        let value = setting
+            .kind
+            .read_toml(value)
+            .map_err(|wrong| mismatch(setting, &origin, wrong))?;
         layer.insert(setting.key, (value, origin));
     }
     Ok(layer)
@@ -216,11 +243,17 @@ fn find_file(
     surroundings: &Surroundings,
 ) -> Result<Option<(PathBuf, String)>, ConfigError> {
     if let Some(path) = named {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
         return Ok(Some((path.to_owned(), text)));
     }
-    for path in surroundings.config_files(component.name()).into_iter().chain(in_state) {
+    for path in surroundings
+        .config_files(component.name())
+        .into_iter()
+        .chain(in_state)
+    {
         match std::fs::read_to_string(&path) {
             Ok(text) => return Ok(Some((path, text))),
             Err(error) if is_none(error.kind()) => {}
@@ -232,14 +265,26 @@ fn find_file(
 
 // Somebody else's configuration, such as root's, is none.
 fn is_none(kind: io::ErrorKind) -> bool {
-    matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied)
+    matches!(
+        kind,
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
+    )
 }
 
 fn key_lines(text: &str) -> Result<BTreeMap<String, usize>, toml::de::Error> {
     let document = toml::de::DeTable::parse(text)?;
-    let line = |offset: usize| 1 + text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count();
+    let line = |offset: usize| {
+        1 + text
+            .as_bytes()
+            .iter()
+            .take(offset)
+            .filter(|byte| **byte == b'\n')
+            .count()
+    };
     let keys = document.get_ref().keys();
-    Ok(keys.map(|key| (key.get_ref().clone().into_owned(), line(key.span().start))).collect())
+    Ok(keys
+        .map(|key| (key.get_ref().clone().into_owned(), line(key.span().start)))
+        .collect())
 }
 
 fn read(setting: &Setting, texts: &[&OsStr], origin: Origin) -> Result<(Value, Origin), ConfigError> {

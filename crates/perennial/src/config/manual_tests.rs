@@ -8,8 +8,12 @@ fn rows(component: Component) -> String {
         let default = match setting.fallback {
             Fallback::Unset => "–".to_owned(),
             Fallback::Text(text) => format!("`{text}`"),
-            Fallback::StateDir(name) => format!("`/var/lib/perennial/{name}`; `~/.local/state/perennial/{name}`"),
-            Fallback::DataDir(name) => format!("`/var/lib/perennial/{name}`; `~/.local/share/perennial/{name}`"),
+            Fallback::StateDir(name) => {
+                format!("`/var/lib/perennial/{name}`; `~/.local/state/perennial/{name}`")
+            }
+            Fallback::DataDir(name) => {
+                format!("`/var/lib/perennial/{name}`; `~/.local/share/perennial/{name}`")
+            }
         };
         text.push_str(&row(component, setting, &default));
     }
@@ -32,6 +36,9 @@ fn the_manual_lists_every_setting_as_it_is() {
     let manual = include_str!("../../../../docs/manual/configuration.md");
     for component in [Component::Server, Component::Client] {
         let expected = rows(component);
-        assert!(manual.contains(&expected), "docs/manual/configuration.md should hold:\n{expected}");
+        assert!(
+            manual.contains(&expected),
+            "docs/manual/configuration.md should hold:\n{expected}"
+        );
     }
 }

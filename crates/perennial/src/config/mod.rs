@@ -23,7 +23,7 @@ pub use client::ClientConfig;
 pub use error::ConfigError;
 pub use flags::{ClientFlags, Flags, ServerFlags};
 pub use layers::{Origin, Resolved, STATE_FILE, resolve};
-pub use server::ServerConfig;
+pub use server::{Choice, ServerConfig};
 pub use setting::Component;
 pub use source::{SourceEntry, default_name};
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::setting::{Fallback, Kind, Setting};
-use super::{ConfigError, Resolved};
+use super::{ConfigError, Origin, Resolved};
 
 /// Every setting of the server.
 pub const TABLE: &[Setting] = &[
@@ -81,6 +81,15 @@ pub const TABLE: &[Setting] = &[
     },
 ];
 
+/// Who chose a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// It is the default.
+    Ours,
+    /// File, environment or flag said so.
+    Users,
+}
+
 /// The server's settings, typed.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
@@ -88,6 +97,8 @@ pub struct ServerConfig {
     pub state: PathBuf,
     /// Directory that holds the backups.
     pub storage: PathBuf,
+    /// Whether somebody chose that directory. If its parent is missing then, something is not mounted.
+    pub storage_choice: Choice,
     /// Address to listen on.
     pub listen: SocketAddr,
     /// Address that clients are told to dial.
@@ -112,11 +123,19 @@ impl ServerConfig {
         Ok(Self {
             state: resolved.path("state")?,
             storage: resolved.path("storage")?,
+            storage_choice: match resolved.origin("storage") {
+                Origin::Default => Choice::Ours,
+                _ => Choice::Users,
+            },
             listen: resolved.socket_address("listen")?,
             advertise: resolved.text("advertise"),
             host_names: resolved.list("host_names"),
             backend: backend(resolved),
-            pooling: if resolved.is_on("pool") { storage::Pooling::On } else { storage::Pooling::Off },
+            pooling: if resolved.is_on("pool") {
+                storage::Pooling::On
+            } else {
+                storage::Pooling::Off
+            },
             btrfs_compression: resolved.text("btrfs_compression").filter(|word| word != "off"),
             incremental_interval: resolved.interval("incremental_interval"),
             full_interval: resolved.interval("full_interval"),

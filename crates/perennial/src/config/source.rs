@@ -76,7 +76,10 @@ impl SourceEntry {
         match value {
             toml::Value::String(text) => Self::from_text(text),
             toml::Value::Table(table) => Self::from_table(table),
-            other => Err(Mismatch::new(other.to_string(), "a path, NAME=PATH or a table with a path")),
+            other => Err(Mismatch::new(
+                other.to_string(),
+                "a path, NAME=PATH or a table with a path",
+            )),
         }
     }
 
@@ -101,16 +104,25 @@ impl SourceEntry {
     fn from_table(table: &toml::Table) -> Result<Self, Mismatch> {
         if let Some(key) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
             let like = nearest(key, KEYS.iter().copied());
-            let hint = like.map(|like| format!("; did you mean \"{like}\"?")).unwrap_or_default();
+            let hint = like
+                .map(|like| format!("; did you mean \"{like}\"?"))
+                .unwrap_or_default();
             return Err(Mismatch::new(
                 format!("a source with the unknown key \"{key}\"{hint}"),
                 format!("only {}", KEYS.join(", ")),
             ));
         }
-        let path = text(table, "path")?
-            .ok_or_else(|| Mismatch::new(table.to_string().trim().replace('\n', ", "), "a table with a path"))?;
+        let path = text(table, "path")?.ok_or_else(|| {
+            Mismatch::new(
+                table.to_string().trim().replace('\n', ", "),
+                "a table with a path",
+            )
+        })?;
         let snapshot = text(table, "snapshot")?;
-        if snapshot.as_deref().is_some_and(|word| !matches!(word, "auto" | "off" | "required")) {
+        if snapshot
+            .as_deref()
+            .is_some_and(|word| !matches!(word, "auto" | "off" | "required"))
+        {
             return Err(unlike(table, "snapshots", "auto, off or required"));
         }
         checked(Self {
@@ -130,12 +142,16 @@ impl SourceEntry {
 
 /// The name of a source that was given none: the last component of its path.
 pub fn default_name(path: &Path) -> String {
-    path.file_name().map_or_else(|| "root".to_owned(), |name| name.to_string_lossy().into_owned())
+    path.file_name()
+        .map_or_else(|| "root".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 fn checked(entry: SourceEntry) -> Result<SourceEntry, Mismatch> {
     if !entry.path.is_absolute() {
-        return Err(Mismatch::new(format!("\"{}\"", entry.path.display()), "an absolute path"));
+        return Err(Mismatch::new(
+            format!("\"{}\"", entry.path.display()),
+            "an absolute path",
+        ));
     }
     let named = !entry.name.is_empty()
         && entry.name.len() <= 255
@@ -144,12 +160,20 @@ fn checked(entry: SourceEntry) -> Result<SourceEntry, Mismatch> {
     if named {
         Ok(entry)
     } else {
-        Err(Mismatch::new(format!("a source called \"{}\"", entry.name), "a name that can be a directory's"))
+        Err(Mismatch::new(
+            format!("a source called \"{}\"", entry.name),
+            "a name that can be a directory's",
+        ))
     }
 }
 
 fn text(table: &toml::Table, key: &str) -> Result<Option<String>, Mismatch> {
-    let read = |value: &toml::Value| value.as_str().map(str::to_owned).ok_or_else(|| unlike(table, key, "a text"));
+    let read = |value: &toml::Value| {
+        value
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| unlike(table, key, "a text"))
+    };
     table.get(key).map(read).transpose()
 }
 
@@ -159,7 +183,9 @@ fn switch(table: &toml::Table, key: &str) -> Result<Option<bool>, Mismatch> {
 }
 
 fn snapshots(table: &toml::Table) -> Result<Option<String>, Mismatch> {
-    let Some(value) = table.get("snapshots") else { return Ok(None) };
+    let Some(value) = table.get("snapshots") else {
+        return Ok(None);
+    };
     match Kind::Snapshots.read_toml(value) {
         Ok(Value::Text(word)) => Ok(Some(word)),
         _ => Err(unlike(table, "snapshots", "\"auto\", \"off\" or \"required\"")),
@@ -168,11 +194,19 @@ fn snapshots(table: &toml::Table) -> Result<Option<String>, Mismatch> {
 
 fn list(table: &toml::Table, key: &str) -> Result<Vec<String>, Mismatch> {
     let wrong = || unlike(table, key, "a list of texts");
-    let Some(value) = table.get(key) else { return Ok(Vec::new()) };
+    let Some(value) = table.get(key) else {
+        return Ok(Vec::new());
+    };
     let items = value.as_array().ok_or_else(wrong)?;
-    items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
+    items
+        .iter()
+        .map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong))
+        .collect()
 }
 
 fn unlike(table: &toml::Table, key: &str, expected: &str) -> Mismatch {
-    Mismatch::new(format!("a source with {key} = {}", table[key]), format!("{expected} for \"{key}\""))
+    Mismatch::new(
+        format!("a source with {key} = {}", table[key]),
+        format!("{expected} for \"{key}\""),
+    )
 }

@@ -25,7 +25,11 @@ pub struct Surroundings {
 impl Surroundings {
     /// Those of this process.
     pub fn of_process() -> Self {
-        let runner = if rustix::process::geteuid().is_root() { Runner::Root } else { Runner::User };
+        let runner = if rustix::process::geteuid().is_root() {
+            Runner::Root
+        } else {
+            Runner::User
+        };
         Self::new(std::env::vars_os(), runner, Path::new("/etc/perennial"))
     }
 
@@ -44,19 +48,27 @@ impl Surroundings {
 
     /// The variable of this name, where it is set and not empty.
     pub fn variable(&self, name: &str) -> Option<&OsStr> {
-        self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+        self.variables
+            .get(OsStr::new(name))
+            .map(OsString::as_os_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// The names of all variables that begin so.
     pub fn variables_with_prefix(&self, prefix: &str) -> impl Iterator<Item = &str> {
-        self.variables.keys().filter_map(|name| name.to_str()).filter(move |name| name.starts_with(prefix))
+        self.variables
+            .keys()
+            .filter_map(|name| name.to_str())
+            .filter(move |name| name.starts_with(prefix))
     }
 
     /// Where the program keeps its state; `None` where there is no home directory to put it in.
     pub fn state_dir(&self, name: &str) -> Option<PathBuf> {
         match self.runner {
             Runner::Root => Some(Path::new("/var/lib/perennial").join(name)),
-            Runner::User => self.home_dir("XDG_STATE_HOME", ".local/state").map(|dir| dir.join(name)),
+            Runner::User => self
+                .home_dir("XDG_STATE_HOME", ".local/state")
+                .map(|dir| dir.join(name)),
         }
     }
 
@@ -64,7 +76,9 @@ impl Surroundings {
     pub fn data_dir(&self, name: &str) -> Option<PathBuf> {
         match self.runner {
             Runner::Root => Some(Path::new("/var/lib/perennial").join(name)),
-            Runner::User => self.home_dir("XDG_DATA_HOME", ".local/share").map(|dir| dir.join(name)),
+            Runner::User => self
+                .home_dir("XDG_DATA_HOME", ".local/share")
+                .map(|dir| dir.join(name)),
         }
     }
 
@@ -73,13 +87,21 @@ impl Surroundings {
         let file = format!("{name}.toml");
         let own = match self.runner {
             Runner::Root => None,
-            Runner::User => self.home_dir("XDG_CONFIG_HOME", ".config").map(|dir| dir.join(&file)),
+            Runner::User => self
+                .home_dir("XDG_CONFIG_HOME", ".config")
+                .map(|dir| dir.join(&file)),
         };
-        own.into_iter().chain([self.system_config_dir.join(&file)]).collect()
+        own.into_iter()
+            .chain([self.system_config_dir.join(&file)])
+            .collect()
     }
 
     fn home_dir(&self, variable: &str, beneath_home: &str) -> Option<PathBuf> {
-        let base = match self.variable(variable).map(PathBuf::from).filter(|path| path.is_absolute()) {
+        let base = match self
+            .variable(variable)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+        {
             Some(base) => base,
             None => Path::new(self.variable("HOME")?).join(beneath_home),
         };

@@ -17,7 +17,11 @@ impl Setup {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let variables = vec![("HOME".into(), "/home/me".into())];
-        Self { dir, variables, flags: Flags::none() }
+        Self {
+            dir,
+            variables,
+            flags: Flags::none(),
+        }
     }
 
     fn file(self, name: &str, text: &str) -> Self {
@@ -55,14 +59,19 @@ impl Setup {
 #[test]
 fn a_later_layer_wins_and_every_value_knows_its_origin() {
     let setup = Setup::new()
-        .file("server.toml", "# first\nlisten = \"127.0.0.1:1\"\nincremental_interval = \"2h\"\nadvertise = \"a:1\"\n")
+        .file(
+            "server.toml",
+            "# first\nlisten = \"127.0.0.1:1\"\nincremental_interval = \"2h\"\nadvertise = \"a:1\"\n",
+        )
         .variable("PERENNIAL_SERVER_LISTEN", "127.0.0.1:2")
         .variable("PERENNIAL_SERVER_ADVERTISE", "b:2")
         .flag("advertise", "c:3");
     let resolved = setup.resolve(Component::Server).unwrap();
     let from = |key| {
         let (_, _, origin) = resolved.rows().find(|(setting, ..)| setting.key == key).unwrap();
-        origin.to_string().replace(&setup.dir.path().display().to_string(), "ETC")
+        origin
+            .to_string()
+            .replace(&setup.dir.path().display().to_string(), "ETC")
     };
     assert_eq!(from("pool"), "default");
     assert_eq!(from("incremental_interval"), "ETC/server.toml:3");
@@ -73,7 +82,10 @@ fn a_later_layer_wins_and_every_value_knows_its_origin() {
     assert_eq!(config.advertise.as_deref(), Some("c:3"));
     assert_eq!(config.incremental_interval, Some(Duration::from_secs(7200)));
     assert_eq!(config.state, Path::new("/home/me/.local/state/perennial/server"));
-    assert_eq!(config.storage, Path::new("/home/me/.local/share/perennial/storage"));
+    assert_eq!(
+        config.storage,
+        Path::new("/home/me/.local/share/perennial/storage")
+    );
 }
 
 #[test]
@@ -95,7 +107,10 @@ fn unknown_keys_name_the_nearest_known_one() {
         "unknown setting \"storge\" in ETC/server.toml:2; did you mean \"storage\"?"
     );
     let setup = Setup::new().file("server.toml", "zzz = 1\n");
-    assert_eq!(setup.error(Component::Server), "unknown setting \"zzz\" in ETC/server.toml:1");
+    assert_eq!(
+        setup.error(Component::Server),
+        "unknown setting \"zzz\" in ETC/server.toml:1"
+    );
     let setup = Setup::new().variable("PERENNIAL_CLIENT_SOURCE", "/home");
     assert_eq!(
         setup.error(Component::Client),
@@ -113,13 +128,28 @@ fn unknown_keys_name_the_nearest_known_one() {
 #[test]
 fn wrong_values_say_what_is_expected() {
     let cases = [
-        ("listen = 55414", "\"listen\" in ETC/server.toml:1 can't be 55414: it takes an IP address and a port such as \"0.0.0.0:55414\""),
-        ("pool = \"maybe\"", "\"pool\" in ETC/server.toml:1 can't be \"maybe\": it takes true or false"),
-        ("full_interval = \"0s\"", "\"full_interval\" in ETC/server.toml:1 can't be \"0s\": it takes a span of time such as \"5h\" or \"30d\", or \"off\""),
-        ("backend = \"zfs\"", "\"backend\" in ETC/server.toml:1 can't be \"zfs\": it takes one of auto, btrfs, reflink, hardlink"),
+        (
+            "listen = 55414",
+            "\"listen\" in ETC/server.toml:1 can't be 55414: it takes an IP address and a port such as \"0.0.0.0:55414\"",
+        ),
+        (
+            "pool = \"maybe\"",
+            "\"pool\" in ETC/server.toml:1 can't be \"maybe\": it takes true or false",
+        ),
+        (
+            "full_interval = \"0s\"",
+            "\"full_interval\" in ETC/server.toml:1 can't be \"0s\": it takes a span of time such as \"5h\" or \"30d\", or \"off\"",
+        ),
+        (
+            "backend = \"zfs\"",
+            "\"backend\" in ETC/server.toml:1 can't be \"zfs\": it takes one of auto, btrfs, reflink, hardlink",
+        ),
     ];
     for (text, expected) in cases {
-        assert_eq!(Setup::new().file("server.toml", text).error(Component::Server), expected);
+        assert_eq!(
+            Setup::new().file("server.toml", text).error(Component::Server),
+            expected
+        );
     }
     let setup = Setup::new().flag("compression", "99");
     assert_eq!(
@@ -127,7 +157,10 @@ fn wrong_values_say_what_is_expected() {
         "\"compression\" in --compression can't be \"99\": it takes \"auto\", \"off\" or a zstd level from 1 to 19"
     );
     let setup = Setup::new().file("server.toml", "listen = \n");
-    assert_eq!(setup.error(Component::Server), "ETC/server.toml is not valid TOML");
+    assert_eq!(
+        setup.error(Component::Server),
+        "ETC/server.toml is not valid TOML"
+    );
 }
 
 #[test]
@@ -136,32 +169,50 @@ fn settings_in_the_state_directory_count_where_there_is_no_other_file() {
     std::fs::write(state.path().join(STATE_FILE), "storage = \"/remembered\"\n").unwrap();
     let dir = state.path().to_str().unwrap();
     let storage = |setup: Setup| {
-        ServerConfig::new(&setup.flag("state", dir).resolve(Component::Server).unwrap()).unwrap().storage
+        ServerConfig::new(&setup.flag("state", dir).resolve(Component::Server).unwrap())
+            .unwrap()
+            .storage
     };
     assert_eq!(storage(Setup::new()), Path::new("/remembered"));
-    assert_eq!(storage(Setup::new().file("server.toml", "storage = \"/said\"")), Path::new("/said"));
+    assert_eq!(
+        storage(Setup::new().file("server.toml", "storage = \"/said\"")),
+        Path::new("/said")
+    );
 }
 
 #[test]
 fn a_file_that_was_named_must_be_there() {
     let setup = Setup::new();
     let named = setup.dir.path().join("none.toml");
-    let error = resolve(Component::Server, Some(&named), &Flags::none(), &setup.surroundings()).unwrap_err();
+    let error = resolve(
+        Component::Server,
+        Some(&named),
+        &Flags::none(),
+        &setup.surroundings(),
+    )
+    .unwrap_err();
     assert!(matches!(error, ConfigError::Read { .. }));
     let setup = Setup::new().variable("PERENNIAL_SERVER_CONFIG", "/nonexistent/x.toml");
-    assert!(matches!(setup.resolve(Component::Server), Err(ConfigError::Read { .. })));
+    assert!(matches!(
+        setup.resolve(Component::Server),
+        Err(ConfigError::Read { .. })
+    ));
 }
 
 #[test]
 fn intervals_can_be_switched_off() {
-    let setup = Setup::new().file("server.toml", "full_interval = \"off\"\nincremental_interval = false\n");
+    let setup = Setup::new().file(
+        "server.toml",
+        "full_interval = \"off\"\nincremental_interval = false\n",
+    );
     let config = ServerConfig::new(&setup.resolve(Component::Server).unwrap()).unwrap();
     assert_eq!((config.full_interval, config.incremental_interval), (None, None));
 }
 
 #[test]
 fn sources_can_be_given_as_paths_names_and_tables_everywhere() {
-    let tables = "sources = [\"/home\", \"e=/etc\", { path = \"/srv\", exclude = [\"/cache/\"], optional = true }]\n";
+    let tables =
+        "sources = [\"/home\", \"e=/etc\", { path = \"/srv\", exclude = [\"/cache/\"], optional = true }]\n";
     let from_file = Setup::new().file("client.toml", tables);
     let inline = tables.trim().strip_prefix("sources = ").unwrap();
     let from_variable = Setup::new().variable("PERENNIAL_CLIENT_SOURCES", inline);
@@ -178,9 +229,15 @@ fn sources_can_be_given_as_paths_names_and_tables_everywhere() {
 #[test]
 fn sources_need_absolute_paths_and_distinct_names() {
     let setup = Setup::new().flag("sources", "home");
-    assert_eq!(setup.error(Component::Client), "\"sources\" in --source can't be \"home\": it takes an absolute path");
+    assert_eq!(
+        setup.error(Component::Client),
+        "\"sources\" in --source can't be \"home\": it takes an absolute path"
+    );
     let setup = Setup::new().flag("sources", "[\"/a/x\", \"/b/x\"]");
-    assert_eq!(setup.error(Component::Client), "two sources are called \"x\": /a/x and /b/x");
+    assert_eq!(
+        setup.error(Component::Client),
+        "two sources are called \"x\": /a/x and /b/x"
+    );
 }
 
 #[test]
@@ -188,7 +245,10 @@ fn a_value_is_missing_only_without_a_home() {
     let bare = Surroundings::new([], Runner::User, Path::new("/nonexistent"));
     let resolved = resolve(Component::Client, None, &Flags::none(), &bare).unwrap();
     let error = ClientConfig::new(&resolved).unwrap_err();
-    assert_eq!(error.to_string(), "\"state\" is not set, and there is no home directory to derive it from");
+    assert_eq!(
+        error.to_string(),
+        "\"state\" is not set, and there is no home directory to derive it from"
+    );
 }
 
 #[test]
@@ -199,7 +259,10 @@ fn every_setting_has_its_own_names() {
         flags.dedup();
         assert_eq!(flags.len(), component.table().len());
         for setting in component.table() {
-            assert!(!setting.about.ends_with('.') && setting.key.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+            assert!(
+                !setting.about.ends_with('.')
+                    && setting.key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+            );
         }
     }
 }

@@ -44,7 +44,10 @@ pub struct Mismatch {
 
 impl Mismatch {
     pub(super) fn new(found: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { found: found.into(), expected: expected.into() }
+        Self {
+            found: found.into(),
+            expected: expected.into(),
+        }
     }
 }
 
@@ -57,7 +60,9 @@ impl Kind {
             Self::Path => Ok(Value::Path(PathBuf::from(last(texts)))),
             _ => {
                 let text = last(texts);
-                let utf8 = text.to_str().ok_or_else(|| self.mismatch(text.to_string_lossy()))?;
+                let utf8 = text
+                    .to_str()
+                    .ok_or_else(|| self.mismatch(text.to_string_lossy()))?;
                 self.read_text(utf8)
             }
         }
@@ -69,13 +74,19 @@ impl Kind {
             (Self::Switch, toml::Value::Boolean(on)) => Ok(Value::Switch(*on)),
             (Self::Snapshots, toml::Value::Boolean(on)) => self.read_text(if *on { "auto" } else { "off" }),
             (Self::Interval, toml::Value::Boolean(false)) => Ok(Value::Unset),
-            (Self::Count | Self::Compression, toml::Value::Integer(number)) => self.read_text(&number.to_string()),
-            (Self::List, toml::Value::Array(items)) => {
-                items.iter().map(read_list_item).collect::<Result<_, _>>().map(Value::List)
+            (Self::Count | Self::Compression, toml::Value::Integer(number)) => {
+                self.read_text(&number.to_string())
             }
-            (Self::Sources, toml::Value::Array(items)) => {
-                items.iter().map(SourceEntry::from_toml).collect::<Result<_, _>>().map(Value::Sources)
-            }
+            (Self::List, toml::Value::Array(items)) => items
+                .iter()
+                .map(read_list_item)
+                .collect::<Result<_, _>>()
+                .map(Value::List),
+            (Self::Sources, toml::Value::Array(items)) => items
+                .iter()
+                .map(SourceEntry::from_toml)
+                .collect::<Result<_, _>>()
+                .map(Value::Sources),
             (Self::List | Self::Sources, _) => Err(self.mismatch(value.to_string())),
             (_, toml::Value::String(text)) => self.read_texts(&[OsStr::new(text)]),
             _ => Err(self.mismatch(value.to_string())),
@@ -107,7 +118,9 @@ impl Kind {
     ) -> Result<Vec<T>, Mismatch> {
         let mut items = Vec::new();
         for text in texts {
-            let text = text.to_str().ok_or_else(|| self.mismatch(text.to_string_lossy()))?;
+            let text = text
+                .to_str()
+                .ok_or_else(|| self.mismatch(text.to_string_lossy()))?;
             if text.starts_with('[') || text.starts_with('{') {
                 let document = format!("v = {text}");
                 let table: toml::Table = document.parse().map_err(|_| self.mismatch(text))?;
@@ -164,9 +177,11 @@ impl Value {
             Self::List(items) if items.is_empty() => "-".into(),
             Self::List(items) => items.join(", "),
             Self::Sources(sources) if sources.is_empty() => "-".into(),
-            Self::Sources(sources) => {
-                sources.iter().map(SourceEntry::display).collect::<Vec<_>>().join(", ")
-            }
+            Self::Sources(sources) => sources
+                .iter()
+                .map(SourceEntry::display)
+                .collect::<Vec<_>>()
+                .join(", "),
         }
     }
 
@@ -188,8 +203,13 @@ impl Value {
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let expected = || format!("\"{text}\" is no span of time; write it as 45m, 5h, 1h 30m or 30d");
     let span: jiff::Span = text.parse().map_err(|_| expected())?;
-    let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| expected())?;
-    Duration::try_from(duration).ok().filter(|duration| duration.as_secs() > 0).ok_or_else(expected)
+    let duration = span
+        .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+        .map_err(|_| expected())?;
+    Duration::try_from(duration)
+        .ok()
+        .filter(|duration| duration.as_secs() > 0)
+        .ok_or_else(expected)
 }
 
 fn last<'a>(texts: &[&'a OsStr]) -> &'a OsStr {
@@ -197,7 +217,10 @@ fn last<'a>(texts: &[&'a OsStr]) -> &'a OsStr {
 }
 
 fn read_list_item(value: &toml::Value) -> Result<String, Mismatch> {
-    value.as_str().map(str::to_owned).ok_or_else(|| Kind::List.mismatch(value.to_string()))
+    value
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| Kind::List.mismatch(value.to_string()))
 }
 
 fn read_switch(text: &str) -> Option<bool> {

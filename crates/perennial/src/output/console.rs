@@ -25,8 +25,15 @@ pub struct Console {
 impl Console {
     /// The process's own streams. Bars are drawn only if stderr is a terminal.
     pub fn of_process() -> Self {
-        let target = if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { bars: MultiProgress::with_draw_target(target), zone: TimeZone::system() }
+        let target = if io::stderr().is_terminal() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        Self {
+            bars: MultiProgress::with_draw_target(target),
+            zone: TimeZone::system(),
+        }
     }
 
     /// The user's time zone.
@@ -57,7 +64,10 @@ impl Console {
 
     /// Starts a JSON array that is written item by item, however long it gets.
     pub fn json_items(&self) -> JsonItems<'_> {
-        JsonItems { console: self, written: 0 }
+        JsonItems {
+            console: self,
+            written: 0,
+        }
     }
 
     /// Tells the user something that is no result.
@@ -86,7 +96,8 @@ impl JsonItems<'_> {
 
     /// Ends the array.
     pub fn finish(self) -> io::Result<()> {
-        self.console.result(if self.written == 0 { "[]\n" } else { "\n]\n" })
+        self.console
+            .result(if self.written == 0 { "[]\n" } else { "\n]\n" })
     }
 }
 

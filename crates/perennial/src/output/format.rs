@@ -45,7 +45,7 @@ pub fn things(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
-/// A span of time in its two largest units: `0.4s`, `17s`, `3m 05s`, `5h`, `30d`.
+/// A span of time in its two largest units: `43ms`, `0.4s`, `17s`, `3m 05s`, `5h`, `30d`.
 pub fn duration(span: Duration) -> String {
     let seconds = span.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
@@ -54,6 +54,7 @@ pub fn duration(span: Duration) -> String {
         _ => format!("{large}{large_unit} {small:0width$}{small_unit}"),
     };
     match seconds {
+        0 if span.subsec_millis() < 100 => format!("{}ms", span.subsec_millis()),
         0..10 if span.subsec_millis() >= 50 => format!("{:.1}s", span.as_secs_f64()),
         0..60 => format!("{seconds}s"),
         60..3600 => two(minutes, 'm', seconds % 60, 's', 2),
@@ -65,7 +66,10 @@ pub fn duration(span: Duration) -> String {
 /// A time for people, in their zone: `2026-11-29 06:50`. A dash where there is none (0).
 pub fn time(unix_ms: i64, zone: &TimeZone) -> String {
     match stamp(unix_ms) {
-        Some(stamp) => stamp.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),
+        Some(stamp) => stamp
+            .to_zoned(zone.clone())
+            .strftime("%Y-%m-%d %H:%M")
+            .to_string(),
         None => "-".into(),
     }
 }
@@ -73,7 +77,10 @@ pub fn time(unix_ms: i64, zone: &TimeZone) -> String {
 /// A time to the second, as [`time`] writes it.
 pub fn time_exact(unix_s: i64, zone: &TimeZone) -> String {
     match Timestamp::from_second(unix_s) {
-        Ok(stamp) => stamp.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Ok(stamp) => stamp
+            .to_zoned(zone.clone())
+            .strftime("%Y-%m-%d %H:%M:%S")
+            .to_string(),
         Err(_) => "-".into(),
     }
 }
@@ -133,7 +140,9 @@ pub fn path(bytes: &[u8]) -> String {
 
 /// Text that came from elsewhere, fit for one line of a terminal.
 pub fn line(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+    text.chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .collect()
 }
 
 /// Bytes in hexadecimal digits.
@@ -142,7 +151,11 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 fn stamp(unix_ms: i64) -> Option<Timestamp> {
-    if unix_ms == 0 { None } else { Timestamp::from_millisecond(unix_ms).ok() }
+    if unix_ms == 0 {
+        None
+    } else {
+        Timestamp::from_millisecond(unix_ms).ok()
+    }
 }
 
 #[cfg(test)]
@@ -151,35 +164,70 @@ mod tests {
 
     #[test]
     fn sizes_are_in_binary_units() {
-        let written: Vec<_> =
-            [0, 1023, 1024, 1536, 10_190, 10_240, 1_048_575, 1_048_576, 5 << 40, u64::MAX].map(size).into();
+        let written: Vec<_> = [
+            0,
+            1023,
+            1024,
+            1536,
+            10_190,
+            10_240,
+            1_048_575,
+            1_048_576,
+            5 << 40,
+            u64::MAX,
+        ]
+        .map(size)
+        .into();
         assert_eq!(
             written,
             [
-                "0 B", "1023 B", "1.0 KiB", "1.5 KiB", "10 KiB", "10 KiB", "1.0 MiB", "1.0 MiB", "5.0 TiB", "16 EiB"
+                "0 B", "1023 B", "1.0 KiB", "1.5 KiB", "10 KiB", "10 KiB", "1.0 MiB", "1.0 MiB", "5.0 TiB",
+                "16 EiB"
             ]
         );
     }
 
     #[test]
     fn thousands_are_set_apart() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(
+            [0, 999, 1000, 1_234_567].map(count),
+            ["0", "999", "1,000", "1,234,567"]
+        );
         assert_eq!(things(1, "file", "files"), "1 file");
         assert_eq!(things(2000, "file", "files"), "2,000 files");
     }
 
     #[test]
     fn spans_show_two_units() {
-        let written = [0.0, 0.42, 17.6, 60.0, 185.0, 18_000.0, 5400.0, 2_592_000.0, 90_000.0]
-            .map(|seconds| duration(Duration::from_secs_f64(seconds)));
-        assert_eq!(written, ["0s", "0.4s", "17s", "1m", "3m 05s", "5h", "1h 30m", "30d", "1d 1h"]);
+        let written = [
+            0.0,
+            0.043,
+            0.42,
+            17.6,
+            60.0,
+            185.0,
+            18_000.0,
+            5400.0,
+            2_592_000.0,
+            90_000.0,
+        ]
+        .map(|seconds| duration(Duration::from_secs_f64(seconds)));
+        assert_eq!(
+            written,
+            [
+                "0ms", "43ms", "0.4s", "17s", "1m", "3m 05s", "5h", "1h 30m", "30d", "1d 1h"
+            ]
+        );
     }
 
     #[test]
     fn times_are_in_the_users_zone_and_carry_their_offset_for_programs() {
         let zone = TimeZone::fixed(jiff::tz::offset(2));
         assert_eq!(time(1_795_934_400_123, &zone), "2026-11-29 08:40");
-        assert_eq!(rfc3339(1_795_934_400_123, &zone).as_deref(), Some("2026-11-29T08:40:00.123+02:00"));
+        assert_eq!(
+            rfc3339(1_795_934_400_123, &zone).as_deref(),
+            Some("2026-11-29T08:40:00.123+02:00")
+        );
         assert_eq!(time_exact(1_795_934_400, &zone), "2026-11-29 08:40:00");
         assert_eq!(time(0, &zone), "-");
         assert_eq!(rfc3339(0, &zone), None);

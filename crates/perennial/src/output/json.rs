@@ -21,7 +21,10 @@ impl PathView {
     /// A view of these bytes.
     pub fn new(bytes: &[u8]) -> Self {
         let path_hex = std::str::from_utf8(bytes).is_err().then(|| hex(bytes));
-        Self { path: String::from_utf8_lossy(bytes).into_owned(), path_hex }
+        Self {
+            path: String::from_utf8_lossy(bytes).into_owned(),
+            path_hex,
+        }
     }
 }
 
@@ -267,7 +270,11 @@ impl DoneView {
     /// A view of a backup that was committed.
     pub fn of_backup(committed: &v1::Committed, zone: &TimeZone) -> Self {
         Self {
-            outcome: if committed.with_problems { "with problems" } else { "finished" },
+            outcome: if committed.with_problems {
+                "with problems"
+            } else {
+                "finished"
+            },
             message: None,
             backup: committed.info.as_ref().map(|info| BackupView::new(info, zone)),
             problems: Vec::new(),
@@ -338,8 +345,7 @@ impl StatusView {
 /// A step of a storage's repair.
 #[derive(Debug, Serialize)]
 pub struct RepairView {
-    kind: String,
-    path: String,
+    finding: String,
     action: String,
     done: bool,
     error: Option<String>,
@@ -349,8 +355,7 @@ impl RepairView {
     /// A view of this step.
     pub fn new(step: &v1::RepairStep) -> Self {
         Self {
-            kind: step.kind.clone(),
-            path: step.path.clone(),
+            finding: step.finding.clone(),
             action: step.action.clone(),
             done: step.done,
             error: some(&step.error),
@@ -368,10 +373,17 @@ pub struct TokenView {
 impl TokenView {
     /// A view of this token.
     pub fn new(reply: &v1::CreateTokenReply, zone: &TimeZone) -> Self {
-        Self { token: reply.token.clone(), expires: rfc3339(reply.expires_ms, zone) }
+        Self {
+            token: reply.token.clone(),
+            expires: rfc3339(reply.expires_ms, zone),
+        }
     }
 }
 
 fn some(text: &str) -> Option<String> {
-    if text.is_empty() { None } else { Some(text.to_owned()) }
+    if text.is_empty() {
+        None
+    } else {
+        Some(text.to_owned())
+    }
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 
-use super::format::{count, duration, path, size};
 use super::Console;
+use super::format::{count, duration, path, size};
 
 /// How far back the rate is measured.
 const RATE_WINDOW: Duration = Duration::from_secs(5);
@@ -53,8 +53,14 @@ impl Bar {
     pub fn start(console: &Console) -> Self {
         let bar = console.bars().add(ProgressBar::new(0));
         bar.enable_steady_tick(Duration::from_millis(200));
-        let bar_itself = Self { bar, speed: Mutex::new(Speed::default()) };
-        bar_itself.show(&Position { phase: "preparing".into(), ..Position::default() });
+        let bar_itself = Self {
+            bar,
+            speed: Mutex::new(Speed::default()),
+        };
+        bar_itself.show(&Position {
+            phase: "preparing".into(),
+            ..Position::default()
+        });
         bar_itself
     }
 
@@ -62,14 +68,15 @@ impl Bar {
     pub fn show(&self, position: &Position) {
         let rates = self.speed.lock().measure(Instant::now(), position);
         let style = if position.bytes_total > 0 || position.files_total > 0 {
-            "{spinner} {wide_bar} {percent:>3}%  {msg}"
+            "{spinner} {bar:24} {percent:>3}%  {wide_msg}"
         } else {
-            "{spinner} {msg}"
+            "{spinner} {wide_msg}"
         };
-        self.bar.set_style(ProgressStyle::with_template(style).expect("a constant template that is valid"));
         let (done, total) = fraction(position);
         self.bar.set_length(total);
         self.bar.set_position(done);
+        let style = ProgressStyle::with_template(style).expect("a constant template that is valid");
+        self.bar.set_style(style);
         self.bar.set_message(describe(position, &rates));
     }
 }
@@ -102,7 +109,8 @@ struct Rates {
 
 impl Speed {
     fn measure(&mut self, now: Instant, position: &Position) -> Rates {
-        self.samples.push_back((now, position.files_done, position.bytes_done));
+        self.samples
+            .push_back((now, position.files_done, position.bytes_done));
         while self.samples.len() > 2 && now - self.samples[1].0 > RATE_WINDOW {
             self.samples.pop_front();
         }
@@ -120,7 +128,16 @@ impl Speed {
 
 // Many small files take as long as few large ones: the bar shows whichever is further behind.
 fn fraction(position: &Position) -> (u64, u64) {
-    let share = |done: u64, total: u64| if total == 0 { 1.0 } else { (done as f64 / total as f64).min(1.0) };
+    if position.bytes_total == 0 && position.files_total == 0 {
+        return (0, 1000);
+    }
+    let share = |done: u64, total: u64| {
+        if total == 0 {
+            1.0
+        } else {
+            (done as f64 / total as f64).min(1.0)
+        }
+    };
     let bytes = share(position.bytes_done, position.bytes_total);
     let files = share(position.files_done, position.files_total);
     ((bytes.min(files) * 1000.0) as u64, 1000)
@@ -158,7 +175,9 @@ fn time_left(position: &Position, rates: &Rates) -> Option<Duration> {
     let files = left(position.files_done, position.files_total, rates.files);
     let seconds = bytes.into_iter().chain(files).reduce(f64::max)?;
     // Beyond a few days it is no estimate any more.
-    (seconds >= 1.0 && seconds < 1e6).then(|| Duration::from_secs(seconds as u64))
+    (1.0..1e6)
+        .contains(&seconds)
+        .then(|| Duration::from_secs(seconds as u64))
 }
 
 fn shortened(text: &str) -> String {
@@ -192,7 +211,13 @@ mod tests {
         speed.measure(start, &position((0, 100), (0, 50 << 20)));
         let now = position((10, 100), (10 << 20, 50 << 20));
         let rates = speed.measure(start + Duration::from_secs(2), &now);
-        assert_eq!(rates, Rates { files: 5.0, bytes: 5.0 * 1024.0 * 1024.0 });
+        assert_eq!(
+            rates,
+            Rates {
+                files: 5.0,
+                bytes: 5.0 * 1024.0 * 1024.0
+            }
+        );
         assert_eq!(
             describe(&now, &rates),
             "transferring  10/100 files  10 MiB/50 MiB  5.0 MiB/s  18s left  src/main.rs"
@@ -203,7 +228,10 @@ mod tests {
     #[test]
     fn unknown_totals_show_no_time_left() {
         let now = position((10, 0), (1024, 0));
-        assert_eq!(describe(&now, &Rates::default()), "transferring  10 files  1.0 KiB  0 B/s  src/main.rs");
+        assert_eq!(
+            describe(&now, &Rates::default()),
+            "transferring  10 files  1.0 KiB  0 B/s  src/main.rs"
+        );
     }
 
     #[test]

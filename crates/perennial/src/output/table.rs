@@ -46,9 +46,15 @@ impl Table {
         let mut table = comfy_table::Table::new();
         table.load_style(presets::NOTHING);
         let cells = |texts: Vec<String>| -> Vec<Cell> {
-            texts.into_iter().zip(&self.sides).map(|(text, side)| Cell::new(text).set_alignment(side.alignment())).collect()
+            texts
+                .into_iter()
+                .zip(&self.sides)
+                .map(|(text, side)| Cell::new(text).set_alignment(side.alignment()))
+                .collect()
         };
-        table.set_header(cells(self.header.iter().map(|title| (*title).to_owned()).collect()));
+        table.set_header(cells(
+            self.header.iter().map(|title| (*title).to_owned()).collect(),
+        ));
         for row in &self.rows {
             table.add_row(cells(row.clone()));
         }
@@ -56,7 +62,10 @@ impl Table {
         for (index, column) in table.column_iter_mut().enumerate() {
             column.set_padding((0, if index == last { 0 } else { 2 }));
         }
-        table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+        table
+            .lines()
+            .map(|line| line.trim_end().to_owned() + "\n")
+            .collect()
     }
 }
 
@@ -72,7 +81,9 @@ impl Side {
 /// Names and values beneath each other, the values aligned.
 pub fn pairs(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    rows.iter().map(|(name, value)| format!("{:<width$}  {value}\n", format!("{name}:"), width = width + 1)).collect()
+    rows.iter()
+        .map(|(name, value)| format!("{:<width$}  {value}\n", format!("{name}:"), width = width + 1))
+        .collect()
 }
 
 #[cfg(test)]
@@ -84,11 +95,17 @@ mod tests {
         let mut table = Table::new(&[("NAME", Side::Left), ("SIZE", Side::Right), ("STATE", Side::Left)]);
         table.row(["web".into(), "1.5 MiB".into(), "ok".into()]);
         table.row(["größer".into(), "17 B".into(), String::new()]);
-        assert_eq!(table.render(), "NAME       SIZE  STATE\nweb     1.5 MiB  ok\ngrößer     17 B\n");
+        assert_eq!(
+            table.render(),
+            "NAME       SIZE  STATE\nweb     1.5 MiB  ok\ngrößer     17 B\n"
+        );
     }
 
     #[test]
     fn pairs_are_aligned() {
-        assert_eq!(pairs(&[("a", "1".into()), ("long", "2".into())]), "a:     1\nlong:  2\n");
+        assert_eq!(
+            pairs(&[("a", "1".into()), ("long", "2".into())]),
+            "a:     1\nlong:  2\n"
+        );
     }
 }

@@ -53,7 +53,11 @@ fn two_servers_can_share_neither_catalog_nor_storage() {
         .output()
         .unwrap();
     assert_eq!(second.status.code(), Some(1));
-    assert!(text(&second.stderr).contains("in use"), "{}", text(&second.stderr));
+    assert!(
+        text(&second.stderr).contains("in use"),
+        "{}",
+        text(&second.stderr)
+    );
     let third = lab
         .command(["server", "run", "--listen", "127.0.0.1:0", "--state"])
         .arg(lab.root().join("other-state"))
@@ -77,7 +81,11 @@ fn an_address_that_is_taken_is_told() {
         .output()
         .unwrap();
     assert_eq!(second.status.code(), Some(1));
-    assert!(text(&second.stderr).contains("can't listen on"), "{}", text(&second.stderr));
+    assert!(
+        text(&second.stderr).contains("can't listen on"),
+        "{}",
+        text(&second.stderr)
+    );
 }
 
 #[test]
@@ -85,7 +93,10 @@ fn a_missing_source_fails_the_backup_unless_it_is_optional() {
     let mut lab = Lab::plain();
     lab.start();
     lab.enroll("laptop");
-    let output = lab.once_command("laptop", &lab.root().join("gone"), &[]).output().unwrap();
+    let output = lab
+        .once_command("laptop", &lab.root().join("gone"), &[])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("gone"), "{}", text(&output.stderr));
     assert!(lab.backups("laptop").is_empty());
@@ -100,7 +111,13 @@ fn a_source_that_is_gone_does_not_take_the_backups_with_it() {
     let name = lab.back_up("laptop", &source);
     let away = lab.root().join("away");
     fs::rename(&source, &away).unwrap();
-    assert!(!lab.once_command("laptop", &source, &[]).output().unwrap().status.success());
+    assert!(
+        !lab.once_command("laptop", &source, &[])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
     assert_eq!(lab.backups("laptop"), [name.clone()]);
     assert_same(&away, &lab.restored("laptop", &name));
 }
@@ -115,7 +132,12 @@ fn a_lost_catalog_is_rebuilt_from_the_storage() {
     lab.stop();
     for entry in fs::read_dir(lab.server_state()).unwrap() {
         let path = entry.unwrap().path();
-        if path.file_name().unwrap().to_string_lossy().starts_with("catalog.sqlite") {
+        if path
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .starts_with("catalog.sqlite")
+        {
             fs::remove_file(path).unwrap();
         }
     }
@@ -132,7 +154,11 @@ fn a_lost_catalog_is_rebuilt_from_the_storage() {
     lab.verify("laptop", &name);
     // The keys are still there, but the catalog no longer knows the client's certificate.
     let refused = lab.once_command("laptop", &source, &[]).output().unwrap();
-    assert!(text(&refused.stderr).contains("enrol it with a new token"), "{}", text(&refused.stderr));
+    assert!(
+        text(&refused.stderr).contains("enrol it with a new token"),
+        "{}",
+        text(&refused.stderr)
+    );
     let token = lab.token(&["--client", "laptop"]);
     let again = lab
         .command(["enroll", "--replace", "--name", "laptop", &token])
@@ -158,6 +184,9 @@ fn a_backup_of_a_client_whose_clock_is_years_off_is_dated_by_the_server() {
     assert_same(&source, &lab.restored("laptop", &name));
     let listed = lab.json(["backup", "list", "laptop", "--json"]);
     let started = listed[0]["started"].as_str().unwrap_or_default().to_owned();
-    let year = started.get(..4).and_then(|year| year.parse::<i32>().ok()).unwrap();
+    let year = started
+        .get(..4)
+        .and_then(|year| year.parse::<i32>().ok())
+        .unwrap();
     assert!(year < 2040, "{started}");
 }

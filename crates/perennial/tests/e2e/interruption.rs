@@ -28,15 +28,27 @@ fn large_source(lab: &Lab) -> PathBuf {
 }
 
 fn used_bytes(dir: &Path) -> u64 {
-    let output = std::process::Command::new("du").args(["-s", "-B1"]).arg(dir).output().unwrap();
-    text(&output.stdout).split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0)
+    let output = std::process::Command::new("du")
+        .args(["-s", "-B1"])
+        .arg(dir)
+        .output()
+        .unwrap();
+    text(&output.stdout)
+        .split_whitespace()
+        .next()
+        .and_then(|word| word.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Waits until about a third of the source has arrived.
 fn wait_for_some(lab: &Lab, total: u64) {
     let begun = Instant::now();
     while used_bytes(&lab.storage().join(".perennial/incomplete")) < total / 3 {
-        assert!(begun.elapsed() < Duration::from_secs(60), "nothing arrives\n{}", lab.log());
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "nothing arrives\n{}",
+            lab.log()
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -47,12 +59,19 @@ fn a_killed_client_sends_only_the_rest_the_next_time() {
         lab.enroll("laptop");
         let source = large_source(lab);
         let total = used_bytes(&source);
-        let mut client =
-            lab.once_command("laptop", &source, &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut client = lab
+            .once_command("laptop", &source, &[])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         wait_for_some(lab, total);
         client.kill().unwrap();
         client.wait().unwrap();
-        assert!(lab.backups("laptop").is_empty(), "the backup was finished before it could be cut off");
+        assert!(
+            lab.backups("laptop").is_empty(),
+            "the backup was finished before it could be cut off"
+        );
         let name = lab.back_up("laptop", &source);
         let shown = lab.json(["backup", "show", &format!("laptop/{name}"), "--json"]);
         let sent = shown["bytes_transferred"].as_u64().unwrap();
@@ -68,8 +87,12 @@ fn a_killed_server_goes_on_with_what_it_had() {
         lab.enroll("laptop");
         let source = large_source(lab);
         let total = used_bytes(&source);
-        let mut client =
-            lab.once_command("laptop", &source, &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut client = lab
+            .once_command("laptop", &source, &[])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         wait_for_some(lab, total);
         lab.kill();
         // Whether it gives up or tries again is its own affair; the next one is to work.
@@ -84,8 +107,14 @@ fn a_killed_server_goes_on_with_what_it_had() {
 
 #[test]
 fn a_full_disk_stops_the_backup_and_leaves_the_committed_ones_whole() {
-    for kind in [scratch_fs::FileSystem::Btrfs, scratch_fs::FileSystem::Xfs, scratch_fs::FileSystem::Ext4] {
-        let Some(mut lab) = Lab::sized(kind, 400 << 20) else { continue };
+    for kind in [
+        scratch_fs::FileSystem::Btrfs,
+        scratch_fs::FileSystem::Xfs,
+        scratch_fs::FileSystem::Ext4,
+    ] {
+        let Some(mut lab) = Lab::sized(kind, 400 << 20) else {
+            continue;
+        };
         lab.start();
         lab.enroll("laptop");
         let source = lab.root().join("small");
@@ -93,18 +122,26 @@ fn a_full_disk_stops_the_backup_and_leaves_the_committed_ones_whole() {
         fs::write(source.join("precious"), vec![7; 1_000_000]).unwrap();
         let name = lab.back_up("laptop", &source);
         let large = large_source(&lab);
-        for copy in 0..5 {
+        for copy in 0..8 {
             for sub in 0..40 {
-                let (from, to) = (large.join(format!("{sub:02}/file-0")), large.join(format!("{sub:02}/more-{copy}")));
+                let (from, to) = (
+                    large.join(format!("{sub:02}/file-0")),
+                    large.join(format!("{sub:02}/more-{copy}")),
+                );
                 let mut bytes = fs::read(from).unwrap();
                 bytes.rotate_left(copy + 1);
+                bytes.extend_from_within(..);
                 bytes.extend_from_within(..);
                 fs::write(to, bytes).unwrap();
             }
         }
         let output = lab.once_command("laptop", &large, &[]).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-        assert!(text(&output.stderr).contains("no space"), "{}", text(&output.stderr));
+        assert!(
+            text(&output.stderr).contains("no space"),
+            "{}",
+            text(&output.stderr)
+        );
         lab.verify("laptop", &name);
         assert_eq!(lab.backups("laptop"), [name.clone()]);
         lab.stop();

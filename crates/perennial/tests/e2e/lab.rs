@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use scratch_fs::{FileSystem, Scratch};
 use tempfile::TempDir;
@@ -63,7 +63,13 @@ impl Lab {
 
     fn with(storage: PathBuf, scratch: Option<Scratch>) -> Self {
         let root = tempfile::tempdir().unwrap();
-        Self { server: None, address: free_address(), storage, scratch, root }
+        Self {
+            server: None,
+            address: free_address(),
+            storage,
+            scratch,
+            root,
+        }
     }
 
     /// Starts the server and waits until it is ready.
@@ -73,10 +79,15 @@ impl Lab {
 
     /// Starts the server with further arguments and environment.
     pub fn start_with(&mut self, arguments: &[&str], environment: &[(&str, &str)]) {
+        assert!(self.spawn(arguments, environment).is_some(), "the server did not become ready\n{}", self.log());
+    }
+
+    /// Starts the server and waits until it is ready or has ended.
+    fn spawn(&mut self, arguments: &[&str], environment: &[(&str, &str)]) -> Option<()> {
         let socket = self.root.path().join("notify");
         let _ = std::fs::remove_file(&socket);
         let notified = UnixDatagram::bind(&socket).unwrap();
-        notified.set_read_timeout(Some(READY_TIMEOUT)).unwrap();
+        notified.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         let child = self
             .command(["server", "run", "--listen", &self.address, "--incremental-interval", "off"])
             .args(["--full-interval", "off"])
@@ -91,14 +102,39 @@ impl Lab {
             .stderr(std::fs::OpenOptions::new().create(true).append(true).open(self.server_log()).unwrap())
             .spawn()
             .unwrap();
-        self.server = Some(child);
+        let begun = Instant::now();
+        let server = self.server.insert(child);
         let mut message = [0; 256];
-        loop {
+        while begun.elapsed() < READY_TIMEOUT {
             match notified.recv(&mut message) {
-                Ok(len) if message[..len].starts_with(b"READY=1") => return,
-                Ok(_) => {}
-                Err(error) => panic!("the server did not become ready: {error}\n{}", self.log()),
+                Ok(len) if message[..len].starts_with(b"READY=1") => return Some(()),
+                Ok(_) | Err(_) => {}
             }
+            if server.try_wait().unwrap().is_some() {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Starts the server with further environment; `false` where it dies before it is ready.
+    pub fn start_unless_it_dies(&mut self, environment: &[(&str, &str)]) -> bool {
+        self.spawn(&[], environment).is_some()
+    }
+
+    /// Whether the server has ended by itself.
+    pub fn has_died(&mut self) -> bool {
+        match &mut self.server {
+            Some(server) => server.try_wait().unwrap().is_some_and(|status| !status.success()),
+            None => false,
+        }
+    }
+
+    /// Ends the server as systemd would; it may die on the way.
+    pub fn stop_or_die(&mut self) {
+        if let Some(server) = &mut self.server {
+            signal(server, rustix::process::Signal::TERM);
+            server.wait().unwrap();
         }
     }
 
@@ -131,13 +167,6 @@ impl Lab {
         }
     }
 
-    /// Waits for a server that is expected to end by itself (it was armed to).
-    pub fn wait_server(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            server.wait().unwrap();
-        }
-    }
-
     /// Enrols a client.
     pub fn enroll(&self, client: &str) {
         let token = self.token(&["--client", client]);
@@ -165,7 +194,10 @@ impl Lab {
     pub fn once_command(&self, client: &str, source: &Path, arguments: &[&str]) -> Command {
         let mut command = self.command(["client", "once", "--json", "--snapshots", "false"]);
         command.arg("--state").arg(self.client_state(client));
-        command.arg("--source").arg(format!("data={}", source.display())).args(arguments);
+        command
+            .arg("--source")
+            .arg(format!("data={}", source.display()))
+            .args(arguments);
         command
     }
 
@@ -185,7 +217,10 @@ impl Lab {
             self.log()
         );
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        report["backup"]["name"].as_str().unwrap_or_else(|| panic!("no name in {report}")).to_owned()
+        report["backup"]["name"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no name in {report}"))
+            .to_owned()
     }
 
     /// Restores `place` as the client and returns the output.
@@ -203,19 +238,33 @@ impl Lab {
     pub fn restored(&self, client: &str, backup: &str) -> PathBuf {
         let to = tempfile::tempdir_in(self.root.path()).unwrap().keep();
         let output = self.restore(client, backup, &to, &[]);
-        assert!(output.status.success(), "{}\n{}", text(&output.stderr), self.log());
+        assert!(
+            output.status.success(),
+            "{}\n{}",
+            text(&output.stderr),
+            self.log()
+        );
         to.join("data")
     }
 
     /// Runs a command that talks to the server as its administrator.
     pub fn admin<I: IntoIterator<Item: AsRef<OsStr>>>(&self, arguments: I) -> Output {
-        self.command(arguments).arg("--server-state").arg(self.server_state()).output().unwrap()
+        self.command(arguments)
+            .arg("--server-state")
+            .arg(self.server_state())
+            .output()
+            .unwrap()
     }
 
     /// The same, expected to succeed; returns its stdout.
     pub fn ok<I: IntoIterator<Item: AsRef<OsStr>>>(&self, arguments: I) -> String {
         let output = self.admin(arguments);
-        assert!(output.status.success(), "{}\n{}", text(&output.stderr), self.log());
+        assert!(
+            output.status.success(),
+            "{}\n{}",
+            text(&output.stderr),
+            self.log()
+        );
         text(&output.stdout)
     }
 
@@ -233,7 +282,9 @@ impl Lab {
     pub fn backups(&self, client: &str) -> Vec<String> {
         let list = self.json(["backup", "list", client, "--json"]);
         let names = list.as_array().unwrap().iter();
-        names.map(|backup| backup["name"].as_str().unwrap().to_owned()).collect()
+        names
+            .map(|backup| backup["name"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// A command of the binary with a clean environment.
@@ -326,5 +377,10 @@ pub fn source(lab: &Lab, seed: u64) -> PathBuf {
 /// Fails unless two trees are the same in everything that a backup keeps.
 pub fn assert_same(expected: &Path, found: &Path) {
     let differences = scratch_fs::tree::compare_trees(expected, found);
-    assert!(differences.is_empty(), "{} differences: {:#?}", differences.len(), &differences[..differences.len().min(20)]);
+    assert!(
+        differences.is_empty(),
+        "{} differences: {:#?}",
+        differences.len(),
+        &differences[..differences.len().min(20)]
+    );
 }

@@ -1,7 +1,10 @@
 //! The whole system, as its users run it: the real binary, real TLS on loopback, real file systems.
 
+mod damage;
 mod errors;
+mod hostile;
 mod interruption;
+mod kill;
 mod lab;
 mod main_job;
 mod trust;

@@ -17,7 +17,10 @@ fn every_backup_of_a_changing_tree_restores_as_it_was() {
             kept.push((name, copy));
             mutate_tree(round + 10, &source, 40).unwrap();
         }
-        assert_eq!(lab.backups("laptop"), kept.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>());
+        assert_eq!(
+            lab.backups("laptop"),
+            kept.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>()
+        );
         // The oldest, one in the middle, and the newest go; what is left stays whole.
         for index in [0, 1, 1] {
             let (name, _) = kept.remove(index);
@@ -109,13 +112,18 @@ fn the_clients_own_files_are_compared_with_the_backup() {
 }
 
 fn transferred(shown: &serde_json::Value) -> u64 {
-    shown["bytes_transferred"].as_u64().unwrap_or_else(|| panic!("no figure in {shown}"))
+    shown["bytes_transferred"]
+        .as_u64()
+        .unwrap_or_else(|| panic!("no figure in {shown}"))
 }
 
 fn wait_until(mut condition: impl FnMut() -> bool) {
     let begun = std::time::Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < std::time::Duration::from_secs(30), "it never came true");
+        assert!(
+            begun.elapsed() < std::time::Duration::from_secs(30),
+            "it never came true"
+        );
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
 }
@@ -135,6 +143,11 @@ fn noise(len: usize) -> Vec<u8> {
 }
 
 fn copy_tree(from: &std::path::Path, to: &std::path::Path) {
-    let status = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    let status = std::process::Command::new("cp")
+        .arg("-a")
+        .arg(from)
+        .arg(to)
+        .status()
+        .unwrap();
     assert!(status.success());
 }

@@ -15,7 +15,11 @@ fn a_token_works_once() {
     assert!(lab.enroll_with("one", &token).status.success());
     let again = lab.enroll_with("two", &token);
     assert_eq!(again.status.code(), Some(1));
-    assert!(text(&again.stderr).contains("used already, by client one"), "{}", text(&again.stderr));
+    assert!(
+        text(&again.stderr).contains("used already, by client one"),
+        "{}",
+        text(&again.stderr)
+    );
 }
 
 #[test]
@@ -23,7 +27,11 @@ fn a_token_for_one_name_is_no_good_for_another() {
     let lab = started();
     let token = lab.token(&["--client", "one"]);
     let refused = lab.enroll_with("two", &token);
-    assert!(text(&refused.stderr).contains("meant for a client named one"), "{}", text(&refused.stderr));
+    assert!(
+        text(&refused.stderr).contains("meant for a client named one"),
+        "{}",
+        text(&refused.stderr)
+    );
     assert!(lab.enroll_with("one", &token).status.success());
 }
 
@@ -33,18 +41,30 @@ fn an_expired_token_is_refused() {
     let token = lab.token(&["--valid", "1s"]);
     std::thread::sleep(std::time::Duration::from_millis(1100));
     let refused = lab.enroll_with("one", &token);
-    assert!(text(&refused.stderr).contains("has expired"), "{}", text(&refused.stderr));
+    assert!(
+        text(&refused.stderr).contains("has expired"),
+        "{}",
+        text(&refused.stderr)
+    );
 }
 
 #[test]
 fn a_damaged_or_unknown_token_is_refused() {
     let lab = started();
     let refused = lab.enroll_with("one", "hello");
-    assert!(text(&refused.stderr).contains("not an enrolment token"), "{}", text(&refused.stderr));
+    assert!(
+        text(&refused.stderr).contains("not an enrolment token"),
+        "{}",
+        text(&refused.stderr)
+    );
     let mut token = wire::token::Token::parse(&lab.token(&[])).unwrap();
     token.secret = [1; 32];
     let refused = lab.enroll_with("one", &token.to_string());
-    assert!(text(&refused.stderr).contains("does not know the enrolment token"), "{}", text(&refused.stderr));
+    assert!(
+        text(&refused.stderr).contains("does not know the enrolment token"),
+        "{}",
+        text(&refused.stderr)
+    );
 }
 
 #[test]
@@ -54,9 +74,16 @@ fn a_server_with_another_fingerprint_gets_nothing() {
     token.authority_fingerprint[0] ^= 1;
     let refused = lab.enroll_with("one", &token.to_string());
     assert_eq!(refused.status.code(), Some(1));
-    assert!(text(&refused.stderr).contains("fingerprint"), "{}", text(&refused.stderr));
+    assert!(
+        text(&refused.stderr).contains("fingerprint"),
+        "{}",
+        text(&refused.stderr)
+    );
     token.authority_fingerprint[0] ^= 1;
-    assert!(lab.enroll_with("one", &token.to_string()).status.success(), "the token was used up");
+    assert!(
+        lab.enroll_with("one", &token.to_string()).status.success(),
+        "the token was used up"
+    );
 }
 
 #[test]
@@ -70,7 +97,11 @@ fn a_name_that_is_taken_is_refused() {
         .arg(&other)
         .output()
         .unwrap();
-    assert!(text(&output.stderr).contains("there is a client named one already"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("there is a client named one already"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]
@@ -85,7 +116,12 @@ fn names_that_are_no_names_are_refused() {
             .unwrap();
         assert!(!refused.status.success(), "{name:?} was taken");
     }
-    assert!(lab.json(["clients", "list", "--json"]).as_array().unwrap().is_empty());
+    assert!(
+        lab.json(["clients", "list", "--json"])
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]
@@ -97,7 +133,11 @@ fn a_revoked_client_is_refused_and_its_backups_stay() {
     lab.ok(["clients", "revoke", "laptop"]);
     let output = lab.once_command("laptop", &source, &[]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("revoked"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("revoked"),
+        "{}",
+        text(&output.stderr)
+    );
     assert_eq!(lab.backups("laptop"), [name.clone()]);
     lab.verify("laptop", &name);
     assert!(lab.log().contains("revoked client was refused"), "{}", lab.log());
@@ -113,7 +153,11 @@ fn a_client_sees_and_restores_only_its_own_backups_and_deletes_none() {
     let as_two = |arguments: &[&str]| {
         let mut command = lab.command(arguments);
         command.arg("--client-state").arg(lab.client_state("two"));
-        command.arg("--server-state").arg(lab.root().join("nowhere")).output().unwrap()
+        command
+            .arg("--server-state")
+            .arg(lab.root().join("nowhere"))
+            .output()
+            .unwrap()
     };
     for arguments in [
         ["backup", "show", &format!("one/{name}")],
@@ -122,13 +166,29 @@ fn a_client_sees_and_restores_only_its_own_backups_and_deletes_none() {
     ] {
         let refused = as_two(&arguments);
         assert_eq!(refused.status.code(), Some(1), "{arguments:?}");
-        assert!(text(&refused.stderr).contains("only see its own"), "{}", text(&refused.stderr));
+        assert!(
+            text(&refused.stderr).contains("only see its own"),
+            "{}",
+            text(&refused.stderr)
+        );
     }
     let to = lab.root().join("stolen");
-    assert!(!lab.restore("two", &format!("one/{name}"), &to, &[]).status.success());
+    assert!(
+        !lab.restore("two", &format!("one/{name}"), &to, &[])
+            .status
+            .success()
+    );
     let mut delete = lab.command(["backup", "delete", &name]);
-    delete.arg("--client-state").arg(lab.client_state("one")).arg("--server-state").arg(lab.root().join("nowhere"));
+    delete
+        .arg("--client-state")
+        .arg(lab.client_state("one"))
+        .arg("--server-state")
+        .arg(lab.root().join("nowhere"));
     let refused = delete.output().unwrap();
-    assert!(text(&refused.stderr).contains("administrator"), "{}", text(&refused.stderr));
+    assert!(
+        text(&refused.stderr).contains("administrator"),
+        "{}",
+        text(&refused.stderr)
+    );
     lab.verify("one", &name);
 }

@@ -51,6 +51,7 @@ pub fn begin(core: &Arc<Core>, client: &str, begin: &IngestBegin) -> Result<(Beg
 /// The job that the client works for: the one that it was asked to do, or a new one where it begins by itself.
 fn job_of(core: &Core, client: &str, begin: &IngestBegin) -> Result<Arc<LiveJob>> {
     if begin.job_id == 0 {
+        core.board.wait_ended(JobKind::FileBackup, client);
         return core.board.queue(JobKind::FileBackup, client, None);
     }
     let job = core.board.live(begin.job_id);

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use catalog::{Catalog, JobEnd, JobId, JobKind, NewJob};
 use parking_lot::Mutex;
@@ -20,6 +21,12 @@ use crate::error::{Error, Result};
 
 /// Log lines kept of a running job for those who begin to watch later.
 const KEPT_LOG_LINES: usize = 200;
+
+/// How long the connection of a client that is gone may take to be noticed.
+const NOTICING_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a job may take to be closed when its client is gone: what has arrived is made durable.
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(120);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What there is to see of a job.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +51,8 @@ pub struct LiveJob {
     pub client: String,
     /// Set to stop it.
     pub cancel: CancellationToken,
+    /// Set once nothing new can come for it: its client is gone, and it only has to be closed.
+    pub ending: CancellationToken,
     snapshot: watch::Sender<Snapshot>,
 }
 
@@ -103,10 +112,24 @@ impl Board {
             kind,
             client: client.to_owned(),
             cancel: CancellationToken::new(),
+            ending: CancellationToken::new(),
             snapshot: watch::Sender::new(Snapshot::default()),
         });
         live.insert(id.0, job.clone());
         Ok(job)
+    }
+
+    /// Waits for a job of the same kind whose client has gone to be closed. A client that was cut off comes again before
+    /// the server has put away what it had; one that is still at work is left alone.
+    pub fn wait_ended(&self, kind: JobKind, client: &str) {
+        let begun = Instant::now();
+        while let Some(job) = self.live_of(kind, client) {
+            let patience = if job.ending.is_cancelled() { CLOSING_TIMEOUT } else { NOTICING_TIMEOUT };
+            if begun.elapsed() > patience {
+                return;
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
     }
 
     /// Notes that a job has begun. Beginning again after an interruption is no error.

@@ -10,7 +10,7 @@ use wire::v1::admin_server::Admin;
 use wire::v1::{
     CancelJobReply, CancelJobRequest, ClientInfo, ClientRef, CreateTokenReply, CreateTokenRequest, JobInfo,
     ListClientsReply, ListClientsRequest, ListJobsReply, ListJobsRequest, RebuildIndexReply, RebuildIndexRequest,
-    RepairReply, RepairRequest, RepairStep, RevokeReply, StatusReply, StatusRequest,
+    RepairReply, RepairRequest, RevokeReply, StatusReply, StatusRequest,
 };
 
 use crate::core::Core;

@@ -20,7 +20,9 @@ impl Btrfs {
     }
 
     fn set_compression(&self, parent: &Dir, name: &[u8]) -> Result<()> {
-        let Some(compression) = self.compression else { return Ok(()) };
+        let Some(compression) = self.compression else {
+            return Ok(());
+        };
         let tree = parent.child(name).during("open", shown(name))?;
         btrfs::set_compression(&tree, compression).during("set the compression of", shown(name))
     }

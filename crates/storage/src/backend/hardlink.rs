@@ -55,5 +55,8 @@ impl Backend for Hardlink {
 /// Whether a link can't be made but a copy can: the inode has as many links as it may have, or the file system has
 /// none at all (FAT answers EPERM).
 fn is_link_refusal(error: &file_tree::Error) -> bool {
-    matches!(tree_errno(error), Some(Errno::MLINK | Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::XDEV))
+    matches!(
+        tree_errno(error),
+        Some(Errno::MLINK | Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::XDEV)
+    )
 }

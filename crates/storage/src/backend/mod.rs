@@ -171,7 +171,9 @@ pub(crate) const TRASHED_TREE: &[u8] = b"tree";
 fn move_to_trash(parent: &Dir, name: &[u8], trash: &Dir) -> Result<Dropped> {
     match parent.rename(name, trash, TRASHED_TREE) {
         Err(error) if error.is_not_found() => Ok(Dropped::Nothing),
-        moved => moved.during("move to the trash", shown(name)).map(|()| Dropped::Trashed),
+        moved => moved
+            .during("move to the trash", shown(name))
+            .map(|()| Dropped::Trashed),
     }
 }
 
@@ -180,7 +182,13 @@ fn copy_sparse(from: &File, to: &File) -> Result<(), Cause> {
     let size_bytes = from.metadata()?.len();
     for extent in cow_fs::data_extents(from, size_bytes) {
         let extent = extent?;
-        cow_fs::copy_range(from, extent.offset_bytes, extent.len_bytes, to.as_fd(), extent.offset_bytes)?;
+        cow_fs::copy_range(
+            from,
+            extent.offset_bytes,
+            extent.len_bytes,
+            to.as_fd(),
+            extent.offset_bytes,
+        )?;
     }
     to.set_len(size_bytes)?;
     Ok(())

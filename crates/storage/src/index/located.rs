@@ -58,14 +58,18 @@ type Ahead = Box<dyn Iterator<Item = manifest::Result<manifest::RawRecord>> + Se
 
 impl std::fmt::Debug for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Place").field("directory", &self.directory.as_ref().map(|found| &found.0.path)).finish()
+        f.debug_struct("Place")
+            .field("directory", &self.directory.as_ref().map(|found| &found.0.path))
+            .finish()
     }
 }
 
 impl Located {
     /// Opens what lies at a location, if it has the entry's content. A location that is wrong is forgotten.
     pub fn open(&self, shared: &Shared, location: &Location, entry: &Entry) -> Result<Option<Found>> {
-        let Kind::File { size, hash, .. } = entry.kind else { return Ok(None) };
+        let Kind::File { size, hash, .. } = entry.kind else {
+            return Ok(None);
+        };
         let found = self.find(shared, location, entry);
         match found {
             Ok(Some(found)) => Ok(Some(found)),
@@ -82,18 +86,35 @@ impl Located {
     }
 
     fn find(&self, shared: &Shared, location: &Location, wanted: &Entry) -> Result<Option<Found>> {
-        let Some((parent, name)) = split_path(&location.path) else { return Ok(None) };
-        let Some(source) = self.source(shared, location)? else { return Ok(None) };
+        let Some((parent, name)) = split_path(&location.path) else {
+            return Ok(None);
+        };
+        let Some(source) = self.source(shared, location)? else {
+            return Ok(None);
+        };
         let mut place = source.place.lock();
-        if place.directory.as_ref().is_none_or(|(record, _)| *record.path != *parent) {
-            let Some(record) = source.seek(&mut place, parent)? else { return Ok(None) };
+        if place
+            .directory
+            .as_ref()
+            .is_none_or(|(record, _)| *record.path != *parent)
+        {
+            let Some(record) = source.seek(&mut place, parent)? else {
+                return Ok(None);
+            };
             // The manifest has a record of it, so it is a directory.
             let dir = source.root.open_dir(parent, |_| Ok(true))?;
             place.directory = Some((Arc::new(record), Arc::new(dir)));
         }
-        let Some((record, dir)) = &place.directory else { return Ok(None) };
-        let is_right = record.find(name).is_some_and(|entry| same_content(&entry.kind, &wanted.kind));
-        Ok(is_right.then(|| Found { dir: Arc::clone(dir), name: name.into() }))
+        let Some((record, dir)) = &place.directory else {
+            return Ok(None);
+        };
+        let is_right = record
+            .find(name)
+            .is_some_and(|entry| same_content(&entry.kind, &wanted.kind));
+        Ok(is_right.then(|| Found {
+            dir: Arc::clone(dir),
+            name: name.into(),
+        }))
     }
 
     fn source(&self, shared: &Shared, location: &Location) -> Result<Option<Arc<Source>>> {
@@ -104,7 +125,9 @@ impl Located {
             open.extend(source.clone());
             return Ok(source);
         }
-        let Some(source) = Source::open(shared, &location.client, &location.backup)? else { return Ok(None) };
+        let Some(source) = Source::open(shared, &location.client, &location.backup)? else {
+            return Ok(None);
+        };
         let source = Arc::new(source);
         if open.len() == OPEN_BACKUPS {
             open.pop_front();
@@ -115,26 +138,48 @@ impl Located {
 
     /// Lets go of a backup that is being deleted or changed.
     pub fn close(&self, client: &ClientName, name: &BackupName) {
-        self.open.lock().retain(|source| source.client != *client || source.name != *name);
+        self.open
+            .lock()
+            .retain(|source| source.client != *client || source.name != *name);
     }
 }
 
 impl Source {
     fn open(shared: &Shared, client: &ClientName, name: &BackupName) -> Result<Option<Self>> {
-        let Some(manifests) = shared.layout.find_manifests(client)? else { return Ok(None) };
-        let Some(file) = find_file(&manifests, manifest_file(name).as_bytes())? else { return Ok(None) };
-        let Some(backups) = shared.layout.find_backups(client)? else { return Ok(None) };
-        let Some(dir) = find_dir(&backups, name.as_bytes())? else { return Ok(None) };
+        let Some(manifests) = shared.layout.find_manifests(client)? else {
+            return Ok(None);
+        };
+        let Some(file) = find_file(&manifests, manifest_file(name).as_bytes())? else {
+            return Ok(None);
+        };
+        let Some(backups) = shared.layout.find_backups(client)? else {
+            return Ok(None);
+        };
+        let Some(dir) = find_dir(&backups, name.as_bytes())? else {
+            return Ok(None);
+        };
         let manifest = Reader::open(file).map_err(Error::manifest(manifest_path(client, name)))?;
-        let root = TreeRoot { client: client.clone(), dir, pool: shared.layout.find_pool(client)? };
-        Ok(Some(Self { client: client.clone(), name: name.clone(), root, manifest, place: Mutex::default() }))
+        let root = TreeRoot {
+            client: client.clone(),
+            dir,
+            pool: shared.layout.find_pool(client)?,
+        };
+        Ok(Some(Self {
+            client: client.clone(),
+            name: name.clone(),
+            root,
+            manifest,
+            place: Mutex::default(),
+        }))
     }
 
     /// Finds a directory's record: reads on if it may be near, else looks it up.
     fn seek(&self, place: &mut Place, path: &[u8]) -> Result<Option<DirRecord>> {
         let failed = || Error::manifest(manifest_path(&self.client, &self.name));
-        let is_ahead =
-            place.directory.as_ref().is_some_and(|(record, _)| compare_paths(&record.path, path).is_lt());
+        let is_ahead = place
+            .directory
+            .as_ref()
+            .is_some_and(|(record, _)| compare_paths(&record.path, path).is_lt());
         place.directory = None;
         if let Some(ahead) = place.ahead.as_mut().filter(|_| is_ahead) {
             for record in ahead.take(READ_ON_RECORDS) {
@@ -156,9 +201,18 @@ impl Source {
 
 fn same_content(a: &Kind, b: &Kind) -> bool {
     match (a, b) {
-        (Kind::File { size: a_size, hash: a_hash, .. }, Kind::File { size: b_size, hash: b_hash, .. }) => {
-            a_size == b_size && a_hash == b_hash
-        }
+        (
+            Kind::File {
+                size: a_size,
+                hash: a_hash,
+                ..
+            },
+            Kind::File {
+                size: b_size,
+                hash: b_hash,
+                ..
+            },
+        ) => a_size == b_size && a_hash == b_hash,
         _ => false,
     }
 }

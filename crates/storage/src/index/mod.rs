@@ -65,14 +65,21 @@ impl ContentIndex {
     pub(crate) fn open(path: PathBuf) -> Result<Self> {
         let writer = schema::open_or_begin(&path)?;
         let reader = schema::open(&path)?;
-        Ok(Self { path, writer: Mutex::new(writer), reader: Mutex::new(reader), is_damaged: AtomicBool::new(false) })
+        Ok(Self {
+            path,
+            writer: Mutex::new(writer),
+            reader: Mutex::new(reader),
+            is_damaged: AtomicBool::new(false),
+        })
     }
 
     /// Whether there may be content of this size.
     pub fn has_size(&self, size: u64) -> bool {
         let Some(size) = column(size) else { return false };
         let query = |reader: &Connection| {
-            reader.prepare_cached("SELECT 1 FROM content WHERE size = ?1 LIMIT 1")?.exists([size])
+            reader
+                .prepare_cached("SELECT 1 FROM content WHERE size = ?1 LIMIT 1")?
+                .exists([size])
         };
         self.ask(query).unwrap_or(false)
     }
@@ -87,19 +94,32 @@ impl ContentIndex {
                      WHERE size = ?1 AND hash = ?2",
                 )?
                 .query_row(params![size, hash.0], |row| {
-                    Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, Vec<u8>>(2)?))
+                    Ok((
+                        row.get::<_, String>(0)?,
+                        row.get::<_, String>(1)?,
+                        row.get::<_, Vec<u8>>(2)?,
+                    ))
                 })
                 .optional()
         };
         let (client, backup, path) = self.ask(query)??;
-        Some(Location { client: client.parse().ok()?, backup: backup.parse().ok()?, path: path.into() })
+        Some(Location {
+            client: client.parse().ok()?,
+            backup: backup.parse().ok()?,
+            path: path.into(),
+        })
     }
 
     /// Forgets a location that has turned out to be wrong.
     pub fn forget(&self, hash: ContentHash, size: u64) {
         let Some(size) = column(size) else { return };
         self.tell(|changes| {
-            changes.execute("DELETE FROM content WHERE size = ?1 AND hash = ?2", params![size, hash.0]).map(drop)
+            changes
+                .execute(
+                    "DELETE FROM content WHERE size = ?1 AND hash = ?2",
+                    params![size, hash.0],
+                )
+                .map(drop)
         });
     }
 
@@ -113,13 +133,14 @@ impl ContentIndex {
 
     /// Whether all content of the backup has been taken in.
     pub(crate) fn is_indexed(&self, owner: &Owner) -> bool {
-        let query = |reader: &Connection| {
-            reader
+        let query =
+            |reader: &Connection| {
+                reader
                 .prepare_cached(
                     "SELECT 1 FROM backups WHERE client = ?1 AND name = ?2 AND digest = ?3 AND is_complete",
                 )?
                 .exists(params![owner.client.as_str(), owner.name.as_str(), owner.digest.0])
-        };
+            };
         // A damaged index takes nothing in any more.
         self.ask(query).unwrap_or(true)
     }
@@ -151,14 +172,19 @@ impl ContentIndex {
     pub(crate) fn pass_on(&self, from: &Owner, to: Option<&Owner>, mut batch: Vec<Content>) {
         batch.sort_unstable_by_key(|content| (content.size, content.hash));
         self.tell(|changes| {
-            let Some(from) = find_backup(changes, from)? else { return Ok(()) };
+            let Some(from) = find_backup(changes, from)? else {
+                return Ok(());
+            };
             let to = to.map(|to| ensure_backup(changes, to)).transpose()?;
-            let mut update = changes
-                .prepare_cached("UPDATE content SET backup = ?4 WHERE size = ?1 AND hash = ?2 AND backup = ?3")?;
-            let mut delete =
-                changes.prepare_cached("DELETE FROM content WHERE size = ?1 AND hash = ?2 AND backup = ?3")?;
+            let mut update = changes.prepare_cached(
+                "UPDATE content SET backup = ?4 WHERE size = ?1 AND hash = ?2 AND backup = ?3",
+            )?;
+            let mut delete = changes
+                .prepare_cached("DELETE FROM content WHERE size = ?1 AND hash = ?2 AND backup = ?3")?;
             for content in &batch {
-                let Some(size) = column(content.size) else { continue };
+                let Some(size) = column(content.size) else {
+                    continue;
+                };
                 match to {
                     Some(to) => update.execute(params![size, content.hash.0, from, to])?,
                     None => delete.execute(params![size, content.hash.0, from])?,
@@ -171,9 +197,13 @@ impl ContentIndex {
     /// Forgets a backup all of whose content has been passed on or forgotten.
     pub(crate) fn remove_backup(&self, owner: &Owner) {
         self.tell(|changes| {
-            let Some(id) = find_backup(changes, owner)? else { return Ok(()) };
+            let Some(id) = find_backup(changes, owner)? else {
+                return Ok(());
+            };
             // Ids are not used again (AUTOINCREMENT), so a location that was left leads nowhere.
-            changes.execute("DELETE FROM backups WHERE id = ?1", [id]).map(drop)
+            changes
+                .execute("DELETE FROM backups WHERE id = ?1", [id])
+                .map(drop)
         });
     }
 
@@ -217,8 +247,10 @@ impl ContentIndex {
     }
 
     fn note(&self, error: &rusqlite::Error) {
-        let is_damage =
-            matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase));
+        let is_damage = matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+        );
         if is_damage && !self.is_damaged.swap(true, Ordering::Relaxed) {
             tracing::warn!(path = %self.path.display(), "the content index is damaged and will be rebuilt");
             schema::mark_damaged(&self.path);
@@ -243,7 +275,10 @@ fn column(size: u64) -> Option<i64> {
 fn find_backup(changes: &Transaction<'_>, owner: &Owner) -> rusqlite::Result<Option<i64>> {
     changes
         .prepare_cached("SELECT id FROM backups WHERE client = ?1 AND name = ?2 AND digest = ?3")?
-        .query_row(params![owner.client.as_str(), owner.name.as_str(), owner.digest.0], |row| row.get(0))
+        .query_row(
+            params![owner.client.as_str(), owner.name.as_str(), owner.digest.0],
+            |row| row.get(0),
+        )
         .optional()
 }
 

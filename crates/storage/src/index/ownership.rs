@@ -39,7 +39,11 @@ pub(crate) fn pass_on(
     let (next_owner, next_manifest) = next.unzip();
     let (mut kept, mut gone) = (Vec::new(), Vec::new());
     compare(manifest, next_manifest, monitor, |content, in_next| {
-        let (batch, to) = if in_next { (&mut kept, next_owner) } else { (&mut gone, None) };
+        let (batch, to) = if in_next {
+            (&mut kept, next_owner)
+        } else {
+            (&mut gone, None)
+        };
         batch.push(content);
         if batch.len() == BATCH_ROWS {
             index.pass_on(deleted, to, std::mem::take(batch));
@@ -59,7 +63,11 @@ fn compare(
     mut each: impl FnMut(Content, bool),
 ) -> Result<()> {
     let failed = || Error::manifest(&manifest.header().name);
-    let mut others = other.map(|other| other.raw_records()).into_iter().flatten().peekable();
+    let mut others = other
+        .map(|other| other.raw_records())
+        .into_iter()
+        .flatten()
+        .peekable();
     for record in manifest.raw_records() {
         if monitor.is_cancelled() {
             return Err(Error::Cancelled);
@@ -84,10 +92,18 @@ fn compare_records(
     each: &mut impl FnMut(Content, bool),
 ) -> manifest::Result<()> {
     let is_same = other.is_some_and(|other| other.bytes() == record.bytes());
-    let mut others = other.filter(|_| !is_same).map(RawRecord::entries).transpose()?.into_iter().flatten().peekable();
+    let mut others = other
+        .filter(|_| !is_same)
+        .map(RawRecord::entries)
+        .transpose()?
+        .into_iter()
+        .flatten()
+        .peekable();
     for entry in record.entries()? {
         let entry = entry?;
-        let Some((hash, size)) = indexed(&entry.kind) else { continue };
+        let Some((hash, size)) = indexed(&entry.kind) else {
+            continue;
+        };
         let mut in_other = is_same;
         while let Some(found) = others.next_if(|found| match found {
             Ok(found) => found.name <= entry.name,
@@ -96,7 +112,14 @@ fn compare_records(
             let found = found?;
             in_other = found.name == entry.name && indexed(&found.kind) == Some((hash, size));
         }
-        each(Content { hash, size, path: join_path(record.path(), entry.name) }, in_other);
+        each(
+            Content {
+                hash,
+                size,
+                path: join_path(record.path(), entry.name),
+            },
+            in_other,
+        );
     }
     Ok(())
 }

@@ -81,9 +81,16 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn remove(path: &Path) -> Result<()> {
-    for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm"), damage_mark(path)] {
+    for file in [
+        path.to_owned(),
+        beside(path, "-wal"),
+        beside(path, "-shm"),
+        damage_mark(path),
+    ] {
         match std::fs::remove_file(&file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).during("remove", &file)?,
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).during("remove", &file)?
+            }
             _ => {}
         }
     }

@@ -9,7 +9,11 @@ fn owner(name: &str) -> Owner {
 }
 
 fn content(seed: u8) -> Content {
-    Content { hash: ContentHash([seed; 32]), size: 20_000 + u64::from(seed), path: format!("s/{seed}").into_bytes().into() }
+    Content {
+        hash: ContentHash([seed; 32]),
+        size: 20_000 + u64::from(seed),
+        path: format!("s/{seed}").into_bytes().into(),
+    }
 }
 
 fn scratch() -> (tempfile::TempDir, ContentIndex) {
@@ -19,7 +23,9 @@ fn scratch() -> (tempfile::TempDir, ContentIndex) {
 }
 
 fn backup_of(index: &ContentIndex, content: &Content) -> Option<String> {
-    index.lookup(content.hash, content.size).map(|location| location.backup.to_string())
+    index
+        .lookup(content.hash, content.size)
+        .map(|location| location.backup.to_string())
 }
 
 #[test]
@@ -45,7 +51,11 @@ fn locations_pass_to_the_next_backup_or_go() {
     index.remove_backup(&old);
     assert_eq!(backup_of(&index, &content(1)).as_deref(), Some("260102-0000"));
     assert_eq!(backup_of(&index, &content(2)), None);
-    assert_eq!(backup_of(&index, &content(3)), None, "what was left leads nowhere");
+    assert_eq!(
+        backup_of(&index, &content(3)),
+        None,
+        "what was left leads nowhere"
+    );
 }
 
 #[test]
@@ -66,7 +76,11 @@ fn damage_met_later_shows_at_the_next_opening() {
     let (temp, index) = scratch();
     let many: Vec<Content> = (0..200).map(content).collect();
     index.add(&owner("260101-0000"), many, Batches::Last);
-    index.writer.lock().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    index
+        .writer
+        .lock()
+        .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
     drop(index);
     let path = temp.path().join("content.sqlite");
     let mut bytes = std::fs::read(&path).unwrap();
@@ -74,7 +88,11 @@ fn damage_met_later_shows_at_the_next_opening() {
     bytes[4096..len].fill(0x5a);
     std::fs::write(&path, bytes).unwrap();
     let index = ContentIndex::open(path.clone()).unwrap();
-    assert_eq!(backup_of(&index, &content(1)), None, "a failing index answers nothing");
+    assert_eq!(
+        backup_of(&index, &content(1)),
+        None,
+        "a failing index answers nothing"
+    );
     drop(index);
     let index = ContentIndex::open(path).unwrap();
     assert!(!index.is_indexed(&owner("260101-0000")));

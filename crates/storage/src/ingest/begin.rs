@@ -25,36 +25,61 @@ use crate::watermark::Watermark;
 impl Ingest {
     /// Begins a backup, or goes on with one. An incomplete one that is not resumed is discarded.
     pub(crate) fn begin(shared: &Arc<Shared>, client: &ClientName, basis: &Basis) -> Result<Self> {
-        let busy = || Error::Busy { client: client.clone(), what: "the incomplete backup".to_owned() };
+        let busy = || Error::Busy {
+            client: client.clone(),
+            what: "the incomplete backup".to_owned(),
+        };
         let claim = shared.usage.claim(client).ok_or_else(busy)?;
         shared.layout.backups(client)?;
         shared.layout.manifests(client)?;
-        shared.layout.sync_clients()?;
+        shared.complete_sealed(client)?;
         let growing = match basis {
             Basis::Fresh => begin_new(shared, client, None, claim)?,
             Basis::Backup(name) => begin_new(shared, client, Some(name), claim)?,
             Basis::Resume => resume(shared, client, claim)?,
         };
-        Ok(Self { growing: Arc::new(growing) })
+        Ok(Self {
+            growing: Arc::new(growing),
+        })
     }
 }
 
-fn begin_new(shared: &Arc<Shared>, client: &ClientName, base: Option<&BackupName>, claim: Claim) -> Result<Growing> {
-    let base_tree = base.map(|name| open_base_tree(shared, client, name)).transpose()?;
+fn begin_new(
+    shared: &Arc<Shared>,
+    client: &ClientName,
+    base: Option<&BackupName>,
+    claim: Claim,
+) -> Result<Growing> {
+    let base_tree = base
+        .map(|name| open_base_tree(shared, client, name))
+        .transpose()?;
     shared.discard_incomplete(client)?;
     let work = shared.layout.incomplete(client)?;
     let state = State::first(base, boot_id());
     let base_manifest = match base {
-        Some(name) => {
-            Some(take_base(&work, &state, &shared.layout.manifests(client)?, &manifest_file(name))?)
-        }
+        Some(name) => Some(take_base(
+            &work,
+            &state,
+            &shared.layout.manifests(client)?,
+            &manifest_file(name),
+        )?),
         None => None,
     };
     let growth = match &base_tree {
         Some(base) => shared.backend.grow_tree(&base.root.dir, &work, TREE)?,
         None => shared.backend.create_tree(&work, TREE)?,
     };
-    let parts = Parts { work, state, base_manifest, base_tree, growth, placed_until: None, is_resumed: false };
+    // A snapshot has all of its base, which may go from now on.
+    let base_tree = base_tree.filter(|_| growth == Growth::PerEntry);
+    let parts = Parts {
+        work,
+        state,
+        base_manifest,
+        base_tree,
+        growth,
+        placed_until: None,
+        is_resumed: false,
+    };
     let growing = parts.grow(shared, client, claim)?;
     // ORDER: the state is written last; without it recovery takes the directory for garbage.
     growing.state.lock().write(&growing.work)?;
@@ -63,7 +88,9 @@ fn begin_new(shared: &Arc<Shared>, client: &ClientName, base: Option<&BackupName
 }
 
 fn resume(shared: &Arc<Shared>, client: &ClientName, claim: Claim) -> Result<Growing> {
-    let nothing = || Error::NothingToResume { client: client.clone() };
+    let nothing = || Error::NothingToResume {
+        client: client.clone(),
+    };
     let work = shared.layout.find_incomplete(client)?.ok_or_else(nothing)?;
     let state = State::read(&work)?.ok_or_else(nothing)?;
     let tree = crate::durable::find_dir(&work, TREE)?.ok_or_else(nothing)?;
@@ -75,11 +102,22 @@ fn resume(shared: &Arc<Shared>, client: &ClientName, claim: Claim) -> Result<Gro
         _ => None,
     };
     let needs_tree = state.growth == Growth::PerEntry && state.base.is_some();
-    let old_base = if needs_tree && base_tree.is_none() { OldBase::Gone } else { OldBase::Available };
+    let old_base = if needs_tree && base_tree.is_none() {
+        OldBase::Gone
+    } else {
+        OldBase::Available
+    };
     let Resumption { state, base } = next_generation(&work, &state, &boot_id(), old_base)?;
     let (growth, placed_until) = (state.growth, state.placed_until());
-    let parts =
-        Parts { work, state, base_manifest: base, base_tree, growth, placed_until, is_resumed: true };
+    let parts = Parts {
+        work,
+        state,
+        base_manifest: base,
+        base_tree,
+        growth,
+        placed_until,
+        is_resumed: true,
+    };
     parts.grow(shared, client, claim)
 }
 
@@ -99,7 +137,10 @@ impl Parts {
         self.state.growth = self.growth;
         let manifest_file = self.state.manifest_file();
         crate::durable::remove(&self.work, manifest_file.as_bytes())?;
-        let manifest = self.work.create_file(manifest_file.as_bytes(), 0o600).during("create", &manifest_file)?;
+        let manifest = self
+            .work
+            .create_file(manifest_file.as_bytes(), 0o600)
+            .during("create", &manifest_file)?;
         let watermark = Watermark::create(&self.work, &self.state.watermark_file())?;
         let tree = TreeRoot {
             client: client.clone(),
@@ -137,16 +178,27 @@ fn find_base_tree(shared: &Shared, client: &ClientName, name: &BackupName) -> Re
 }
 
 fn open_base_tree(shared: &Shared, client: &ClientName, name: &BackupName) -> Result<BaseTree> {
-    let unknown = || Error::UnknownBackup { client: client.clone(), name: name.clone() };
-    let reading = shared
-        .usage
-        .read(client, name)
-        .ok_or_else(|| Error::Busy { client: client.clone(), what: name.to_string() })?;
+    let unknown = || Error::UnknownBackup {
+        client: client.clone(),
+        name: name.clone(),
+    };
+    let reading = shared.usage.read(client, name).ok_or_else(|| Error::Busy {
+        client: client.clone(),
+        what: name.to_string(),
+    })?;
     let manifests = shared.layout.find_manifests(client)?.ok_or_else(unknown)?;
     crate::durable::find_file(&manifests, manifest_file(name).as_bytes())?.ok_or_else(unknown)?;
     let backups = shared.layout.find_backups(client)?.ok_or_else(unknown)?;
     let dir = crate::durable::find_dir(&backups, name.as_bytes())?.ok_or_else(unknown)?;
     let has_pool_links = !PoolList::read(&manifests, name)?.is_empty();
     let pool = shared.layout.find_pool(client)?;
-    Ok(BaseTree { root: TreeRoot { client: client.clone(), dir, pool }, has_pool_links, _reading: reading })
+    Ok(BaseTree {
+        root: TreeRoot {
+            client: client.clone(),
+            dir,
+            pool,
+        },
+        has_pool_links,
+        _reading: reading,
+    })
 }

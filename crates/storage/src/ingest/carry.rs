@@ -16,7 +16,10 @@ use crate::names::PoolId;
 impl Growing {
     /// Opens a directory of the base's tree.
     pub(super) fn open_base(&self, path: &[u8]) -> Result<Dir> {
-        let base = self.base.as_ref().ok_or_else(|| Error::NoBase { path: shown(path) })?;
+        let base = self
+            .base
+            .as_ref()
+            .ok_or_else(|| Error::NoBase { path: shown(path) })?;
         // A directory that the base's manifest has a record of is one, and so is all above it.
         match base.root.open_dir(path, |_| Ok(true)) {
             Err(Error::NotInBackup { .. }) => Err(Error::NoBase { path: shown(path) }),
@@ -45,14 +48,19 @@ impl Growing {
     /// Carries one entry; a file that the base has lost is counted, and the backup goes on.
     pub(super) fn carry(&self, structure: &mut Structure, slot: &DirSlot, entry: &Entry) -> Result<()> {
         let (path, name) = (&*slot.path, &*entry.name);
-        let from = slot.base.as_ref().ok_or_else(|| Error::NoBase { path: shown(path) })?;
+        let from = slot
+            .base
+            .as_ref()
+            .ok_or_else(|| Error::NoBase { path: shown(path) })?;
         match &entry.kind {
             Kind::File { .. } => match self.duplicate(from, name, slot, entry) {
                 Err(cause) if errno(&cause) == Some(rustix::io::Errno::NOENT) => {
                     self.tally.lost(join_path(path, name));
                     Ok(())
                 }
-                done => done.during_entry("carry", path, name).map(|()| self.tally.carried()),
+                done => done
+                    .during_entry("carry", path, name)
+                    .map(|()| self.tally.carried()),
             },
             Kind::Directory => match self.pooled_in_base(from, path, name) {
                 Some(text) => self.replacing(slot, name, || slot.dir.create_symlink(name, &text)),
@@ -69,7 +77,13 @@ impl Growing {
     }
 
     /// Makes the entry's file in the slot's directory with the content, and in the end the metadata, of another.
-    pub(super) fn duplicate(&self, from: &Dir, from_name: &[u8], slot: &DirSlot, entry: &Entry) -> Result<(), Cause> {
+    pub(super) fn duplicate(
+        &self,
+        from: &Dir,
+        from_name: &[u8],
+        slot: &DirSlot,
+        entry: &Entry,
+    ) -> Result<(), Cause> {
         let name = &*entry.name;
         let duplicate = || self.shared.backend.duplicate(from, from_name, &slot.dir, name);
         let duplicated = match duplicate() {
@@ -82,7 +96,8 @@ impl Growing {
         match duplicated {
             Duplicate::Shared => {}
             Duplicate::Own(file) => {
-                self.tally.fidelity(self.attributes.apply_new(&file, &entry.metadata)?);
+                self.tally
+                    .fidelity(self.attributes.apply_new(&file, &entry.metadata)?);
                 self.note_moved(slot, entry);
             }
         }
@@ -96,7 +111,11 @@ impl Growing {
             && self.shared.backend.shares_inodes()
             && size > crate::SMALL_FILE_BYTES
         {
-            self.moved.lock().push(Content { hash, size, path: join_path(&slot.path, &entry.name) });
+            self.moved.lock().push(Content {
+                hash,
+                size,
+                path: join_path(&slot.path, &entry.name),
+            });
         }
     }
 
@@ -126,7 +145,8 @@ impl Growing {
 
     /// Makes a directory again of what is a link into the pool in the growing tree: all files as links, as in the pool.
     pub(super) fn unpool(&self, path: &[u8], pool: &PoolId) -> Result<()> {
-        let (parent, name) = split_path(path).ok_or_else(|| Error::invalid_entry(path, "the root is no link"))?;
+        let (parent, name) =
+            split_path(path).ok_or_else(|| Error::invalid_entry(path, "the root is no link"))?;
         let parent = self.tree.dir.open_beneath(parent).during("open", shown(path))?;
         let mtime = parent.stat_self().during("look at", shown(path))?.mtime;
         let pooled = self.tree.open_pooled(pool)?;
@@ -152,8 +172,12 @@ impl Growing {
                         to.create_dir(name, 0o700).during_entry("create", path, name)?;
                         left.push(join_path(&below, name));
                     }
-                    FileType::File => self.unpool_file(&from, &to, name).during_entry("link", path, name)?,
-                    _ => to.create_hard_link(name, &from, name).during_entry("link", path, name)?,
+                    FileType::File => self
+                        .unpool_file(&from, &to, name)
+                        .during_entry("link", path, name)?,
+                    _ => to
+                        .create_hard_link(name, &from, name)
+                        .during_entry("link", path, name)?,
                 }
             }
             self.copy_metadata(&from, &to, path)?;

@@ -48,7 +48,9 @@ impl Growing {
         // recovery completes it.
         let part = self.state.lock().manifest_file();
         let sealed = sealed_file(name);
-        self.work.rename(part.as_bytes(), &self.work, sealed.as_bytes()).during("seal", &sealed)?;
+        self.work
+            .rename(part.as_bytes(), &self.work, sealed.as_bytes())
+            .during("seal", &sealed)?;
         durable::sync(&self.work, "the incomplete backup")?;
         crash::point("commit: sealed");
         roll_forward(&self.shared, &self.client, &self.work)?;
@@ -77,7 +79,10 @@ impl Growing {
     }
 
     fn check_name_is_free(&self, name: &BackupName) -> Result<()> {
-        let taken = || Error::BackupExists { client: self.client.clone(), name: name.clone() };
+        let taken = || Error::BackupExists {
+            client: self.client.clone(),
+            name: name.clone(),
+        };
         let manifests = self.shared.layout.manifests(&self.client)?;
         if durable::find_file(&manifests, manifest_file(name).as_bytes())?.is_some() {
             return Err(taken());
@@ -95,7 +100,11 @@ impl Growing {
         if moved.is_empty() {
             return;
         }
-        let owner = Owner { client: self.client.clone(), name: name.clone(), digest };
+        let owner = Owner {
+            client: self.client.clone(),
+            name: name.clone(),
+            digest,
+        };
         if let Err(error) = self.shared.index.repoint(&owner, &moved) {
             tracing::warn!(%error, client = %self.client, "pointing the content index at new copies");
         }
@@ -115,14 +124,13 @@ pub(crate) fn linked(client: &ClientName, name: &BackupName, list: &PoolList) ->
 
 /// Completes a sealed backup: each step is done if it isn't yet. Returns its name; `None` if none is sealed.
 pub(crate) fn roll_forward(shared: &Shared, client: &ClientName, work: &Dir) -> Result<Option<BackupName>> {
-    let Some(name) = sealed_name(work)? else { return Ok(None) };
+    let Some(name) = sealed_name(work)? else {
+        return Ok(None);
+    };
     let backups = shared.layout.backups(client)?;
     let manifests = shared.layout.manifests(client)?;
     if durable::find_dir(work, TREE)?.is_some() {
         rename_new(work, TREE, &backups, name.as_bytes()).during("put in place", name.as_str())?;
-        // ORDER: the tree is in its place for good before its manifest says that it is there.
-        durable::sync(&backups, name.as_str())?;
-        durable::sync(work, "the incomplete backup")?;
     }
     crash::point("commit: tree in place");
     let tree = backups.child(name.as_bytes()).during("open", name.as_str())?;
@@ -134,11 +142,12 @@ pub(crate) fn roll_forward(shared: &Shared, client: &ClientName, work: &Dir) -> 
         _ => {}
     }
     crash::point("commit: pool list in place");
-    // ORDER: read-only, and the pool's list in place, before the manifest makes it a backup. On btrfs the subvolume's flag
-    // is durable only with the transaction, which syncing a directory does not commit.
+    // ORDER: the tree and the pool's list are in their places for good, and the tree read-only, before the manifest makes
+    // them a backup. Syncing the directories would not do: on btrfs the subvolume's flag is durable with the transaction only.
     cow_fs::sync_file_system(&tree).during("sync", name.as_str())?;
     let sealed = sealed_file(&name);
-    work.rename(sealed.as_bytes(), &manifests, manifest_file(&name).as_bytes()).during("commit", name.as_str())?;
+    work.rename(sealed.as_bytes(), &manifests, manifest_file(&name).as_bytes())
+        .during("commit", name.as_str())?;
     durable::sync(&manifests, name.as_str())?;
     crash::point("commit: manifest in place");
     shared.forget_work(client)?;
@@ -150,10 +159,19 @@ pub(crate) fn roll_forward(shared: &Shared, client: &ClientName, work: &Dir) -> 
 pub(crate) fn rename_new(from: &Dir, name: &[u8], to: &Dir, to_name: &[u8]) -> file_tree::Result<()> {
     use rustix::io::Errno;
     match from.rename_new(name, to, to_name) {
-        Err(error) if matches!(tree_errno(&error), Some(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS)) => {
+        Err(error)
+            if matches!(
+                tree_errno(&error),
+                Some(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS)
+            ) =>
+        {
             match to.stat(to_name) {
                 Err(error) if error.is_not_found() => from.rename(name, to, to_name),
-                Ok(_) => Err(file_tree::Error::new(file_tree::Operation::Rename, to_name, Errno::EXIST)),
+                Ok(_) => Err(file_tree::Error::new(
+                    file_tree::Operation::Rename,
+                    to_name,
+                    Errno::EXIST,
+                )),
                 Err(error) => Err(error),
             }
         }

@@ -34,7 +34,10 @@ impl Growing {
     pub(super) fn put_small(&self, slot: &DirSlot, entry: &Entry, bytes: &[u8]) -> Result<()> {
         let (path, name) = (&*slot.path, &*entry.name);
         if entry.size() != bytes.len() as u64 || entry.hash().is_none() {
-            return Err(Error::invalid_entry(&join_path(path, name), "its size is not that of its content"));
+            return Err(Error::invalid_entry(
+                &join_path(path, name),
+                "its size is not that of its content",
+            ));
         }
         let file = self.create(slot, name, entry.metadata.mode)?;
         file.write_all_at(bytes, 0).during_entry("write", path, name)?;
@@ -62,9 +65,12 @@ impl Growing {
         let is_right = self.attributes.are(from, name, &stat, &entry.metadata);
         let is_right = is_right.during_entry("read the metadata of", path, name)?;
         if is_right && !slot.is_placed {
-            self.duplicate(from, name, slot, entry).during_entry("carry", path, name)?;
+            self.duplicate(from, name, slot, entry)
+                .during_entry("carry", path, name)?;
         } else if !is_right {
-            let file = from.open_file(name, Access::Read).during_entry("open", path, name)?;
+            let file = from
+                .open_file(name, Access::Read)
+                .during_entry("open", path, name)?;
             if self.may_change(slot, stat.nlink) {
                 self.tallied(self.attributes.apply_over(&file, &entry.metadata), path, name)?;
             } else {
@@ -78,7 +84,11 @@ impl Growing {
 
     /// The directory that has the base's version of the slot's entries.
     pub(super) fn base_dir<'a>(&self, slot: &'a DirSlot, name: &[u8]) -> Result<&'a Dir> {
-        let from = if slot.is_placed { Some(&slot.dir) } else { slot.base.as_ref() };
+        let from = if slot.is_placed {
+            Some(&slot.dir)
+        } else {
+            slot.base.as_ref()
+        };
         from.ok_or_else(|| no_base(&slot.path, name))
     }
 
@@ -93,17 +103,24 @@ impl Growing {
     /// Makes a file of the slot's own, in place of what has its name, with the content of another.
     pub(super) fn create_from(&self, source: &File, slot: &DirSlot, name: &[u8]) -> Result<File> {
         let file = self.create(slot, name, 0o600)?;
-        self.shared.backend.copy_content(source, &file).during_entry("copy", &slot.path, name)?;
+        self.shared
+            .backend
+            .copy_content(source, &file)
+            .during_entry("copy", &slot.path, name)?;
         Ok(file)
     }
 
     pub(super) fn reuse(&self, slot: &DirSlot, entry: &Entry, location: &Location) -> Result<Reuse> {
-        let Some(found) = self.shared.located.open(&self.shared, location, entry)? else { return Ok(Reuse::Stale) };
+        let Some(found) = self.shared.located.open(&self.shared, location, entry)? else {
+            return Ok(Reuse::Stale);
+        };
         self.take_over(slot, entry, &found.dir, &found.name)
     }
 
     pub(super) fn reuse_own(&self, slot: &DirSlot, entry: &Entry, path: &[u8]) -> Result<Reuse> {
-        let Some((parent, name)) = split_path(path) else { return Ok(Reuse::Stale) };
+        let Some((parent, name)) = split_path(path) else {
+            return Ok(Reuse::Stale);
+        };
         match self.tree.dir.open_beneath(parent) {
             Ok(dir) => self.take_over(slot, entry, &dir, name),
             Err(error) if error.is_denied() => Err(error).during("open", shown(parent)),
@@ -118,7 +135,8 @@ impl Growing {
         };
         match from.stat(from_name) {
             Ok(stat) if stat.kind == FileType::File && stat.size == size => {
-                if self.shared.backend.shares_inodes() && !self.attributes.look_alike(&stat, &entry.metadata) {
+                if self.shared.backend.shares_inodes() && !self.attributes.look_alike(&stat, &entry.metadata)
+                {
                     // The inode keeps the metadata of its first owner; this one's are in the manifest.
                     self.tally.fidelity(crate::attributes::Fidelity::Reduced);
                 }
@@ -141,5 +159,7 @@ fn is_gone(cause: &Cause) -> bool {
 }
 
 pub(super) fn no_base(path: &[u8], name: &[u8]) -> Error {
-    Error::NoBase { path: shown(&join_path(path, name)) }
+    Error::NoBase {
+        path: shown(&join_path(path, name)),
+    }
 }

@@ -26,8 +26,8 @@ impl Growing {
         let failed = || Error::manifest("of the incomplete backup");
         let may_link_to_pool = self.may_link_to_pool();
         let has_links = manifest.totals().hard_links > 0;
-        let looks_at_all =
-            may_link_to_pool || has_links && (self.is_resumed || self.has_split_links.load(Ordering::Relaxed));
+        let looks_at_all = may_link_to_pool
+            || has_links && (self.is_resumed || self.has_split_links.load(Ordering::Relaxed));
         let mut pool_links = Vec::new();
         if looks_at_all {
             for record in manifest.raw_records() {
@@ -52,7 +52,10 @@ impl Growing {
     fn complete_dir(&self, record: &RawRecord, mut pool_links: Option<&mut Vec<PoolLink>>) -> Result<()> {
         let path = record.path();
         let mut linked = None;
-        for entry in record.entries().map_err(Error::manifest("of the incomplete backup"))? {
+        for entry in record
+            .entries()
+            .map_err(Error::manifest("of the incomplete backup"))?
+        {
             let entry = entry.map_err(Error::manifest("of the incomplete backup"))?;
             let is_wanted = match entry.kind {
                 KindRef::HardLink { .. } => true,
@@ -85,9 +88,10 @@ impl Growing {
             }
         }
         match linked {
-            Some(LinkedDir { dir, mtime: Some(mtime) }) => {
-                set_mtime(&dir, mtime).during("set the time of", shown(path))
-            }
+            Some(LinkedDir {
+                dir,
+                mtime: Some(mtime),
+            }) => set_mtime(&dir, mtime).during("set the time of", shown(path)),
             _ => Ok(()),
         }
     }
@@ -98,7 +102,9 @@ impl Growing {
             self.tally.lost(join_path(path, name));
             Ok(())
         };
-        let Some((target_parent, target_name)) = split_path(target) else { return lost() };
+        let Some((target_parent, target_name)) = split_path(target) else {
+            return lost();
+        };
         let target_dir = match self.tree.open_dir(target_parent, |_| Ok(true)) {
             Ok(dir) => dir,
             Err(Error::NotInBackup { .. }) => return lost(),
@@ -110,15 +116,24 @@ impl Growing {
             Err(error) if error.is_not_found() => return lost(),
             Err(error) => return Err(error).during("look at", shown(target)),
         };
-        if linked.dir.stat(name).is_ok_and(|stat| stat.identity() == target_stat.identity()) {
+        if linked
+            .dir
+            .stat(name)
+            .is_ok_and(|stat| stat.identity() == target_stat.identity())
+        {
             return Ok(());
         }
         if linked.mtime.is_none() && !path.is_empty() {
             linked.mtime = Some(linked.dir.stat_self().during("look at", shown(path))?.mtime);
         }
-        linked.dir.remove_tree(name, file_tree::Subvolumes::Refuse).during_entry("remove", path, name)?;
+        linked
+            .dir
+            .remove_tree(name, file_tree::Subvolumes::Refuse)
+            .during_entry("remove", path, name)?;
         match linked.dir.create_hard_link(name, &target_dir, target_name) {
-            Err(error) if has_no_more_links(&error) => self.copy_instead(linked, path, name, &target_dir, target_name),
+            Err(error) if has_no_more_links(&error) => {
+                self.copy_instead(linked, path, name, &target_dir, target_name)
+            }
             linked => linked.during_entry("link", path, name),
         }
     }
@@ -133,17 +148,29 @@ impl Growing {
         target_name: &[u8],
     ) -> Result<()> {
         let source = crate::tree::open_regular(target_dir, target_name)?;
-        let file = linked.dir.create_file(name, 0o600).during_entry("create", path, name)?;
-        self.shared.backend.copy_content(&source, &file).during_entry("copy", path, name)?;
+        let file = linked
+            .dir
+            .create_file(name, 0o600)
+            .during_entry("create", path, name)?;
+        self.shared
+            .backend
+            .copy_content(&source, &file)
+            .during_entry("copy", path, name)?;
         let stat = target_dir.stat(target_name).during_entry("look at", path, name)?;
         let names = file_tree::Names::fixed(&[], &[]);
-        let metadata =
-            file_tree::metadata::read(&source, &stat, &names).during_entry("read the metadata of", path, name)?;
+        let metadata = file_tree::metadata::read(&source, &stat, &names).during_entry(
+            "read the metadata of",
+            path,
+            name,
+        )?;
         self.apply_new(&file, &metadata, path, name)
     }
 }
 
 fn has_no_more_links(error: &file_tree::Error) -> bool {
     use rustix::io::Errno;
-    matches!(tree_errno(error), Some(Errno::MLINK | Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS))
+    matches!(
+        tree_errno(error),
+        Some(Errno::MLINK | Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS)
+    )
 }

@@ -39,8 +39,8 @@ use crate::store::Shared;
 use crate::tree::TreeRoot;
 use crate::usage::{Claim, Reading};
 
-pub(crate) use commit::{rename_new, roll_forward};
 pub use commit::Committed;
+pub(crate) use commit::{rename_new, roll_forward};
 pub use content::{FileStart, Reuse};
 pub use sink::FileSink;
 pub use slot::DirSlot;
@@ -114,7 +114,10 @@ impl Ingest {
     /// The file that the new manifest is to be written to, record by record; each record only when all of its
     /// directory is complete. The offset is shared with the returned file.
     pub fn manifest_file(&self) -> Result<File> {
-        self.growing.manifest.try_clone().during("open", "the partial manifest")
+        self.growing
+            .manifest
+            .try_clone()
+            .during("open", "the partial manifest")
     }
 
     /// Whether unchanged directories are in the tree already, so that [`same`](Ingest::same) need not be called.
@@ -204,7 +207,11 @@ impl Ingest {
 
 impl Growing {
     fn checkpoint(&self) -> Result<()> {
-        let manifest_bytes = self.manifest.metadata().during("look at", "the partial manifest")?.len();
+        let manifest_bytes = self
+            .manifest
+            .metadata()
+            .during("look at", "the partial manifest")?
+            .len();
         // ORDER: what the manifest lists is durable before the state says so.
         cow_fs::sync_file_system(&self.tree.dir).during("sync", "the incomplete backup")?;
         crate::crash::point("checkpoint: tree durable");
@@ -216,7 +223,8 @@ impl Growing {
 
     /// Counts how far an entry's metadata could be applied.
     fn tallied(&self, applied: file_tree::Result<Fidelity>, path: &[u8], name: &[u8]) -> Result<()> {
-        self.tally.fidelity(applied.during_entry("set the metadata of", path, name)?);
+        self.tally
+            .fidelity(applied.during_entry("set the metadata of", path, name)?);
         Ok(())
     }
 

@@ -54,7 +54,10 @@ impl FileSink {
         start: FileStart,
     ) -> Result<Self> {
         if entry.hash().is_none() {
-            return Err(Error::invalid_entry(&join_path(&slot.path, &entry.name), "only files have content"));
+            return Err(Error::invalid_entry(
+                &join_path(&slot.path, &entry.name),
+                "only files have content",
+            ));
         }
         let base_bytes = match start {
             FileStart::New => 0,
@@ -63,9 +66,14 @@ impl FileSink {
         let state = match start {
             FileStart::New => {
                 let file = growing.create(slot, &entry.name, entry.metadata.mode)?;
-                State::Open { file: Arc::new(file), origin: Origin::Made }
+                State::Open {
+                    file: Arc::new(file),
+                    origin: Origin::Made,
+                }
             }
-            FileStart::Patch => State::Untouched { size_bytes: base_bytes },
+            FileStart::Patch => State::Untouched {
+                size_bytes: base_bytes,
+            },
         };
         Ok(Self {
             growing: Arc::clone(growing),
@@ -79,8 +87,10 @@ impl FileSink {
     /// Writes a piece.
     pub fn write_at(&self, bytes: &[u8], offset_bytes: u64) -> Result<()> {
         let (file, _) = self.opened()?;
-        file.write_all_at(bytes, offset_bytes).during_entry("write", &self.slot.path, &self.name)?;
-        self.high_bytes.fetch_max(offset_bytes.saturating_add(bytes.len() as u64), Ordering::Relaxed);
+        file.write_all_at(bytes, offset_bytes)
+            .during_entry("write", &self.slot.path, &self.name)?;
+        self.high_bytes
+            .fetch_max(offset_bytes.saturating_add(bytes.len() as u64), Ordering::Relaxed);
         self.growing.tally.written_bytes(bytes.len() as u64);
         Ok(())
     }
@@ -93,14 +103,19 @@ impl FileSink {
             return Ok(());
         }
         let done = match cow_fs::punch_hole(&*file, offset_bytes, len_bytes) {
-            Err(cow_fs::Error::Unsupported { .. }) => return self.write_zeros(&file, offset_bytes, len_bytes),
+            Err(cow_fs::Error::Unsupported { .. }) => {
+                return self.write_zeros(&file, offset_bytes, len_bytes);
+            }
             done => done,
         };
         done.during_entry("punch a hole into", &self.slot.path, &self.name)
     }
 
     fn write_zeros(&self, file: &File, offset_bytes: u64, len_bytes: u64) -> Result<()> {
-        let size_bytes = file.metadata().during_entry("look at", &self.slot.path, &self.name)?.len();
+        let size_bytes = file
+            .metadata()
+            .during_entry("look at", &self.slot.path, &self.name)?
+            .len();
         let end_bytes = offset_bytes.saturating_add(len_bytes).min(size_bytes);
         let mut at_bytes = offset_bytes;
         while at_bytes < end_bytes {
@@ -118,7 +133,8 @@ impl FileSink {
             return Err(Error::invalid_entry(&entry.name, "another file was opened"));
         }
         let size_bytes = entry.size();
-        let untouched = matches!(*self.state.lock(), State::Untouched { size_bytes: base } if base == size_bytes);
+        let untouched =
+            matches!(*self.state.lock(), State::Untouched { size_bytes: base } if base == size_bytes);
         if untouched {
             self.growing.keep_content(&self.slot, entry)?;
             return self.slot.settle();
@@ -127,7 +143,8 @@ impl FileSink {
         let (path, name) = (&*self.slot.path, &*self.name);
         let has_size = origin == Origin::Made && self.high_bytes.load(Ordering::Relaxed) == size_bytes;
         if !has_size {
-            file.set_len(size_bytes).during_entry("set the size of", path, name)?;
+            file.set_len(size_bytes)
+                .during_entry("set the size of", path, name)?;
         }
         let attributes = self.growing.attributes;
         let applied = match origin {
@@ -147,7 +164,10 @@ impl FileSink {
         }
         let (file, origin) = self.open_patched()?;
         let file = Arc::new(file);
-        *state = State::Open { file: Arc::clone(&file), origin };
+        *state = State::Open {
+            file: Arc::clone(&file),
+            origin,
+        };
         Ok((file, origin))
     }
 
@@ -163,7 +183,9 @@ impl FileSink {
                 Err(error) => return Err(error).during_entry("open", path, name),
             }
         }
-        let source = from.open_file(name, Access::Read).during_entry("open", path, name)?;
+        let source = from
+            .open_file(name, Access::Read)
+            .during_entry("open", path, name)?;
         Ok((self.growing.create_from(&source, &self.slot, name)?, Origin::Made))
     }
 }

@@ -52,7 +52,10 @@ impl DirSlot {
 
     /// Gives the directory what was held back. Nothing is made in it from now on, but hard links at the very end.
     pub(super) fn close(&self) -> Result<()> {
-        self.closing.acl.restore(&self.dir).during("set the access list of", shown(&self.path))?;
+        self.closing
+            .acl
+            .restore(&self.dir)
+            .during("set the access list of", shown(&self.path))?;
         match self.closing.mtime {
             Some(mtime) => set_mtime(&self.dir, mtime).during("set the time of", shown(&self.path)),
             None => Ok(()),

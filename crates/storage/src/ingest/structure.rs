@@ -42,7 +42,13 @@ pub(super) enum Place {
 
 impl Structure {
     pub fn new(watermark: Watermark) -> Self {
-        Self { last_path: None, watermark, unpooled: None, pooled: None, link_dirs: Vec::new() }
+        Self {
+            last_path: None,
+            watermark,
+            unpooled: None,
+            pooled: None,
+            link_dirs: Vec::new(),
+        }
     }
 
     /// Checks the order.
@@ -50,7 +56,10 @@ impl Structure {
         if let Some(last) = self.last_path.as_deref()
             && compare_paths(last, path).is_ge()
         {
-            return Err(Error::OutOfOrder { path: shown(path), previous: shown(last) });
+            return Err(Error::OutOfOrder {
+                path: shown(path),
+                previous: shown(last),
+            });
         }
         match &mut self.last_path {
             Some(last) if last.len() == path.len() => last.copy_from_slice(path),
@@ -142,7 +151,10 @@ impl Growing {
         let opened = match self.tree.dir.open_beneath(path) {
             Err(file_tree::Error::SymbolicLink { .. } | file_tree::Error::NotDirectory { .. }) => {
                 let Some((end, pool)) = self.tree.find_link(path)? else {
-                    return Err(Error::invalid_entry(path, "its parent does not list it as a directory"));
+                    return Err(Error::invalid_entry(
+                        path,
+                        "its parent does not list it as a directory",
+                    ));
                 };
                 self.unpool(&path[..end], &pool)?;
                 structure.unpooled = Some(path[..end].into());
@@ -158,7 +170,10 @@ impl Growing {
     fn place(&self, structure: &mut Structure, path: &[u8]) -> Place {
         let is_within = |of: &Option<Box<[u8]>>| of.as_deref().is_some_and(|of| is_beneath(path, of));
         let is_placed = self.growth == Growth::Whole
-            || self.placed_until.as_deref().is_some_and(|until| compare_paths(path, until).is_le());
+            || self
+                .placed_until
+                .as_deref()
+                .is_some_and(|until| compare_paths(path, until).is_le());
         if is_placed || is_within(&structure.unpooled) {
             return Place::Placed;
         }
@@ -275,7 +290,10 @@ impl Growing {
             Kind::CharDevice { major, minor } => device(file_tree::DeviceKind::Char, *major, *minor),
             Kind::BlockDevice { major, minor } => device(file_tree::DeviceKind::Block, *major, *minor),
             Kind::File { .. } | Kind::Directory | Kind::HardLink { .. } => {
-                return Err(Error::invalid_entry(&join_path(path, name), "it is no special file"));
+                return Err(Error::invalid_entry(
+                    &join_path(path, name),
+                    "it is no special file",
+                ));
             }
         };
         match made {
@@ -299,7 +317,14 @@ impl Growing {
                 Err(error) => return Err(error).during_entry("look at", path, name),
             }
         }
-        dir.remove_tree(name, Subvolumes::Refuse).during_entry("remove", path, name)
+        match dir.remove(name) {
+            Err(error) if error.is_not_found() => Ok(()),
+            // A directory, or a name that is refused there too.
+            Err(_) => dir
+                .remove_tree(name, Subvolumes::Refuse)
+                .during_entry("remove", path, name),
+            Ok(()) => Ok(()),
+        }
     }
 }
 
@@ -307,7 +332,10 @@ impl Growing {
 /// hold (XFS has 18 bits for the minor).
 fn is_impossible(error: &file_tree::Error) -> bool {
     use rustix::io::Errno;
-    matches!(tree_errno(error), Some(Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL))
+    matches!(
+        tree_errno(error),
+        Some(Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL)
+    )
 }
 
 /// Checks everything in a delta that names a place: it comes from a client.
@@ -316,16 +344,24 @@ fn check(delta: &DirDelta) -> Result<()> {
         path: shown(&[&*delta.path, b"/", name].concat()),
         reason: "its name or target is no valid name or path",
     };
-    manifest::check_path(&delta.path)
-        .map_err(|_| Error::InvalidEntry { path: shown(&delta.path), reason: "it is no valid path" })?;
+    manifest::check_path(&delta.path).map_err(|_| Error::InvalidEntry {
+        path: shown(&delta.path),
+        reason: "it is no valid path",
+    })?;
     for upsert in &delta.upserts {
         let name = &*upsert.entry.name;
         manifest::check_name(name).map_err(|_| invalid(name))?;
         if let Kind::HardLink { target } = &upsert.entry.kind {
-            manifest::check_path(target).ok().filter(|()| !target.is_empty()).ok_or_else(|| invalid(name))?;
+            manifest::check_path(target)
+                .ok()
+                .filter(|()| !target.is_empty())
+                .ok_or_else(|| invalid(name))?;
         }
         if upsert.pending.is_some() && !matches!(upsert.entry.kind, Kind::File { .. }) {
-            return Err(Error::invalid_entry(name, "it is announced as a file and is none"));
+            return Err(Error::invalid_entry(
+                name,
+                "it is announced as a file and is none",
+            ));
         }
     }
     for name in &delta.removed {

@@ -38,7 +38,10 @@ mod tests {
         let client: ClientName = "laptop".parse().unwrap();
         let pool = PoolId::random();
         let text = link_text(&client, b"src/a/b", &pool);
-        assert_eq!(text, format!("../../../../.perennial/pool/laptop/{pool}").into_bytes());
+        assert_eq!(
+            text,
+            format!("../../../../.perennial/pool/laptop/{pool}").into_bytes()
+        );
         assert_eq!(parse_link(&client, b"src/a/b", &text), Some(pool));
         assert_eq!(parse_link(&client, b"src/a", &text), None);
         assert_eq!(parse_link(&"other".parse().unwrap(), b"src/a/b", &text), None);

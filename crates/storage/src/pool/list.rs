@@ -41,7 +41,9 @@ impl PoolList {
     }
 
     pub fn read_file(dir: &Dir, file: &str) -> Result<Self> {
-        let Some(content) = durable::read(dir, file)? else { return Ok(Self::default()) };
+        let Some(content) = durable::read(dir, file)? else {
+            return Ok(Self::default());
+        };
         parse(&content).ok_or_else(|| Error::corrupt(file, "it is no complete list of links"))
     }
 
@@ -106,7 +108,10 @@ fn parse(content: &[u8]) -> Option<PoolList> {
         }
         let path = unescape(value)?;
         manifest::check_path(&path).ok().filter(|()| !path.is_empty())?;
-        links.push(PoolLink { path, pool: PoolId::from_file_name(word)? });
+        links.push(PoolLink {
+            path,
+            pool: PoolId::from_file_name(word)?,
+        });
     }
     None
 }
@@ -117,14 +122,20 @@ mod tests {
 
     #[test]
     fn any_path_survives() {
-        let link = |path: &[u8]| PoolLink { path: path.into(), pool: PoolId::random() };
+        let link = |path: &[u8]| PoolLink {
+            path: path.into(),
+            pool: PoolId::random(),
+        };
         let list = PoolList::new(vec![link(b"s/b"), link(b"s/a b\n\\x41/\xff"), link(b"z")]);
         assert_eq!(parse(list.to_text().as_bytes()), Some(list));
     }
 
     #[test]
     fn a_damaged_list_is_no_list() {
-        let list = PoolList::new(vec![PoolLink { path: b"a"[..].into(), pool: PoolId::random() }]);
+        let list = PoolList::new(vec![PoolLink {
+            path: b"a"[..].into(),
+            pool: PoolId::random(),
+        }]);
         let text = list.to_text().into_bytes();
         for cut in 0..text.len() {
             assert_eq!(parse(&text[..cut]), None, "cut at {cut}");

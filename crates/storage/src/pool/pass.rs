@@ -25,17 +25,28 @@ impl Store {
         if self.backend() != BackendKind::Hardlink || shared.pooling == Pooling::Off || !offers {
             return Ok(Vec::new());
         }
-        let busy = || Error::Busy { client: client.clone(), what: name.to_string() };
+        let busy = || Error::Busy {
+            client: client.clone(),
+            what: name.to_string(),
+        };
         let _claim = shared.usage.claim(client).ok_or_else(busy)?;
         let newer = shared.open_manifest(client, name)?;
-        let base = newer.header().base.as_ref().and_then(|base| base.parse::<BackupName>().ok());
-        let Some(base) = base.filter(|base| base != name) else { return Ok(Vec::new()) };
+        let base = newer
+            .header()
+            .base
+            .as_ref()
+            .and_then(|base| base.parse::<BackupName>().ok());
+        let Some(base) = base.filter(|base| base != name) else {
+            return Ok(Vec::new());
+        };
         let older = match shared.open_manifest(client, &base) {
             Err(Error::UnknownBackup { .. }) => return Ok(Vec::new()),
             opened => opened?,
         };
-        let (Some(_one), Some(_other)) = (shared.usage.exclude(client, name), shared.usage.exclude(client, &base))
-        else {
+        let (Some(_one), Some(_other)) = (
+            shared.usage.exclude(client, name),
+            shared.usage.exclude(client, &base),
+        ) else {
             return Ok(Vec::new());
         };
         shared.located.close(client, name);
@@ -53,6 +64,7 @@ impl Store {
 
 /// One run over two backups of a client.
 struct Pass<'a> {
+    shared: &'a Shared,
     client: &'a ClientName,
     base: (&'a BackupName, Dir),
     backup: (&'a BackupName, Dir),
@@ -78,10 +90,16 @@ enum Origin {
 }
 
 impl<'a> Pass<'a> {
-    fn new(shared: &'a Shared, client: &'a ClientName, base: &'a BackupName, name: &'a BackupName) -> Result<Self> {
+    fn new(
+        shared: &'a Shared,
+        client: &'a ClientName,
+        base: &'a BackupName,
+        name: &'a BackupName,
+    ) -> Result<Self> {
         let backups = shared.layout.backups(client)?;
         let tree = |name: &BackupName| backups.child(name.as_bytes()).during("open", name.as_str());
         Ok(Self {
+            shared,
             client,
             base: (base, tree(base)?),
             backup: (name, tree(name)?),
@@ -95,9 +113,18 @@ impl<'a> Pass<'a> {
         let mut moves = Vec::new();
         for path in found {
             if let Some(link) = before.links().iter().find(|link| link.path == path) {
-                moves.push(Move { link: link.clone(), origin: Origin::Pooled });
+                moves.push(Move {
+                    link: link.clone(),
+                    origin: Origin::Pooled,
+                });
             } else if self.is_directory(&self.base.1, &path)? && self.is_directory(&self.backup.1, &path)? {
-                moves.push(Move { link: PoolLink { path, pool: PoolId::random() }, origin: Origin::New });
+                moves.push(Move {
+                    link: PoolLink {
+                        path,
+                        pool: PoolId::random(),
+                    },
+                    origin: Origin::New,
+                });
             }
         }
         let with = |list: &PoolList, is_added: fn(&Move) -> bool| {
@@ -115,12 +142,18 @@ impl<'a> Pass<'a> {
         }
         // ORDER: what has moved into the pool is there for good before the base gives its own away.
         cow_fs::sync_file_system(&self.pool).during("sync", "the pool")?;
-        for (at, step) in moves.iter().enumerate().filter(|(_, step)| step.origin == Origin::New) {
+        for (at, step) in moves
+            .iter()
+            .enumerate()
+            .filter(|(_, step)| step.origin == Origin::New)
+        {
             self.link_older(step, at)?;
             crash::point("pool: base linked");
         }
+        let changes = self.changes(&moves);
         // Its content is removed by the next round of background work.
-        Ok(self.changes(&moves))
+        self.item.release(&self.shared.layout)?;
+        Ok(changes)
     }
 
     fn changes(&self, moves: &[Move]) -> Vec<PoolChange> {
@@ -156,7 +189,12 @@ impl<'a> Pass<'a> {
 
     /// Puts the base's directory into the trash and the link in its place.
     fn link_older(&self, step: &Move, at: usize) -> Result<()> {
-        self.exchange(&self.base.1, &step.link, &self.item.dir, &trashed_name("older", at))
+        self.exchange(
+            &self.base.1,
+            &step.link,
+            &self.item.dir,
+            &trashed_name("older", at),
+        )
     }
 
     /// Makes the link as `name` in `to` and exchanges it with the tree's directory.
@@ -165,8 +203,11 @@ impl<'a> Pass<'a> {
         let (parent, from) = locate(tree, path)?;
         let mtime = parent.stat_self().during("look at", shown(path))?.mtime;
         let text = link_text(self.client, path, &link.pool);
-        to.create_symlink(name, &text).during("link to the pool", shown(path))?;
-        parent.exchange(from, to, name).during("move to the pool", shown(path))?;
+        to.create_symlink(name, &text)
+            .during("link to the pool", shown(path))?;
+        parent
+            .exchange(from, to, name)
+            .during("move to the pool", shown(path))?;
         set_mtime(&parent, mtime).during("set the time of", shown(path))
     }
 }
@@ -176,6 +217,7 @@ fn trashed_name(of: &str, at: usize) -> Vec<u8> {
 }
 
 fn locate<'a>(tree: &Dir, path: &'a [u8]) -> Result<(Dir, &'a [u8])> {
-    let (parent, name) = split_path(path).ok_or_else(|| Error::invalid_entry(path, "the root can't be pooled"))?;
+    let (parent, name) =
+        split_path(path).ok_or_else(|| Error::invalid_entry(path, "the root can't be pooled"))?;
     Ok((tree.open_beneath(parent).during("open", shown(path))?, name))
 }

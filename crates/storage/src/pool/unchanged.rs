@@ -38,9 +38,24 @@ enum LevelKind {
 }
 
 /// The topmost unchanged directories that are worth a link and contain none.
-pub(super) fn unchanged(older: &Reader, newer: &Reader, before: &PoolList, now: &PoolList) -> Result<Vec<Box<[u8]>>> {
-    let paths = |list: &PoolList| list.links().iter().map(|link| link.path.clone()).collect::<HashSet<_>>();
-    let mut finder = Finder { before: paths(before), now: paths(now), levels: Vec::new(), found: Vec::new() };
+pub(super) fn unchanged(
+    older: &Reader,
+    newer: &Reader,
+    before: &PoolList,
+    now: &PoolList,
+) -> Result<Vec<Box<[u8]>>> {
+    let paths = |list: &PoolList| {
+        list.links()
+            .iter()
+            .map(|link| link.path.clone())
+            .collect::<HashSet<_>>()
+    };
+    let mut finder = Finder {
+        before: paths(before),
+        now: paths(now),
+        levels: Vec::new(),
+        found: Vec::new(),
+    };
     let failed = || Error::manifest(&newer.header().name);
     let mut olds = older.raw_records().peekable();
     for record in newer.raw_records() {
@@ -71,7 +86,11 @@ struct Finder {
 impl Finder {
     fn enter(&mut self, record: &RawRecord, old: Option<&RawRecord>) -> manifest::Result<()> {
         let path = record.path();
-        while self.levels.last().is_some_and(|level| !is_beneath(path, &level.path)) {
+        while self
+            .levels
+            .last()
+            .is_some_and(|level| !is_beneath(path, &level.path))
+        {
             self.leave();
         }
         let has_changed_entry = match (split_path(path), self.levels.last()) {
@@ -81,7 +100,9 @@ impl Finder {
         let is_same = old.is_some_and(|old| old.bytes() == record.bytes());
         let above = self.levels.last().map(|above| above.kind);
         let kind = match path {
-            _ if matches!(above, Some(LevelKind::LinkedBefore | LevelKind::BeneathLink)) => LevelKind::BeneathLink,
+            _ if matches!(above, Some(LevelKind::LinkedBefore | LevelKind::BeneathLink)) => {
+                LevelKind::BeneathLink
+            }
             _ if self.now.contains(path) => LevelKind::Linked,
             _ if self.before.contains(path) => LevelKind::LinkedBefore,
             _ => LevelKind::Plain,
@@ -92,7 +113,11 @@ impl Finder {
             is_unchanged: is_same && !has_changed_entry && !path.is_empty(),
             kind,
             entries: record.entries()?.len() as u64,
-            changed_names: if is_same { HashSet::new() } else { changed_directories(record, old)? },
+            changed_names: if is_same {
+                HashSet::new()
+            } else {
+                changed_directories(record, old)?
+            },
             whole: Vec::new(),
         });
         Ok(())
@@ -105,15 +130,23 @@ impl Finder {
         match level.kind {
             LevelKind::LinkedBefore if level.is_unchanged => self.found.push(level.path.clone()),
             LevelKind::Plain if !level.is_unchanged => {
-                let worth = level.whole.into_iter().filter(|whole| whole.entries > POOLED_ABOVE_ENTRIES);
+                let worth = level
+                    .whole
+                    .into_iter()
+                    .filter(|whole| whole.entries > POOLED_ABOVE_ENTRIES);
                 self.found.extend(worth.map(|whole| whole.path));
             }
             _ => {}
         }
-        let Some(above) = self.levels.last_mut() else { return };
+        let Some(above) = self.levels.last_mut() else {
+            return;
+        };
         above.entries += level.entries;
         if is_whole {
-            above.whole.push(Whole { path: level.path, entries: level.entries });
+            above.whole.push(Whole {
+                path: level.path,
+                entries: level.entries,
+            });
         } else {
             above.is_unchanged = false;
         }
@@ -124,6 +157,11 @@ impl Finder {
 fn changed_directories(record: &RawRecord, old: Option<&RawRecord>) -> manifest::Result<HashSet<Box<[u8]>>> {
     let record = record.decode()?;
     let old = old.map(RawRecord::decode).transpose()?;
-    let is_same = |entry: &&manifest::Entry| old.as_ref().and_then(|old| old.find(&entry.name)) == Some(*entry);
-    Ok(record.subdirectories().filter(|entry| !is_same(entry)).map(|entry| entry.name.clone()).collect())
+    let is_same =
+        |entry: &&manifest::Entry| old.as_ref().and_then(|old| old.find(&entry.name)) == Some(*entry);
+    Ok(record
+        .subdirectories()
+        .filter(|entry| !is_same(entry))
+        .map(|entry| entry.name.clone())
+        .collect())
 }

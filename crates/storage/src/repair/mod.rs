@@ -157,26 +157,52 @@ impl fmt::Display for Finding {
             Self::MissingTree { client, backup } => write!(f, "{client} {backup} has a manifest and no tree"),
             Self::UnknownTree { client, name } => write!(f, "{client}/{name} belongs to no known backup"),
             Self::UnknownEntry { name } => write!(f, "{name} belongs to no known client"),
-            Self::DamagedManifest { client, backup, reason } => {
+            Self::DamagedManifest {
+                client,
+                backup,
+                reason,
+            } => {
                 write!(f, "the manifest of {client} {backup} can't be read: {reason}")
             }
             Self::DamagedPoolList { client, backup } => {
                 write!(f, "the list of pool links of {client} {backup} can't be read")
             }
             Self::Writable { client, backup } => write!(f, "{client} {backup} is not read-only"),
-            Self::WrongPoolLink { client, backup, path, .. } => {
-                write!(f, "{client} {backup}: {} does not lead to its pooled directory", path.escape_ascii())
+            Self::WrongPoolLink {
+                client, backup, path, ..
+            } => {
+                write!(
+                    f,
+                    "{client} {backup}: {} does not lead to its pooled directory",
+                    path.escape_ascii()
+                )
             }
-            Self::UnlistedPoolLink { client, backup, path, .. } => {
-                write!(f, "{client} {backup}: {} is a pool link that no list names", path.escape_ascii())
+            Self::UnlistedPoolLink {
+                client, backup, path, ..
+            } => {
+                write!(
+                    f,
+                    "{client} {backup}: {} is a pool link that no list names",
+                    path.escape_ascii()
+                )
             }
             Self::NeedlessPoolEntry { client, backup, path } => {
-                write!(f, "{client} {backup}: {} is listed as a pool link and is none", path.escape_ascii())
+                write!(
+                    f,
+                    "{client} {backup}: {} is listed as a pool link and is none",
+                    path.escape_ascii()
+                )
             }
             Self::MissingPooled { client, backup, path } => {
-                write!(f, "{client} {backup}: the pooled directory of {} is missing", path.escape_ascii())
+                write!(
+                    f,
+                    "{client} {backup}: the pooled directory of {} is missing",
+                    path.escape_ascii()
+                )
             }
-            Self::UnusedPooled { client, pool } => write!(f, "pooled directory {pool} of {client} is linked from nowhere"),
+            Self::UnusedPooled { client, pool } => {
+                write!(f, "pooled directory {pool} of {client} is linked from nowhere")
+            }
         }
     }
 }

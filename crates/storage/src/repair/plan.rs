@@ -16,7 +16,11 @@ impl Store {
     /// up are left out, as far as their pools go. Takes as long as reading all manifests and looking at all
     /// directories that may be links.
     pub fn plan_repair(&self, monitor: &dyn Monitor) -> Result<RepairPlan> {
-        let mut survey = Survey { shared: &self.shared, monitor, plan: RepairPlan::default() };
+        let mut survey = Survey {
+            shared: &self.shared,
+            monitor,
+            plan: RepairPlan::default(),
+        };
         survey.run()?;
         Ok(survey.plan)
     }
@@ -49,7 +53,11 @@ impl Survey<'_> {
                 Some(dir) => directories(&dir)?,
                 None => BTreeSet::new(),
             };
-            all.push(Trees { names: self.shared.layout.backup_names(&client)?, found, client });
+            all.push(Trees {
+                names: self.shared.layout.backup_names(&client)?,
+                found,
+                client,
+            });
         }
         self.unknown_entries(&all)?;
         for trees in &all {
@@ -64,7 +72,10 @@ impl Survey<'_> {
     /// Directories beside those of known clients, which may be theirs under another name.
     fn unknown_entries(&mut self, all: &[Trees]) -> Result<()> {
         let listing = self.shared.layout.root.list().during("list", ".")?;
-        for listed in listing.iter().filter(|listed| listed.name != STATE.as_bytes() && listed.name != b"lost+found") {
+        for listed in listing
+            .iter()
+            .filter(|listed| listed.name != STATE.as_bytes() && listed.name != b"lost+found")
+        {
             let is_known = all.iter().any(|trees| trees.client.as_bytes() == listed.name);
             if is_known {
                 continue;
@@ -92,31 +103,59 @@ impl Survey<'_> {
     fn client(&mut self, trees: &Trees) -> Result<()> {
         let client = &trees.client;
         let known: BTreeSet<&str> = trees.names.iter().map(BackupName::as_str).collect();
-        let missing: Vec<&BackupName> = trees.names.iter().filter(|name| !trees.found.contains(name.as_str())).collect();
+        let missing: Vec<&BackupName> = trees
+            .names
+            .iter()
+            .filter(|name| !trees.found.contains(name.as_str()))
+            .collect();
         for name in &missing {
-            let finding = Finding::MissingTree { client: client.clone(), backup: (*name).clone() };
+            let finding = Finding::MissingTree {
+                client: client.clone(),
+                backup: (*name).clone(),
+            };
             self.note(finding, Remedy::None);
         }
         for name in trees.found.iter().filter(|name| !known.contains(name.as_str())) {
             // Where a backup is missed, this may be it.
             let is_backup = name.parse::<BackupName>().is_ok();
-            let remedy = if is_backup && missing.is_empty() { Remedy::Trash } else { Remedy::None };
-            self.note(Finding::UnknownTree { client: client.clone(), name: name.clone() }, remedy);
+            let remedy = if is_backup && missing.is_empty() {
+                Remedy::Trash
+            } else {
+                Remedy::None
+            };
+            self.note(
+                Finding::UnknownTree {
+                    client: client.clone(),
+                    name: name.clone(),
+                },
+                remedy,
+            );
         }
         for name in trees.names.iter().filter(|name| !missing.contains(name)) {
             if self.monitor.is_cancelled() {
                 return Err(Error::Cancelled);
             }
-            self.monitor.step(&Step::Examining { client: client.clone(), backup: name.clone() });
+            self.monitor.step(&Step::Examining {
+                client: client.clone(),
+                backup: name.clone(),
+            });
             self.backup(client, name)?;
         }
         Ok(())
     }
 
     fn backup(&mut self, client: &ClientName, name: &BackupName) -> Result<()> {
-        let Ok(tree) = self.shared.layout.backups(client)?.child(name.as_bytes()) else { return Ok(()) };
+        let Ok(tree) = self.shared.layout.backups(client)?.child(name.as_bytes()) else {
+            return Ok(());
+        };
         if !self.shared.backend.is_sealed(&tree) {
-            self.note(Finding::Writable { client: client.clone(), backup: name.clone() }, Remedy::Protect);
+            self.note(
+                Finding::Writable {
+                    client: client.clone(),
+                    backup: name.clone(),
+                },
+                Remedy::Protect,
+            );
         }
         let manifest = match self.shared.open_manifest(client, name) {
             Ok(manifest) => manifest,
@@ -125,7 +164,11 @@ impl Survey<'_> {
                     Error::Manifest { source, .. } => source.to_string(),
                     error => error.to_string(),
                 };
-                let finding = Finding::DamagedManifest { client: client.clone(), backup: name.clone(), reason };
+                let finding = Finding::DamagedManifest {
+                    client: client.clone(),
+                    backup: name.clone(),
+                    reason,
+                };
                 self.note(finding, Remedy::None);
                 return Ok(());
             }
@@ -138,16 +181,26 @@ impl Survey<'_> {
     /// Pooled directories that no list names. The findings about links come first, so that a corrected list counts when the plan
     /// is applied.
     fn pool(&mut self, client: &ClientName) -> Result<()> {
-        let Some(_claim) = self.shared.usage.claim(client) else { return Ok(()) };
+        let Some(_claim) = self.shared.usage.claim(client) else {
+            return Ok(());
+        };
         if self.shared.layout.find_incomplete(client)?.is_some() {
             return Ok(());
         }
-        let Some(pool) = self.shared.layout.find_pool(client)? else { return Ok(()) };
+        let Some(pool) = self.shared.layout.find_pool(client)? else {
+            return Ok(());
+        };
         // A list that can't be read may name any of them.
-        let Ok(mut in_use) = self.shared.pooled_in_use(client) else { return Ok(()) };
+        let Ok(mut in_use) = self.shared.pooled_in_use(client) else {
+            return Ok(());
+        };
         for (finding, _) in &self.plan.steps {
-            if let Finding::WrongPoolLink { client: whose, pool, .. }
-            | Finding::UnlistedPoolLink { client: whose, pool, .. } = finding
+            if let Finding::WrongPoolLink {
+                client: whose, pool, ..
+            }
+            | Finding::UnlistedPoolLink {
+                client: whose, pool, ..
+            } = finding
                 && whose == client
             {
                 in_use.insert(pool.clone());
@@ -155,7 +208,13 @@ impl Survey<'_> {
         }
         let ids = crate::layout::names_in(&pool, crate::names::PoolId::from_file_name)?;
         for id in ids.into_iter().filter(|id| !in_use.contains(id)) {
-            self.note(Finding::UnusedPooled { client: client.clone(), pool: id }, Remedy::Trash);
+            self.note(
+                Finding::UnusedPooled {
+                    client: client.clone(),
+                    pool: id,
+                },
+                Remedy::Trash,
+            );
         }
         Ok(())
     }
@@ -165,8 +224,14 @@ impl Survey<'_> {
 fn directories(dir: &Dir) -> Result<BTreeSet<String>> {
     let listing = dir.list().during("list", ".")?;
     let is_directory = |listed: &file_tree::Listed<'_>| match listed.kind {
-        FileType::Unknown => dir.stat(listed.name).is_ok_and(|stat| stat.kind == FileType::Directory),
+        FileType::Unknown => dir
+            .stat(listed.name)
+            .is_ok_and(|stat| stat.kind == FileType::Directory),
         kind => kind == FileType::Directory && listed.name != CURRENT.as_bytes(),
     };
-    Ok(listing.iter().filter(is_directory).map(|listed| String::from_utf8_lossy(listed.name).into_owned()).collect())
+    Ok(listing
+        .iter()
+        .filter(is_directory)
+        .map(|listed| String::from_utf8_lossy(listed.name).into_owned())
+        .collect())
 }

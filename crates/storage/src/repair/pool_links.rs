@@ -13,10 +13,21 @@ use crate::store::Shared;
 
 /// All links into the pool that a backup's tree has, whatever its list says.
 pub(super) fn collect(shared: &Shared, client: &ClientName, name: &BackupName) -> Result<Vec<PoolLink>> {
-    let tree = shared.layout.backups(client)?.child(name.as_bytes()).during("open", name.as_str())?;
+    let tree = shared
+        .layout
+        .backups(client)?
+        .child(name.as_bytes())
+        .during("open", name.as_str())?;
     let manifest = shared.open_manifest(client, name)?;
     let pool = shared.layout.find_pool(client)?;
-    let mut examination = Examination { client, name, tree, pool, listed: HashMap::new(), found: Vec::new() };
+    let mut examination = Examination {
+        client,
+        name,
+        tree,
+        pool,
+        listed: HashMap::new(),
+        found: Vec::new(),
+    };
     examination.run(&manifest)?;
     let link = |finding| match finding {
         Finding::UnlistedPoolLink { path, pool, .. } | Finding::WrongPoolLink { path, pool, .. } => {
@@ -24,7 +35,11 @@ pub(super) fn collect(shared: &Shared, client: &ClientName, name: &BackupName) -
         }
         _ => None,
     };
-    Ok(examination.found.into_iter().filter_map(|(finding, _)| link(finding)).collect())
+    Ok(examination
+        .found
+        .into_iter()
+        .filter_map(|(finding, _)| link(finding))
+        .collect())
 }
 
 /// Examines one backup.
@@ -40,7 +55,10 @@ pub(super) fn examine(
     let mut found = Vec::new();
     let list = match PoolList::read(&manifests, name) {
         Err(Error::Corrupt { .. }) => {
-            let finding = Finding::DamagedPoolList { client: client.clone(), backup: name.clone() };
+            let finding = Finding::DamagedPoolList {
+                client: client.clone(),
+                backup: name.clone(),
+            };
             found.push((finding, Remedy::RewriteList));
             PoolList::default()
         }
@@ -50,11 +68,24 @@ pub(super) fn examine(
         return Ok(found);
     }
     let is_damaged = !found.is_empty();
-    let listed = list.links().iter().map(|link| (link.path.clone(), link.pool.clone())).collect();
-    let mut examination = Examination { client, name, tree, pool, listed, found };
+    let listed = list
+        .links()
+        .iter()
+        .map(|link| (link.path.clone(), link.pool.clone()))
+        .collect();
+    let mut examination = Examination {
+        client,
+        name,
+        tree,
+        pool,
+        listed,
+        found,
+    };
     examination.run(manifest)?;
     // The new list will have them all.
-    examination.found.retain(|(finding, _)| !is_damaged || !matches!(finding, Finding::UnlistedPoolLink { .. }));
+    examination
+        .found
+        .retain(|(finding, _)| !is_damaged || !matches!(finding, Finding::UnlistedPoolLink { .. }));
     Ok(examination.found)
 }
 
@@ -104,18 +135,36 @@ impl Examination<'_> {
         let (finding, remedy) = match (dir.read_link(name), listed) {
             (Err(_), None) => return,
             (Err(error), Some(_)) if error.is_not_found() => return,
-            (Err(_), Some(_)) => (Finding::NeedlessPoolEntry { client, backup, path }, Remedy::CorrectList),
+            (Err(_), Some(_)) => (
+                Finding::NeedlessPoolEntry { client, backup, path },
+                Remedy::CorrectList,
+            ),
             (Ok(text), listed) => {
                 let led_to = parse_link(&client, &path, &text);
-                let meant = listed.clone().or(led_to.clone()).or_else(|| last_component(&text));
+                let meant = listed
+                    .clone()
+                    .or(led_to.clone())
+                    .or_else(|| last_component(&text));
                 match meant.filter(|pool| self.is_there(pool)) {
                     None => (Finding::MissingPooled { client, backup, path }, Remedy::None),
-                    Some(pool) if led_to.as_ref() != Some(&pool) => {
-                        (Finding::WrongPoolLink { client, backup, path, pool }, Remedy::Relink)
-                    }
-                    Some(pool) if listed.is_none() => {
-                        (Finding::UnlistedPoolLink { client, backup, path, pool }, Remedy::CorrectList)
-                    }
+                    Some(pool) if led_to.as_ref() != Some(&pool) => (
+                        Finding::WrongPoolLink {
+                            client,
+                            backup,
+                            path,
+                            pool,
+                        },
+                        Remedy::Relink,
+                    ),
+                    Some(pool) if listed.is_none() => (
+                        Finding::UnlistedPoolLink {
+                            client,
+                            backup,
+                            path,
+                            pool,
+                        },
+                        Remedy::CorrectList,
+                    ),
                     Some(_) => return,
                 }
             }
@@ -124,7 +173,9 @@ impl Examination<'_> {
     }
 
     fn is_there(&self, pool: &PoolId) -> bool {
-        self.pool.as_ref().is_some_and(|dir| dir.child(pool.as_bytes()).is_ok())
+        self.pool
+            .as_ref()
+            .is_some_and(|dir| dir.child(pool.as_bytes()).is_ok())
     }
 }
 

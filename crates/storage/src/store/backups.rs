@@ -32,13 +32,20 @@ impl Store {
 
     /// Opens a committed backup. As long as it is open it can't be deleted.
     pub fn open_backup(&self, client: &ClientName, name: &BackupName) -> Result<BackupTree> {
-        let busy = || Error::Busy { client: client.clone(), what: name.to_string() };
+        let busy = || Error::Busy {
+            client: client.clone(),
+            what: name.to_string(),
+        };
         let reading = self.shared.usage.read(client, name).ok_or_else(busy)?;
         let manifest = self.shared.open_manifest(client, name)?;
         let backups = self.shared.layout.backups(client)?;
         let missing = || Error::corrupt(crate::layout::backup_path(client, name), "the tree is missing");
         let dir = find_dir(&backups, name.as_bytes())?.ok_or_else(missing)?;
-        let root = TreeRoot { client: client.clone(), dir, pool: self.shared.layout.find_pool(client)? };
+        let root = TreeRoot {
+            client: client.clone(),
+            dir,
+            pool: self.shared.layout.find_pool(client)?,
+        };
         Ok(BackupTree::new(root, manifest, name.clone(), reading))
     }
 
@@ -49,18 +56,55 @@ impl Store {
 
     /// The client's incomplete backup, if it has one that can be resumed.
     pub fn incomplete(&self, client: &ClientName) -> Result<Option<IncompleteBackup>> {
-        let Some(work) = self.shared.layout.find_incomplete(client)? else { return Ok(None) };
-        let Some(state) = State::read(&work)? else { return Ok(None) };
+        let Some(work) = self.shared.layout.find_incomplete(client)? else {
+            return Ok(None);
+        };
+        let Some(state) = State::read(&work)? else {
+            return Ok(None);
+        };
         let part = find_file(&work, state.manifest_file().as_bytes())?;
-        let header = part.and_then(|file| read_partial(file).ok()).map(|partial| partial.header().clone());
-        Ok(Some(IncompleteBackup { base: state.base_name(), header }))
+        let header = part
+            .and_then(|file| read_partial(file).ok())
+            .map(|partial| partial.header().clone());
+        Ok(Some(IncompleteBackup {
+            base: state.base_name(),
+            header,
+        }))
     }
 
     /// Gives up the client's incomplete backup, if there is one.
     pub fn discard_incomplete(&self, client: &ClientName) -> Result<()> {
-        let busy = || Error::Busy { client: client.clone(), what: "the incomplete backup".to_owned() };
+        let busy = || Error::Busy {
+            client: client.clone(),
+            what: "the incomplete backup".to_owned(),
+        };
         let _claim = self.shared.usage.claim(client).ok_or_else(busy)?;
+        self.shared.complete_sealed(client)?;
         self.shared.discard_incomplete(client)
+    }
+
+    /// Removes what is kept for a client that has no backups: its directories, and an incomplete backup.
+    ///
+    /// Fails with [`Error::Busy`] if it has backups, or a deleted one whose pooled directories are not freed yet.
+    pub fn remove_client(&self, client: &ClientName) -> Result<()> {
+        let busy = |what: &str| Error::Busy {
+            client: client.clone(),
+            what: what.to_owned(),
+        };
+        let _claim = self
+            .shared
+            .usage
+            .claim(client)
+            .ok_or_else(|| busy("the incomplete backup"))?;
+        self.shared.complete_sealed(client)?;
+        if !self.shared.layout.backup_names(client)?.is_empty() {
+            return Err(busy("a backup"));
+        }
+        self.shared.discard_incomplete(client)?;
+        if let Some(backups) = self.shared.layout.find_backups(client)? {
+            durable::remove(&backups, CURRENT.as_bytes())?;
+        }
+        self.shared.layout.remove_client(client)
     }
 
     /// Lets the client's link `current` lead to a backup.
@@ -76,7 +120,10 @@ impl Store {
 
 impl Shared {
     pub fn open_manifest(&self, client: &ClientName, name: &BackupName) -> Result<Reader> {
-        let unknown = || Error::UnknownBackup { client: client.clone(), name: name.clone() };
+        let unknown = || Error::UnknownBackup {
+            client: client.clone(),
+            name: name.clone(),
+        };
         let manifests = self.layout.find_manifests(client)?.ok_or_else(unknown)?;
         let file = find_file(&manifests, manifest_file(name).as_bytes())?.ok_or_else(unknown)?;
         Reader::open(file).map_err(Error::manifest(manifest_path(client, name)))
@@ -94,17 +141,26 @@ impl Shared {
             Err(file_tree::Error::Unsupported { .. } | file_tree::Error::Denied { .. }) => return Ok(()),
             created => created.during("create", shown(NEW))?,
         }
-        backups.rename(NEW, &backups, CURRENT.as_bytes()).during("replace", CURRENT)
+        backups
+            .rename(NEW, &backups, CURRENT.as_bytes())
+            .during("replace", CURRENT)
     }
 
     pub fn current(&self, client: &ClientName) -> Result<Option<BackupName>> {
-        let Some(backups) = self.layout.find_backups(client)? else { return Ok(None) };
-        Ok(backups.read_link(CURRENT.as_bytes()).ok().and_then(|target| BackupName::from_file_name(&target)))
+        let Some(backups) = self.layout.find_backups(client)? else {
+            return Ok(None);
+        };
+        Ok(backups
+            .read_link(CURRENT.as_bytes())
+            .ok()
+            .and_then(|target| BackupName::from_file_name(&target)))
     }
 
     /// Lets `current` lead to the newest file backup there is, if it leads to one that is gone.
     pub fn repair_current(&self, client: &ClientName) -> Result<()> {
-        let Some(current) = self.current(client)? else { return Ok(()) };
+        let Some(current) = self.current(client)? else {
+            return Ok(());
+        };
         let names = self.layout.backup_names(client)?;
         if names.contains(&current) {
             return Ok(());

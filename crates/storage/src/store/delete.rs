@@ -16,24 +16,36 @@ impl Store {
     /// [`Error::Busy`] while the backup is read or grown from, and [`Error::UnknownBackup`] if there is none.
     pub fn delete(&self, client: &ClientName, name: &BackupName) -> Result<()> {
         let shared = &*self.shared;
-        let busy = || Error::Busy { client: client.clone(), what: name.to_string() };
-        let unknown = || Error::UnknownBackup { client: client.clone(), name: name.clone() };
+        let busy = || Error::Busy {
+            client: client.clone(),
+            what: name.to_string(),
+        };
+        let unknown = || Error::UnknownBackup {
+            client: client.clone(),
+            name: name.clone(),
+        };
         let _exclusive = shared.usage.exclude(client, name).ok_or_else(busy)?;
         let manifests = shared.layout.find_manifests(client)?.ok_or_else(unknown)?;
         let manifest = manifest_file(name);
         find_file(&manifests, manifest.as_bytes())?.ok_or_else(unknown)?;
         shared.located.close(client, name);
         let subvolume = shared.subvolume_of(client, name)?;
-        let deleted = Deleted { client: client.clone(), name: name.clone(), subvolume };
+        let deleted = Deleted {
+            client: client.clone(),
+            name: name.clone(),
+            subvolume,
+        };
         let item = with_ballast(&shared.layout.state, || {
             let item = Item::create(&shared.layout)?;
             item.write_deleted(&deleted)?;
-            Ok(item)
+            item.release(&shared.layout)
         })?;
         crash::point("delete: item in the trash");
         // ORDER: the manifest goes first. From then on this is no backup, and recovery finishes what follows; the
         // other way round a backup could be listed whose tree is partly gone.
-        manifests.rename(manifest.as_bytes(), &item.dir, MANIFEST.as_bytes()).during("delete", name.as_str())?;
+        manifests
+            .rename(manifest.as_bytes(), &item.dir, MANIFEST.as_bytes())
+            .during("delete", name.as_str())?;
         durable::sync(&item.dir, "an item of the trash")?;
         durable::sync(&manifests, name.as_str())?;
         crash::point("delete: manifest in the trash");
@@ -45,8 +57,12 @@ impl Store {
 
 impl Shared {
     fn subvolume_of(&self, client: &ClientName, name: &BackupName) -> Result<Option<u64>> {
-        let Some(backups) = self.layout.find_backups(client)? else { return Ok(None) };
-        let Some(tree) = find_dir(&backups, name.as_bytes())? else { return Ok(None) };
+        let Some(backups) = self.layout.find_backups(client)? else {
+            return Ok(None);
+        };
+        let Some(tree) = find_dir(&backups, name.as_bytes())? else {
+            return Ok(None);
+        };
         Ok(self.backend.subvolume(&tree).map(|id| id.0))
     }
 }
@@ -54,7 +70,12 @@ impl Shared {
 /// Takes away what a backup whose manifest is in the trash still has in its place. Does nothing where that is done.
 ///
 /// Nothing here is synced: what a power loss brings back is taken away again as long as the manifest is in the trash.
-pub(crate) fn finish_deletion(shared: &Shared, item: &Item, client: &ClientName, name: &BackupName) -> Result<()> {
+pub(crate) fn finish_deletion(
+    shared: &Shared,
+    item: &Item,
+    client: &ClientName,
+    name: &BackupName,
+) -> Result<()> {
     let manifests = shared.layout.manifests(client)?;
     if find_file(&manifests, manifest_file(name).as_bytes())?.is_some() {
         // A new backup has been given the name: what is there now is not ours.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use cow_fs::Capabilities;
 use cow_fs::btrfs::Compression;
+use parking_lot::Mutex;
 
 use crate::backend::{Backend, BackendKind};
 use crate::ballast::with_ballast;
@@ -17,7 +18,7 @@ use crate::error::Result;
 use crate::identity::Identity;
 use crate::index::ContentIndex;
 use crate::index::located::Located;
-use crate::ingest::{Basis, Ingest};
+use crate::ingest::{Basis, Ingest, roll_forward};
 use crate::layout::Layout;
 use crate::lock::Lock;
 use crate::names::{ClientName, ServerId};
@@ -44,7 +45,11 @@ pub struct OpenOptions {
 impl OpenOptions {
     /// The usual options.
     pub fn new(server: ServerId) -> Self {
-        Self { server, pooling: Pooling::On, compression: None }
+        Self {
+            server,
+            pooling: Pooling::On,
+            compression: None,
+        }
     }
 }
 
@@ -60,7 +65,10 @@ pub struct CreateOptions {
 impl CreateOptions {
     /// The usual options.
     pub fn new(server: ServerId) -> Self {
-        Self { open: OpenOptions::new(server), backend: None }
+        Self {
+            open: OpenOptions::new(server),
+            backend: None,
+        }
     }
 }
 
@@ -101,6 +109,8 @@ pub(crate) struct Shared {
     pub index: ContentIndex,
     pub located: Located,
     pub usage: Usage,
+    /// Held by whoever removes what is in the trash.
+    pub reaping: Mutex<()>,
     pub recovered: Recovery,
     pub _lock: Lock,
 }
@@ -153,12 +163,24 @@ impl Store {
 }
 
 impl Shared {
+    /// Completes a commit that failed after it had been decided; whoever calls has claimed the client.
+    pub fn complete_sealed(&self, client: &ClientName) -> Result<()> {
+        match self.layout.find_incomplete(client)? {
+            Some(work) => roll_forward(self, client, &work).map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Takes a client's incomplete backup away; whoever calls has claimed the client.
     pub fn discard_incomplete(&self, client: &ClientName) -> Result<()> {
-        let Some(work) = self.layout.find_incomplete(client)? else { return Ok(()) };
+        let Some(work) = self.layout.find_incomplete(client)? else {
+            return Ok(());
+        };
         let item = with_ballast(&self.layout.state, || Item::create(&self.layout))?;
-        self.backend.drop_tree(&work, crate::incomplete::TREE, &item.dir)?;
-        self.layout.move_incomplete(client, &item.dir)
+        self.backend
+            .drop_tree(&work, crate::incomplete::TREE, &item.dir)?;
+        self.layout.move_incomplete(client, &item.dir)?;
+        item.release(&self.layout).map(drop)
     }
 
     /// Removes what is left of a client's incomplete backup after its commit.

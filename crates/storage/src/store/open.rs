@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use file_tree::Dir;
+use parking_lot::Mutex;
 
 use super::{CreateOptions, OpenOptions, Recovery, Shared, Store};
 use crate::backend::{BackendKind, backend};
@@ -15,6 +16,7 @@ use crate::index::located::Located;
 use crate::layout::{Layout, STATE};
 use crate::lock::Lock;
 use crate::names::ServerId;
+use crate::trash::Item;
 use crate::usage::Usage;
 
 impl Store {
@@ -26,7 +28,9 @@ impl Store {
         match std::fs::create_dir(path) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::Missing { path: path.parent().unwrap_or(path).to_owned() });
+                return Err(Error::Missing {
+                    path: path.parent().unwrap_or(path).to_owned(),
+                });
             }
             created => created.during("create", path)?,
         }
@@ -34,17 +38,28 @@ impl Store {
         if let Some(state) = Layout::find_state(&root)?
             && Identity::read(&state, path)?.is_some()
         {
-            return Err(Error::AlreadyAStorage { path: path.to_owned() });
+            return Err(Error::AlreadyAStorage {
+                path: path.to_owned(),
+            });
         }
         // `.perennial` without `storage.toml` is what a creation leaves that was interrupted.
         let is_ours = |name: &[u8]| name == STATE.as_bytes() || name == b"lost+found";
-        if root.list().during("list", path)?.iter().any(|listed| !is_ours(listed.name)) {
-            return Err(Error::NotAStorage { path: path.to_owned() });
+        if root
+            .list()
+            .during("list", path)?
+            .iter()
+            .any(|listed| !is_ours(listed.name))
+        {
+            return Err(Error::NotAStorage {
+                path: path.to_owned(),
+            });
         }
         let state = Layout::ensure_state(&root).map_err(|error| at(error, path))?;
         let lock = Lock::take(&state, path)?;
         let capabilities = cow_fs::probe(&path.join(STATE)).during("probe", path)?;
-        let kind = options.backend.unwrap_or_else(|| BackendKind::best(&capabilities));
+        let kind = options
+            .backend
+            .unwrap_or_else(|| BackendKind::best(&capabilities));
         check_backend(path, kind, &capabilities)?;
         let layout = Layout::open(path, root, state)?;
         let identity = Identity::new(options.open.server.clone(), kind);
@@ -61,11 +76,20 @@ impl Store {
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
         let (root, state, lock, identity) = unlock(path)?;
         if identity.owner != options.server {
-            return Err(Error::OtherOwner { path: path.to_owned(), owner: identity.owner });
+            return Err(Error::OtherOwner {
+                path: path.to_owned(),
+                owner: identity.owner,
+            });
         }
         let capabilities = cow_fs::probe(&path.join(STATE)).during("probe", path)?;
         check_backend(path, identity.backend, &capabilities)?;
-        Self::assemble(Layout::open(path, root, state)?, identity, capabilities, lock, options)
+        Self::assemble(
+            Layout::open(path, root, state)?,
+            identity,
+            capabilities,
+            lock,
+            options,
+        )
     }
 
     /// Takes over a storage that belonged to another server, or has been moved to another file system, and opens it.
@@ -80,14 +104,22 @@ impl Store {
             identity.backend = BackendKind::best(&capabilities);
         }
         identity.write(&state)?;
-        Self::assemble(Layout::open(path, root, state)?, identity, capabilities, lock, options)
+        Self::assemble(
+            Layout::open(path, root, state)?,
+            identity,
+            capabilities,
+            lock,
+            options,
+        )
     }
 
     /// The server that owns the storage at `path`. Nothing is locked or changed.
     ///
     /// Fails with [`Error::Missing`], [`Error::NotAStorage`] or [`Error::NewerFormat`].
     pub fn owner(path: &Path) -> Result<ServerId> {
-        let not_ours = || Error::NotAStorage { path: path.to_owned() };
+        let not_ours = || Error::NotAStorage {
+            path: path.to_owned(),
+        };
         let root = Layout::open_root(path)?;
         let state = Layout::find_state(&root)?.ok_or_else(not_ours)?;
         Ok(Identity::read(&state, path)?.ok_or_else(not_ours)?.owner)
@@ -109,18 +141,24 @@ impl Store {
             pooling: options.pooling,
             located: Located::default(),
             usage: Usage::default(),
+            reaping: Mutex::new(()),
             recovered: Recovery::default(),
             _lock: lock,
         };
+        Item::release_abandoned(&shared.layout)?;
         shared.recovered = shared.recover()?;
         ballast::take_in(&shared.layout.state);
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
     }
 }
 
 /// Opens and locks what there is and reads whose it is.
 fn unlock(path: &Path) -> Result<(Dir, Dir, Lock, Identity)> {
-    let not_ours = || Error::NotAStorage { path: path.to_owned() };
+    let not_ours = || Error::NotAStorage {
+        path: path.to_owned(),
+    };
     let root = Layout::open_root(path)?;
     let state = Layout::find_state(&root)?.ok_or_else(not_ours)?;
     if crate::durable::find_file(&state, b"storage.toml")?.is_none() {
@@ -133,7 +171,11 @@ fn unlock(path: &Path) -> Result<(Dir, Dir, Lock, Identity)> {
 
 fn check_backend(path: &Path, backend: BackendKind, capabilities: &cow_fs::Capabilities) -> Result<()> {
     match backend.lacking(capabilities) {
-        Some(reason) => Err(Error::Unsupported { path: path.to_owned(), backend, reason }),
+        Some(reason) => Err(Error::Unsupported {
+            path: path.to_owned(),
+            backend,
+            reason,
+        }),
         None => Ok(()),
     }
 }
@@ -141,7 +183,10 @@ fn check_backend(path: &Path, backend: BackendKind, capabilities: &cow_fs::Capab
 /// Names the storage in an error about it.
 fn at(error: Error, path: &Path) -> Error {
     match error {
-        Error::ReadOnly { action, .. } => Error::ReadOnly { action, path: path.to_owned() },
+        Error::ReadOnly { action, .. } => Error::ReadOnly {
+            action,
+            path: path.to_owned(),
+        },
         error => error,
     }
 }

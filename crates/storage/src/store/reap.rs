@@ -31,9 +31,10 @@ pub struct Reaped {
 
 impl Store {
     /// Does all background work that there is: takes new backups into the content index, and removes what deleted ones have
-    /// left in the trash, in the index and in the pool. To be called after each commit and deletion, by one thread at
-    /// a time; it can be cancelled and called again at any time.
+    /// left in the trash, in the index and in the pool. To be called after each commit and deletion; a second caller waits for the
+    /// first. It can be cancelled and called again at any time.
     pub fn reap(&self, monitor: &dyn Monitor) -> Result<Reaped> {
+        let _alone = self.shared.reaping.lock();
         let mut reaped = Reaped::default();
         self.shared.index_new(monitor, &mut reaped)?;
         let items = Item::all(&self.shared.layout)?;
@@ -85,21 +86,40 @@ impl Shared {
         if self.index.is_indexed(&owner) {
             return Ok(false);
         }
-        monitor.step(&Step::Indexing { client: client.clone(), backup: name.clone() });
+        monitor.step(&Step::Indexing {
+            client: client.clone(),
+            backup: name.clone(),
+        });
         // What an indexed base has is known.
-        let base = manifest.header().base.as_ref().and_then(|base| base.parse::<BackupName>().ok());
+        let base = manifest
+            .header()
+            .base
+            .as_ref()
+            .and_then(|base| base.parse::<BackupName>().ok());
         let base = base.and_then(|base| {
             let manifest = self.open_manifest(client, &base).ok()?;
-            self.index.is_indexed(&owner_of(client, &base, &manifest)).then_some(manifest)
+            self.index
+                .is_indexed(&owner_of(client, &base, &manifest))
+                .then_some(manifest)
         });
         take_in(&self.index, &owner, &manifest, base.as_ref(), monitor)?;
         Ok(true)
     }
 
     fn reap_item(&self, item: Item, monitor: &dyn Monitor, reaped: &mut Reaped) -> Result<()> {
-        let Some(deleted) = item.deleted()? else { return item.remove(&self.layout) };
+        let Some(deleted) = item.deleted()? else {
+            return item.remove(&self.layout);
+        };
         let key = (deleted.client.clone(), deleted.name.clone());
-        monitor.step(&Step::Removing { client: deleted.client.clone(), backup: deleted.name.clone() });
+        let Some(_exclusive) = self.usage.exclude(&deleted.client, &deleted.name) else {
+            // Its deletion is under way, or another backup has the name.
+            reaped.waiting.push(key);
+            return Ok(());
+        };
+        monitor.step(&Step::Removing {
+            client: deleted.client.clone(),
+            backup: deleted.name.clone(),
+        });
         if let Some(file) = find_file(&item.dir, MANIFEST.as_bytes())? {
             finish_deletion(self, &item, &deleted.client, &deleted.name)?;
             self.pass_on(&deleted, file, monitor)?;
@@ -152,13 +172,17 @@ impl Shared {
             return Ok(true);
         }
         let client = &deleted.client;
-        let Some(_claim) = self.usage.claim(client) else { return Ok(false) };
+        let Some(_claim) = self.usage.claim(client) else {
+            return Ok(false);
+        };
         if self.layout.find_incomplete(client)?.is_some() {
             // It has links that no list names yet.
             return Ok(false);
         }
         let linked = self.pooled_in_use(client)?;
-        let Some(pool) = self.layout.find_pool(client)? else { return Ok(true) };
+        let Some(pool) = self.layout.find_pool(client)? else {
+            return Ok(true);
+        };
         for link in list.links() {
             if !linked.contains(&link.pool) {
                 self.trash_pooled(&pool, link.pool.as_bytes())?;
@@ -181,21 +205,36 @@ impl Shared {
             return Ok(());
         }
         let item = Item::create(&self.layout)?;
-        pool.rename(id, &item.dir, TRASHED_TREE).during("move to the trash", "a pooled directory")?;
+        pool.rename(id, &item.dir, TRASHED_TREE)
+            .during("move to the trash", "a pooled directory")?;
         item.remove(&self.layout)
     }
 
     /// All pooled directories that any backup of the client links to.
-    pub fn pooled_in_use(&self, client: &ClientName) -> Result<std::collections::HashSet<crate::names::PoolId>> {
+    pub fn pooled_in_use(
+        &self,
+        client: &ClientName,
+    ) -> Result<std::collections::HashSet<crate::names::PoolId>> {
         let mut linked = std::collections::HashSet::new();
-        let Some(manifests) = self.layout.find_manifests(client)? else { return Ok(linked) };
+        let Some(manifests) = self.layout.find_manifests(client)? else {
+            return Ok(linked);
+        };
         for name in self.layout.pool_list_names(client)? {
-            linked.extend(PoolList::read(&manifests, &name)?.links().iter().map(|link| link.pool.clone()));
+            linked.extend(
+                PoolList::read(&manifests, &name)?
+                    .links()
+                    .iter()
+                    .map(|link| link.pool.clone()),
+            );
         }
         Ok(linked)
     }
 }
 
 fn owner_of(client: &ClientName, name: &BackupName, manifest: &Reader) -> Owner {
-    Owner { client: client.clone(), name: name.clone(), digest: manifest.digest() }
+    Owner {
+        client: client.clone(),
+        name: name.clone(),
+        digest: manifest.digest(),
+    }
 }

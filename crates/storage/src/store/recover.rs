@@ -42,7 +42,9 @@ impl Shared {
         let mut recovery = Recovery::default();
         let boot = boot_id();
         for client in self.layout.incomplete_clients()? {
-            let Some(_claim) = self.usage.claim(&client) else { continue };
+            let Some(_claim) = self.usage.claim(&client) else {
+                continue;
+            };
             if let Err(error) = self.recover_incomplete(&client, &boot, &mut recovery) {
                 recovery.problems.push((client, error));
             }
@@ -62,7 +64,9 @@ impl Shared {
     }
 
     fn recover_incomplete(&self, client: &ClientName, boot: &str, recovery: &mut Recovery) -> Result<()> {
-        let Some(work) = self.layout.find_incomplete(client)? else { return Ok(()) };
+        let Some(work) = self.layout.find_incomplete(client)? else {
+            return Ok(());
+        };
         if let Some(name) = roll_forward(self, client, &work)? {
             recovery.completed.push((client.clone(), name));
             return Ok(());
@@ -92,8 +96,12 @@ impl Shared {
         if state.checkpoint.is_none() {
             return Ok(false);
         }
-        let Some(base) = state.base_name() else { return Ok(true) };
-        let Some(manifests) = self.layout.find_manifests(client)? else { return Ok(true) };
+        let Some(base) = state.base_name() else {
+            return Ok(true);
+        };
+        let Some(manifests) = self.layout.find_manifests(client)? else {
+            return Ok(true);
+        };
         Ok(find_file(&manifests, manifest_file(&base).as_bytes())?.is_none())
     }
 
@@ -112,7 +120,9 @@ impl Shared {
             Some(backups) => find_dir(&backups, name.as_bytes())?.is_some(),
             None => false,
         };
-        let Some(_exclusive) = self.usage.exclude(client, name) else { return Ok(()) };
+        let Some(_exclusive) = self.usage.exclude(client, name) else {
+            return Ok(());
+        };
         finish_deletion(self, item, client, name)?;
         if has_tree {
             recovery.deleted.push((client.clone(), name.clone()));

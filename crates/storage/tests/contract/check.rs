@@ -28,12 +28,25 @@ pub fn check_all(store: &Store, strictness: Strictness) {
 
 pub fn check(store: &Store, client: &ClientName, name: &BackupName, strictness: Strictness) {
     let differences = differences(store, client, name, strictness);
-    assert!(differences.is_empty(), "{client} {name}:\n{}", differences.join("\n"));
+    assert!(
+        differences.is_empty(),
+        "{client} {name}:\n{}",
+        differences.join("\n")
+    );
 }
 
-pub fn differences(store: &Store, client: &ClientName, name: &BackupName, strictness: Strictness) -> Vec<String> {
+pub fn differences(
+    store: &Store,
+    client: &ClientName,
+    name: &BackupName,
+    strictness: Strictness,
+) -> Vec<String> {
     let tree = store.open_backup(client, name).unwrap();
-    let mut check = Check { tree: &tree, strictness, differences: Vec::new() };
+    let mut check = Check {
+        tree: &tree,
+        strictness,
+        differences: Vec::new(),
+    };
     for record in tree.manifest().records() {
         check.directory(&record.unwrap());
     }
@@ -48,7 +61,8 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn note(&mut self, path: &[u8], name: &[u8], what: impl std::fmt::Display) {
-        self.differences.push(format!("{}/{}: {what}", path.escape_ascii(), name.escape_ascii()));
+        self.differences
+            .push(format!("{}/{}: {what}", path.escape_ascii(), name.escape_ascii()));
     }
 
     fn directory(&mut self, record: &DirRecord) {
@@ -56,14 +70,29 @@ impl Check<'_> {
             Ok(dir) => dir,
             Err(error) => return self.note(&record.path, b"", error),
         };
-        let found: BTreeSet<Box<[u8]>> = dir.list().unwrap().iter().map(|listed| listed.name.into()).collect();
+        let found: BTreeSet<Box<[u8]>> = dir
+            .list()
+            .unwrap()
+            .iter()
+            .map(|listed| listed.name.into())
+            .collect();
         // Devices can be made by root only, and not with any number everywhere.
-        let may_lack = |entry: &Entry| matches!(entry.kind, Kind::CharDevice { .. } | Kind::BlockDevice { .. });
-        let expected = record.entries.iter().filter(|entry| found.contains(&entry.name) || !may_lack(entry));
+        let may_lack =
+            |entry: &Entry| matches!(entry.kind, Kind::CharDevice { .. } | Kind::BlockDevice { .. });
+        let expected = record
+            .entries
+            .iter()
+            .filter(|entry| found.contains(&entry.name) || !may_lack(entry));
         let expected: BTreeSet<Box<[u8]>> = expected.map(|entry| entry.name.clone()).collect();
         if found != expected {
-            let odd = found.symmetric_difference(&expected).map(|name| name.escape_ascii().to_string());
-            self.note(&record.path, b"", format!("has or lacks {:?}", odd.collect::<Vec<_>>()));
+            let odd = found
+                .symmetric_difference(&expected)
+                .map(|name| name.escape_ascii().to_string());
+            self.note(
+                &record.path,
+                b"",
+                format!("has or lacks {:?}", odd.collect::<Vec<_>>()),
+            );
         }
         for entry in record.entries.iter().filter(|entry| found.contains(&entry.name)) {
             self.entry(&dir, &record.path, entry);
@@ -95,15 +124,20 @@ impl Check<'_> {
             return self.note(path, name, format!("is {:?}", stat.kind));
         }
         match &entry.kind {
-            Kind::File { size, hash, block_hashes } => self.content(dir, path, name, (*size, *hash, block_hashes)),
-            Kind::Symlink { target } => {
-                if dir.read_link(name).unwrap() != *target {
-                    self.note(path, name, "leads elsewhere");
-                }
+            Kind::File {
+                size,
+                hash,
+                block_hashes,
+            } => self.content(dir, path, name, (*size, *hash, block_hashes)),
+            Kind::Symlink { target } if dir.read_link(name).unwrap() != *target => {
+                self.note(path, name, "leads elsewhere");
             }
             Kind::HardLink { target } => {
                 let (parent, first) = manifest::split_path(target).unwrap();
-                let first = self.tree.open_directory(parent).and_then(|dir| Ok(dir.stat(first).unwrap()));
+                let first = self
+                    .tree
+                    .open_directory(parent)
+                    .map(|dir| dir.stat(first).unwrap());
                 if first.map(|stat: Stat| -> Identity { stat.identity() }).ok() != Some(stat.identity()) {
                     self.note(path, name, "is no link to its target");
                 }
@@ -131,17 +165,31 @@ impl Check<'_> {
         let wanted = &entry.metadata;
         let mut found = file_tree::metadata::read(target, stat, &Names::fixed(&[], &[])).unwrap();
         // XFS shows access lists under a second name.
-        found.xattrs.retain(|xattr| !xattr.name.starts_with(b"trusted.SGI_ACL_"));
+        found
+            .xattrs
+            .retain(|xattr| !xattr.name.starts_with(b"trusted.SGI_ACL_"));
         let is_root = rustix::process::geteuid().is_root();
         let is_symlink = stat.kind == FileType::Symlink;
         if is_root && (found.uid, found.gid) != (wanted.uid, wanted.gid) {
-            self.note(path, &entry.name, format!("belongs to {}:{}", found.uid, found.gid));
+            self.note(
+                path,
+                &entry.name,
+                format!("belongs to {}:{}", found.uid, found.gid),
+            );
         }
         if is_root && !is_symlink && found.mode != wanted.mode {
-            self.note(path, &entry.name, format!("has mode {:o} instead of {:o}", found.mode, wanted.mode));
+            self.note(
+                path,
+                &entry.name,
+                format!("has mode {:o} instead of {:o}", found.mode, wanted.mode),
+            );
         }
         if found.mtime != wanted.mtime {
-            self.note(path, &entry.name, format!("has time {:?} instead of {:?}", found.mtime, wanted.mtime));
+            self.note(
+                path,
+                &entry.name,
+                format!("has time {:?} instead of {:?}", found.mtime, wanted.mtime),
+            );
         }
         if is_root && found.xattrs != wanted.xattrs {
             self.note(path, &entry.name, format!("has attributes {:?}", found.xattrs));

@@ -38,7 +38,10 @@ fn make_sources(lab: &Lab) -> PathBuf {
         fs::hard_link(dir.join("large"), dir.join("name")).unwrap();
         // The sources are made one after the other; what is the same must also have the same times.
         for file in 0..12 {
-            let file = fs::File::options().write(true).open(top.join(format!("{round}/same/{file}"))).unwrap();
+            let file = fs::File::options()
+                .write(true)
+                .open(top.join(format!("{round}/same/{file}")))
+                .unwrap();
             file.set_modified(std::time::UNIX_EPOCH).unwrap();
         }
     }
@@ -68,7 +71,11 @@ fn live(store: &Store, sources: &Path) {
             take_in(store, &ingest, &header, &source(round), Until::Directories(4)).unwrap();
             ingest.suspend().unwrap();
         }
-        let basis = if store.incomplete(&laptop).unwrap().is_some() { Basis::Resume } else { basis };
+        let basis = if store.incomplete(&laptop).unwrap().is_some() {
+            Basis::Resume
+        } else {
+            basis
+        };
         let ingest = store.begin(&laptop, &basis).unwrap();
         let header = header(&laptop, &nth(round), base.as_ref());
         take_in(store, &ingest, &header, &source(round), Until::End).unwrap();
@@ -89,7 +96,9 @@ fn live(store: &Store, sources: &Path) {
 /// The child. Does nothing when it is run as a test of its own.
 #[test]
 fn child() {
-    let Some(storage) = std::env::var_os(STORAGE) else { return };
+    let Some(storage) = std::env::var_os(STORAGE) else {
+        return;
+    };
     let sources = PathBuf::from(std::env::var_os(SOURCES).unwrap());
     let point = std::env::var(POINT).unwrap().parse().unwrap();
     storage::crash::arm(point);
@@ -125,11 +134,19 @@ pub fn every_point(lab: Lab) {
         let path = lab.file_system().join(&name);
         let survived = run_child(&path, &sources, point);
         let store = Store::open(&path, &options).unwrap();
-        assert!(store.recovered().problems.is_empty(), "point {point}: {:?}", store.recovered().problems);
+        assert!(
+            store.recovered().problems.is_empty(),
+            "point {point}: {:?}",
+            store.recovered().problems
+        );
         check_all(&store, Exact);
         let again = store.recover().unwrap();
-        let did_nothing = again.completed.is_empty() && again.deleted.is_empty() && again.discarded.is_empty();
-        assert!(did_nothing && again.resumable == store.recovered().resumable, "point {point}: {again:?}");
+        let did_nothing =
+            again.completed.is_empty() && again.deleted.is_empty() && again.discarded.is_empty();
+        assert!(
+            did_nothing && again.resumable == store.recovered().resumable,
+            "point {point}: {again:?}"
+        );
         live(&store, &sources);
         assert_eq!(store.backups(&laptop).unwrap(), [nth(3)], "point {point}");
         assert_eq!(store.current(&laptop).unwrap(), Some(nth(3)), "point {point}");

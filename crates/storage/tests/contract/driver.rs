@@ -10,10 +10,12 @@ use std::sync::Arc;
 use file_tree::{Access, Dir, FileType, Identity, Names};
 use manifest::delta::{Basis as DeltaBasis, DirDelta, FileId, Upsert};
 use manifest::{
-    BackupKind, Conclusion, ContentHash, DirRecord, Entry, Header, Kind, Metadata, RawRecord, Reader, Source, Summary,
-    Timestamp, Writer, join_path,
+    BackupKind, Conclusion, ContentHash, DirRecord, Entry, Header, Kind, Metadata, RawRecord, Reader, Source,
+    Summary, Timestamp, Writer, join_path,
 };
-use storage::{Basis, BackupName, ClientName, Committed, DirSlot, Error, FileStart, Ingest, Location, Reuse, Store};
+use storage::{
+    BackupName, Basis, ClientName, Committed, DirSlot, Error, FileStart, Ingest, Location, Reuse, Store,
+};
 
 /// Name of the one source that backups have.
 pub const SOURCE: &str = "src";
@@ -34,7 +36,13 @@ pub struct Scanned {
 }
 
 /// Takes a whole backup in and commits it.
-pub fn back_up(store: &Store, client: &ClientName, name: &BackupName, basis: Basis, source: &Path) -> Committed {
+pub fn back_up(
+    store: &Store,
+    client: &ClientName,
+    name: &BackupName,
+    basis: Basis,
+    source: &Path,
+) -> Committed {
     try_back_up(store, client, name, basis, source).unwrap()
 }
 
@@ -50,7 +58,13 @@ pub fn try_back_up(
         Basis::Backup(base) => Some(base.clone()),
         _ => None,
     };
-    take_in(store, &ingest, &header(client, name, base.as_ref()), source, Until::End)?;
+    take_in(
+        store,
+        &ingest,
+        &header(client, name, base.as_ref()),
+        source,
+        Until::End,
+    )?;
     let committed = ingest.commit(name)?;
     store.point_current(client, name)?;
     Ok(committed)
@@ -61,9 +75,16 @@ pub fn header(client: &ClientName, name: &BackupName, base: Option<&BackupName>)
         client: client.to_string(),
         name: name.to_string(),
         kind: BackupKind::Incremental,
-        started: Timestamp { secs: 1_760_000_000, nanos: 0 },
+        started: Timestamp {
+            secs: 1_760_000_000,
+            nanos: 0,
+        },
         base: base.map(ToString::to_string),
-        sources: vec![Source { name: SOURCE.as_bytes().into(), path: b"/src"[..].into(), consistency: "none".into() }],
+        sources: vec![Source {
+            name: SOURCE.as_bytes().into(),
+            path: b"/src"[..].into(),
+            consistency: "none".into(),
+        }],
         server_id: "server-1".into(),
     }
 }
@@ -79,7 +100,12 @@ pub fn take_in(
     let scanned = scan(source);
     let base = base_records(ingest);
     let mut writer = Writer::create(ingest.manifest_file()?, header).unwrap();
-    let mut session = Session { store, ingest, source, next_id: 0 };
+    let mut session = Session {
+        store,
+        ingest,
+        source,
+        next_id: 0,
+    };
     for (at, dir) in scanned.iter().enumerate() {
         if until == Until::Directories(at) {
             writer.flush_frame().unwrap();
@@ -97,10 +123,14 @@ pub fn take_in(
 type Base = BTreeMap<Box<[u8]>, (RawRecord, DirRecord)>;
 
 fn base_records(ingest: &Ingest) -> Base {
-    let Some(file) = ingest.base_manifest() else { return Base::new() };
+    let Some(file) = ingest.base_manifest() else {
+        return Base::new();
+    };
     let reader = Reader::open(file.try_clone().unwrap()).unwrap();
     let records = reader.raw_records().map(|record| record.unwrap());
-    records.map(|record| (record.path().into(), (record.clone(), record.decode().unwrap()))).collect()
+    records
+        .map(|record| (record.path().into(), (record.clone(), record.decode().unwrap())))
+        .collect()
 }
 
 struct Session<'a> {
@@ -122,8 +152,12 @@ impl Session<'_> {
         let merged = delta.apply(base).unwrap();
         assert_eq!(merged.record, dir.record);
         let slot = self.ingest.directory(&delta, &merged.record, base)?;
-        let pending: Vec<&Entry> =
-            delta.upserts.iter().filter(|upsert| upsert.pending.is_some()).map(|upsert| &upsert.entry).collect();
+        let pending: Vec<&Entry> = delta
+            .upserts
+            .iter()
+            .filter(|upsert| upsert.pending.is_some())
+            .map(|upsert| &upsert.entry)
+            .collect();
         assert_eq!(slot.pending(), pending.len());
         let give = |entries: &[&Entry]| -> storage::Result<()> {
             let given = |entry: &&Entry| -> storage::Result<()> {
@@ -157,28 +191,47 @@ impl Session<'_> {
             }
             let pending = match &entry.kind {
                 // With its content unchanged a file may be announced or not.
-                Kind::File { hash, .. } if old.and_then(Entry::hash) == Some(*hash) && entry.name.len() % 2 == 0 => None,
+                Kind::File { hash, .. }
+                    if old.and_then(Entry::hash) == Some(*hash) && entry.name.len() % 2 == 0 =>
+                {
+                    None
+                }
                 Kind::File { .. } => {
                     self.next_id += 1;
                     Some(FileId(self.next_id))
                 }
                 _ => None,
             };
-            upserts.push(Upsert { entry: entry.clone(), pending });
+            upserts.push(Upsert {
+                entry: entry.clone(),
+                pending,
+            });
         }
         let gone = |entry: &&Entry| dir.record.find(&entry.name).is_none();
-        let removed = base.map(|base| base.entries.iter().filter(gone).map(|entry| entry.name.clone()).collect());
+        let removed = base.map(|base| {
+            base.entries
+                .iter()
+                .filter(gone)
+                .map(|entry| entry.name.clone())
+                .collect()
+        });
         DirDelta {
             path: dir.record.path.clone(),
             metadata: dir.metadata.clone(),
-            basis: if base.is_some() { DeltaBasis::Delta } else { DeltaBasis::Complete },
+            basis: if base.is_some() {
+                DeltaBasis::Delta
+            } else {
+                DeltaBasis::Complete
+            },
             removed: removed.unwrap_or_default(),
             upserts,
         }
     }
 
     fn content(&self, slot: &Arc<DirSlot>, entry: &Entry, old: Option<&Entry>) -> storage::Result<()> {
-        let Kind::File { size, hash, .. } = entry.kind else { unreachable!("only files are announced") };
+        let Kind::File { size, hash, .. } = entry.kind else {
+            unreachable!("only files are announced")
+        };
         if old.and_then(Entry::hash) == Some(hash) {
             match self.ingest.unchanged(slot, entry) {
                 Err(Error::NoBase { .. }) => {}
@@ -186,7 +239,11 @@ impl Session<'_> {
             }
         }
         let bytes = self.read(slot.path(), &entry.name);
-        assert_eq!(ContentHash::of(&bytes), hash, "the source must not change while a test backs it up");
+        assert_eq!(
+            ContentHash::of(&bytes),
+            hash,
+            "the source must not change while a test backs it up"
+        );
         if size <= storage::SMALL_FILE_BYTES {
             return self.ingest.put_small(slot, entry, &bytes);
         }
@@ -237,7 +294,10 @@ impl Session<'_> {
 
     fn read(&self, path: &[u8], name: &[u8]) -> Vec<u8> {
         let below = path.strip_prefix(SOURCE.as_bytes()).unwrap();
-        let dir = Dir::open(self.source).unwrap().open_beneath(below.strip_prefix(b"/").unwrap_or(below)).unwrap();
+        let dir = Dir::open(self.source)
+            .unwrap()
+            .open_beneath(below.strip_prefix(b"/").unwrap_or(below))
+            .unwrap();
         read_all(&dir.open_file(name, Access::Read).unwrap())
     }
 }
@@ -254,9 +314,23 @@ pub fn scan(source: &Path) -> Vec<Scanned> {
     let names = Names::fixed(&[], &[]);
     let stat = dir.stat_self().unwrap();
     let metadata = file_tree::metadata::read(&dir, &stat, &names).unwrap();
-    let entry = Entry { name: SOURCE.as_bytes().into(), metadata: metadata.clone(), kind: Kind::Directory };
-    let root = DirRecord { path: Box::default(), entries: vec![entry] };
-    let mut scan = Scan { found: vec![Scanned { metadata: None, record: root }], inodes: HashMap::new(), names };
+    let entry = Entry {
+        name: SOURCE.as_bytes().into(),
+        metadata: metadata.clone(),
+        kind: Kind::Directory,
+    };
+    let root = DirRecord {
+        path: Box::default(),
+        entries: vec![entry],
+    };
+    let mut scan = Scan {
+        found: vec![Scanned {
+            metadata: None,
+            record: root,
+        }],
+        inodes: HashMap::new(),
+        names,
+    };
     scan.directory(&dir, SOURCE.as_bytes().into(), metadata);
     scan.found
 }
@@ -271,12 +345,24 @@ impl Scan {
     fn directory(&mut self, dir: &Dir, path: Box<[u8]>, metadata: Metadata) {
         let mut listing = dir.list().unwrap();
         listing.sort_by_name();
-        let entries: Vec<Entry> =
-            listing.iter().filter_map(|listed| self.entry(dir, &path, listed.name)).collect();
-        let record = DirRecord { path: path.clone(), entries: entries.clone() };
-        self.found.push(Scanned { metadata: Some(metadata), record });
+        let entries: Vec<Entry> = listing
+            .iter()
+            .filter_map(|listed| self.entry(dir, &path, listed.name))
+            .collect();
+        let record = DirRecord {
+            path: path.clone(),
+            entries: entries.clone(),
+        };
+        self.found.push(Scanned {
+            metadata: Some(metadata),
+            record,
+        });
         for entry in entries.into_iter().filter(Entry::is_directory) {
-            self.directory(&dir.child(&entry.name).unwrap(), join_path(&path, &entry.name), entry.metadata);
+            self.directory(
+                &dir.child(&entry.name).unwrap(),
+                join_path(&path, &entry.name),
+                entry.metadata,
+            );
         }
     }
 
@@ -286,7 +372,13 @@ impl Scan {
         let metadata = file_tree::metadata::read(target, &stat, &self.names).unwrap();
         if stat.kind != FileType::Directory && stat.nlink > 1 {
             if let Some(first) = self.inodes.get(&stat.identity()) {
-                return Some(Entry { name: name.into(), metadata, kind: Kind::HardLink { target: first.clone() } });
+                return Some(Entry {
+                    name: name.into(),
+                    metadata,
+                    kind: Kind::HardLink {
+                        target: first.clone(),
+                    },
+                });
             }
             self.inodes.insert(stat.identity(), join_path(path, name));
         }
@@ -299,12 +391,24 @@ impl Scan {
                 Kind::file(hashed.size, hashed.hash, hashed.block_hashes)
             }
             FileType::Directory => Kind::Directory,
-            FileType::Symlink => Kind::Symlink { target: dir.read_link(name).unwrap() },
+            FileType::Symlink => Kind::Symlink {
+                target: dir.read_link(name).unwrap(),
+            },
             FileType::Fifo => Kind::Fifo,
-            FileType::CharDevice => Kind::CharDevice { major: stat.rdev.major, minor: stat.rdev.minor },
-            FileType::BlockDevice => Kind::BlockDevice { major: stat.rdev.major, minor: stat.rdev.minor },
+            FileType::CharDevice => Kind::CharDevice {
+                major: stat.rdev.major,
+                minor: stat.rdev.minor,
+            },
+            FileType::BlockDevice => Kind::BlockDevice {
+                major: stat.rdev.major,
+                minor: stat.rdev.minor,
+            },
             FileType::Socket | FileType::Unknown => return None,
         };
-        Some(Entry { name: name.into(), metadata, kind })
+        Some(Entry {
+            name: name.into(),
+            metadata,
+            kind,
+        })
     }
 }

@@ -54,7 +54,14 @@ pub fn random_history(mut lab: Lab) {
                 let header = header(&laptop, &nth(round), base.as_ref());
                 let basis = base.map_or(Basis::Fresh, Basis::Backup);
                 let ingest = lab.store().begin(&laptop, &basis).unwrap();
-                take_in(lab.store(), &ingest, &header, lab.source(), Until::Directories(dice.below(20))).unwrap();
+                take_in(
+                    lab.store(),
+                    &ingest,
+                    &header,
+                    lab.source(),
+                    Until::Directories(dice.below(20)),
+                )
+                .unwrap();
                 drop(ingest);
                 lab.mutate(seed as usize % 1000 + step, 1 + step % 7);
                 lab.reopen();
@@ -101,5 +108,12 @@ fn check(lab: &Lab, model: &Model) {
     }
     // Reused content has the metadata of its first owner where inodes are shared.
     let shares_inodes = matches!(lab.kind, crate::lab::Kind::Ext4 | crate::lab::Kind::Plain);
-    check_all(lab.store(), if shares_inodes { Strictness::Content } else { Strictness::Exact });
+    check_all(
+        lab.store(),
+        if shares_inodes {
+            Strictness::Content
+        } else {
+            Strictness::Exact
+        },
+    );
 }

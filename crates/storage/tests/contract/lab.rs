@@ -32,6 +32,20 @@ impl Lab {
     }
 
     pub fn with_size(kind: Kind, size_bytes: u64) -> Option<Self> {
+        Self::on(kind, |file_system| Scratch::with_mount_options(file_system, size_bytes, "").unwrap())
+    }
+
+    /// Makes one whose file system can be cloned while it works.
+    pub fn with_clones(kind: Kind) -> Option<Self> {
+        Self::on(kind, |file_system| Scratch::with_atomic_clones(file_system, mib(512), "").unwrap())
+    }
+
+    /// Takes the state of the file system's device at this moment.
+    pub fn clone_image(&self) -> PathBuf {
+        self.scratch.as_ref().unwrap().clone_image().unwrap()
+    }
+
+    fn on(kind: Kind, make: impl Fn(FileSystem) -> Scratch) -> Option<Self> {
         let file_system = match kind {
             Kind::Btrfs => Some(FileSystem::Btrfs),
             Kind::Xfs => Some(FileSystem::Xfs),
@@ -42,10 +56,16 @@ impl Lab {
             eprintln!("skipped: {reason}");
             return None;
         }
-        let scratch = file_system.map(|kind| Scratch::with_mount_options(kind, size_bytes, "").unwrap());
+        let scratch = file_system.map(make);
         let plain = scratch.is_none().then(|| tempfile::tempdir().unwrap());
         let source = tempfile::tempdir().unwrap();
-        let mut lab = Self { kind, store: None, source, plain, scratch };
+        let mut lab = Self {
+            kind,
+            store: None,
+            source,
+            plain,
+            scratch,
+        };
         lab.store = Some(lab.create_store("storage"));
         Some(lab)
     }

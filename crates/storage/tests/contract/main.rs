@@ -11,10 +11,12 @@ mod driver;
 mod history;
 mod lab;
 mod pool;
+mod power;
 mod refusals;
 mod resume;
 mod reuse;
 mod scenarios;
+mod speed;
 
 /// Makes a module per kind of storage with a test per scenario.
 macro_rules! contract {
@@ -63,6 +65,7 @@ contract!(
     reuse::stale_locations_are_refused,
     reuse::ownership_passes_on,
     reuse::index_is_rebuilt,
+    reuse::the_limit_of_links_is_no_obstacle,
     pool::unchanged_directories_are_pooled,
     pool::a_change_beneath_a_pooled_directory,
     pool::pooled_directories_are_freed,

@@ -10,22 +10,49 @@ use crate::driver::{Until, back_up, header, take_in};
 use crate::lab::{Lab, client, nth};
 
 /// Takes in some directories and leaves it at that.
-fn begin(lab: &Lab, basis: Basis, name: &BackupName, base: Option<&BackupName>, directories: usize) -> storage::Ingest {
+fn begin(
+    lab: &Lab,
+    basis: Basis,
+    name: &BackupName,
+    base: Option<&BackupName>,
+    directories: usize,
+) -> storage::Ingest {
     let laptop = client("laptop");
     let ingest = lab.store().begin(&laptop, &basis).unwrap();
     let until = Until::Directories(directories);
-    assert!(take_in(lab.store(), &ingest, &header(&laptop, name, base), lab.source(), until).unwrap().is_none());
+    assert!(
+        take_in(
+            lab.store(),
+            &ingest,
+            &header(&laptop, name, base),
+            lab.source(),
+            until
+        )
+        .unwrap()
+        .is_none()
+    );
     ingest
 }
 
 fn finish(lab: &Lab, name: &BackupName, base: Option<&BackupName>) -> Committed {
     let laptop = client("laptop");
     let ingest = lab.store().begin(&laptop, &Basis::Resume).unwrap();
-    take_in(lab.store(), &ingest, &header(&laptop, name, base), lab.source(), Until::End).unwrap().unwrap();
+    take_in(
+        lab.store(),
+        &ingest,
+        &header(&laptop, name, base),
+        lab.source(),
+        Until::End,
+    )
+    .unwrap()
+    .unwrap();
     let committed = ingest.commit(name).unwrap();
     check_all(lab.store(), Exact);
     assert!(lab.store().incomplete(&laptop).unwrap().is_none());
-    assert!(matches!(lab.store().begin(&laptop, &Basis::Resume), Err(Error::NothingToResume { .. })));
+    assert!(matches!(
+        lab.store().begin(&laptop, &Basis::Resume),
+        Err(Error::NothingToResume { .. })
+    ));
     committed
 }
 
@@ -33,7 +60,10 @@ fn fill(lab: &Lab) {
     random_tree(7, lab.source()).unwrap();
     for dir in 0..20 {
         for file in 0..5 {
-            lab.write(&format!("many-{dir:02}/{file}"), format!("{dir} {file}").repeat(5000).as_bytes());
+            lab.write(
+                &format!("many-{dir:02}/{file}"),
+                format!("{dir} {file}").repeat(5000).as_bytes(),
+            );
         }
     }
 }
@@ -44,9 +74,14 @@ pub fn after_suspend(lab: Lab) {
     let incomplete = lab.store().incomplete(&client("laptop")).unwrap().unwrap();
     assert_eq!(incomplete.header.unwrap().name, nth(1).as_str());
     let committed = finish(&lab, &nth(1), None);
-    assert!(committed.outcome.written_files + 40 < committed.totals.files, "all was written again: {committed:?}");
+    assert!(
+        committed.outcome.written_files + 40 < committed.totals.files,
+        "all was written again: {committed:?}"
+    );
     lab.mutate(1, 20);
-    begin(&lab, Basis::Backup(nth(1)), &nth(2), Some(&nth(1)), 15).suspend().unwrap();
+    begin(&lab, Basis::Backup(nth(1)), &nth(2), Some(&nth(1)), 15)
+        .suspend()
+        .unwrap();
     lab.mutate(2, 5);
     finish(&lab, &nth(2), Some(&nth(1)));
 }
@@ -63,17 +98,35 @@ pub fn after_drop(mut lab: Lab) {
     finish(&lab, &nth(2), Some(&nth(1)));
     // A fresh begin discards what there is.
     drop(begin(&lab, Basis::Backup(nth(2)), &nth(3), Some(&nth(2)), 9));
-    back_up(lab.store(), &client("laptop"), &nth(3), Basis::Backup(nth(2)), lab.source());
+    back_up(
+        lab.store(),
+        &client("laptop"),
+        &nth(3),
+        Basis::Backup(nth(2)),
+        lab.source(),
+    );
     check_all(lab.store(), Exact);
 }
 
 pub fn twice_after_drops(mut lab: Lab) {
     fill(&lab);
-    back_up(lab.store(), &client("laptop"), &nth(1), Basis::Fresh, lab.source());
+    back_up(
+        lab.store(),
+        &client("laptop"),
+        &nth(1),
+        Basis::Fresh,
+        lab.source(),
+    );
     for (round, first, second) in [(2, 25, 10), (3, 10, 25), (4, 3, 3)] {
         let (name, base) = (nth(round), nth(round - 1));
         lab.mutate(round, 20);
-        drop(begin(&lab, Basis::Backup(base.clone()), &name, Some(&base), first));
+        drop(begin(
+            &lab,
+            Basis::Backup(base.clone()),
+            &name,
+            Some(&base),
+            first,
+        ));
         lab.mutate(round + 100, 5);
         lab.reopen();
         drop(begin(&lab, Basis::Resume, &name, Some(&base), second));
@@ -85,12 +138,23 @@ pub fn twice_after_drops(mut lab: Lab) {
 
 pub fn after_the_base_was_deleted(mut lab: Lab) {
     fill(&lab);
-    back_up(lab.store(), &client("laptop"), &nth(1), Basis::Fresh, lab.source());
+    back_up(
+        lab.store(),
+        &client("laptop"),
+        &nth(1),
+        Basis::Fresh,
+        lab.source(),
+    );
     lab.mutate(1, 20);
     let ingest = begin(&lab, Basis::Backup(nth(1)), &nth(2), Some(&nth(1)), 12);
-    assert!(matches!(lab.store().delete(&client("laptop"), &nth(1)), Err(Error::Busy { .. })));
+    // A snapshot does not need its base any more.
+    let early = lab.store().delete(&client("laptop"), &nth(1));
+    assert_eq!(early.is_ok(), lab.kind == crate::lab::Kind::Btrfs, "{early:?}");
     drop(ingest);
-    lab.store().delete(&client("laptop"), &nth(1)).unwrap();
+    if let Err(busy) = early {
+        assert!(matches!(busy, Error::Busy { .. }));
+        lab.store().delete(&client("laptop"), &nth(1)).unwrap();
+    }
     lab.store().reap(&storage::Unwatched).unwrap();
     lab.reopen();
     finish(&lab, &nth(2), Some(&nth(1)));
@@ -103,17 +167,30 @@ pub fn after_a_power_loss(mut lab: Lab) {
     let lose_power = |lab: &mut Lab| {
         lab.store = None;
         let text = fs::read_to_string(&state).unwrap();
-        let text = text.lines().map(|line| if line.starts_with("boot") { "boot = \"another\"" } else { line });
+        let text = text.lines().map(|line| {
+            if line.starts_with("boot") {
+                "boot = \"another\""
+            } else {
+                line
+            }
+        });
         fs::write(&state, text.collect::<Vec<_>>().join("\n")).unwrap();
         lab.reopen();
     };
     // Without a checkpoint nothing is trusted.
     drop(begin(&lab, Basis::Fresh, &nth(1), None, 12));
     lose_power(&mut lab);
-    assert_eq!(lab.store().recovered().discarded, [laptop.clone()]);
+    assert_eq!(lab.store().recovered().discarded, std::slice::from_ref(&laptop));
     // With one, what it covers.
     let ingest = lab.store().begin(&laptop, &Basis::Fresh).unwrap();
-    take_in(lab.store(), &ingest, &header(&laptop, &nth(1), None), lab.source(), Until::Directories(12)).unwrap();
+    take_in(
+        lab.store(),
+        &ingest,
+        &header(&laptop, &nth(1), None),
+        lab.source(),
+        Until::Directories(12),
+    )
+    .unwrap();
     ingest.checkpoint().unwrap();
     drop(ingest);
     lose_power(&mut lab);
@@ -121,7 +198,9 @@ pub fn after_a_power_loss(mut lab: Lab) {
     finish(&lab, &nth(1), None);
     // What has a base begins again from that.
     lab.mutate(1, 20);
-    begin(&lab, Basis::Backup(nth(1)), &nth(2), Some(&nth(1)), 12).suspend().unwrap();
+    begin(&lab, Basis::Backup(nth(1)), &nth(2), Some(&nth(1)), 12)
+        .suspend()
+        .unwrap();
     lose_power(&mut lab);
     assert_eq!(lab.store().recovered().discarded, std::slice::from_ref(&laptop));
     back_up(lab.store(), &laptop, &nth(2), Basis::Backup(nth(1)), lab.source());

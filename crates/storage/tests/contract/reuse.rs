@@ -26,7 +26,10 @@ pub fn content_of_another_client(lab: Lab) {
     assert!(store.reap(&Unwatched).unwrap().indexed.is_empty());
     let before = lab.used_bytes();
     let committed = back_up(store, &client("desktop"), &nth(1), Basis::Fresh, lab.source());
-    assert_eq!((committed.outcome.reused_files, committed.outcome.written_bytes), (20, 0));
+    assert_eq!(
+        (committed.outcome.reused_files, committed.outcome.written_bytes),
+        (20, 0)
+    );
     if lab.kind != lab::Kind::Plain {
         let grown = lab.used_bytes().saturating_sub(before);
         assert!(grown < 1 << 20, "grew by {grown} bytes");
@@ -38,14 +41,34 @@ pub fn content_of_another_client(lab: Lab) {
         file.set_modified(std::time::UNIX_EPOCH).unwrap();
     }
     let committed = back_up(store, &client("phone"), &nth(1), Basis::Fresh, lab.source());
-    assert_eq!((committed.outcome.reused_files, committed.outcome.written_bytes), (20, 0));
+    assert_eq!(
+        (committed.outcome.reused_files, committed.outcome.written_bytes),
+        (20, 0)
+    );
     let shares_inodes = matches!(lab.kind, lab::Kind::Ext4 | lab::Kind::Plain);
-    assert_eq!(committed.outcome.reduced_entries, if shares_inodes { 20 } else { 0 });
-    check_all(store, if shares_inodes { Strictness::Content } else { Strictness::Exact });
+    assert_eq!(
+        committed.outcome.reduced_entries,
+        if shares_inodes { 20 } else { 0 }
+    );
+    check_all(
+        store,
+        if shares_inodes {
+            Strictness::Content
+        } else {
+            Strictness::Exact
+        },
+    );
     // Each is independent of the others.
     store.delete(&client("laptop"), &nth(1)).unwrap();
     store.reap(&Unwatched).unwrap();
-    check_all(store, if shares_inodes { Strictness::Content } else { Strictness::Exact });
+    check_all(
+        store,
+        if shares_inodes {
+            Strictness::Content
+        } else {
+            Strictness::Exact
+        },
+    );
 }
 
 /// One directory with one announced file, in a new ingest of the client.
@@ -55,8 +78,14 @@ fn with_pending(
     check: impl FnOnce(&storage::Ingest, &std::sync::Arc<storage::DirSlot>),
 ) {
     let ingest = lab.store().begin(&client("other"), &Basis::Fresh).unwrap();
-    let other = Entry { name: b"other"[..].into(), ..entry.clone() };
-    let upsert = |entry: Entry, id| Upsert { entry, pending: Some(FileId(id)) };
+    let other = Entry {
+        name: b"other"[..].into(),
+        ..entry.clone()
+    };
+    let upsert = |entry: Entry, id| Upsert {
+        entry,
+        pending: Some(FileId(id)),
+    };
     let delta = DirDelta {
         path: Box::default(),
         metadata: None,
@@ -72,7 +101,10 @@ fn with_pending(
 fn entry(content: &[u8]) -> Entry {
     Entry {
         name: b"file"[..].into(),
-        metadata: Metadata { mode: 0o644, ..Metadata::default() },
+        metadata: Metadata {
+            mode: 0o644,
+            ..Metadata::default()
+        },
         kind: Kind::file(content.len() as u64, ContentHash::of(content), Default::default()),
     }
 }
@@ -81,7 +113,10 @@ pub fn content_of_the_same_backup(lab: Lab) {
     let bytes = content(1);
     with_pending(&lab, &entry(&bytes), |ingest, slot| {
         ingest.put_small(slot, &entry(&bytes), &bytes).unwrap();
-        let other = Entry { name: b"other"[..].into(), ..entry(&bytes) };
+        let other = Entry {
+            name: b"other"[..].into(),
+            ..entry(&bytes)
+        };
         assert_eq!(ingest.reuse_own(slot, &other, b"missing").unwrap(), Reuse::Stale);
         assert_eq!(ingest.reuse_own(slot, &other, b"file").unwrap(), Reuse::Done);
         assert_eq!(slot.pending(), 0);
@@ -94,7 +129,11 @@ pub fn stale_locations_are_refused(lab: Lab) {
     let (store, laptop) = (lab.store(), client("laptop"));
     back_up(store, &laptop, &nth(1), Basis::Fresh, lab.source());
     store.reap(&Unwatched).unwrap();
-    let place = |client: &str, backup, path: &[u8]| Location { client: lab::client(client), backup, path: path.into() };
+    let place = |client: &str, backup, path: &[u8]| Location {
+        client: lab::client(client),
+        backup,
+        path: path.into(),
+    };
     let wanted = entry(&content(1));
     with_pending(&lab, &wanted, |ingest, slot| {
         for location in [
@@ -106,13 +145,24 @@ pub fn stale_locations_are_refused(lab: Lab) {
             place("laptop", nth(2), b"src/dir/a"),
             place("nobody", nth(1), b"src/dir/a"),
         ] {
-            assert_eq!(ingest.reuse(slot, &wanted, &location).unwrap(), Reuse::Stale, "{location:?}");
+            assert_eq!(
+                ingest.reuse(slot, &wanted, &location).unwrap(),
+                Reuse::Stale,
+                "{location:?}"
+            );
         }
         assert_eq!(slot.pending(), 2);
-        assert_eq!(ingest.reuse(slot, &wanted, &place("laptop", nth(1), b"src/dir/a")).unwrap(), Reuse::Done);
+        assert_eq!(
+            ingest
+                .reuse(slot, &wanted, &place("laptop", nth(1), b"src/dir/a"))
+                .unwrap(),
+            Reuse::Done
+        );
     });
     // A wrong hint was forgotten, and comes back with the index.
-    let (Kind::File { size, hash, .. }, other) = (wanted.kind.clone(), entry(&content(2))) else { unreachable!() };
+    let (Kind::File { size, hash, .. }, other) = (wanted.kind.clone(), entry(&content(2))) else {
+        unreachable!()
+    };
     assert!(store.index().lookup(hash, size).is_none());
     assert!(store.index().lookup(other.hash().unwrap(), size).is_some());
     // A location in a deleted backup.
@@ -135,7 +185,10 @@ pub fn ownership_passes_on(lab: Lab) {
     store.reap(&Unwatched).unwrap();
     let owner = |seed| {
         let wanted = entry(&content(seed));
-        store.index().lookup(wanted.hash().unwrap(), wanted.size()).map(|location| location.backup)
+        store
+            .index()
+            .lookup(wanted.hash().unwrap(), wanted.size())
+            .map(|location| location.backup)
     };
     let owners = || [0, 1, 2, 9].map(owner);
     assert_eq!(owners(), [Some(nth(1)), Some(nth(1)), Some(nth(1)), Some(nth(2))]);
@@ -154,7 +207,12 @@ pub fn index_is_rebuilt(mut lab: Lab) {
     back_up(lab.store(), &laptop, &nth(2), Basis::Backup(nth(1)), lab.source());
     lab.store().reap(&Unwatched).unwrap();
     let wanted = entry(&content(1));
-    let find = |lab: &Lab| lab.store().index().lookup(wanted.hash().unwrap(), wanted.size()).map(|at| at.backup);
+    let find = |lab: &Lab| {
+        lab.store()
+            .index()
+            .lookup(wanted.hash().unwrap(), wanted.size())
+            .map(|at| at.backup)
+    };
     assert_eq!(find(&lab), Some(nth(1)));
     lab.store = None;
     fs::remove_dir_all(lab.storage().join(".perennial/index")).unwrap();
@@ -168,4 +226,39 @@ pub fn index_is_rebuilt(mut lab: Lab) {
     assert_eq!(find(&lab), Some(nth(1)));
     let stored = fs::metadata(lab.storage().join(format!("laptop/{}/src/dir/a", nth(2)))).unwrap();
     assert_eq!(stored.size(), 100_000);
+}
+
+/// ext4 allows 65,000 names of an inode; an inode that has them is replaced by a copy, which the index leads to.
+pub fn the_limit_of_links_is_no_obstacle(lab: Lab) {
+    if lab.kind != lab::Kind::Ext4 {
+        return;
+    }
+    lab.write("dir/large", &content(1));
+    lab.write("dir/small", b"small");
+    let (store, laptop) = (lab.store(), client("laptop"));
+    back_up(store, &laptop, &nth(1), Basis::Fresh, lab.source());
+    store.reap(&Unwatched).unwrap();
+    let many = lab.file_system().join("many");
+    fs::create_dir(&many).unwrap();
+    for name in ["large", "small"] {
+        let stored = lab.storage().join(format!("laptop/{}/src/dir/{name}", nth(1)));
+        let limit = (0..70_000).find(|at| fs::hard_link(&stored, many.join(format!("{name}-{at}"))).is_err());
+        assert_eq!(limit, Some(64_999));
+    }
+    let committed = back_up(store, &laptop, &nth(2), Basis::Backup(nth(1)), lab.source());
+    assert_eq!(
+        (committed.outcome.carried_files, committed.outcome.written_files),
+        (2, 0)
+    );
+    check_all(store, Strictness::Exact);
+    let wanted = entry(&content(1));
+    let location = store
+        .index()
+        .lookup(wanted.hash().unwrap(), wanted.size())
+        .unwrap();
+    assert_eq!(location.backup, nth(2));
+    let committed = back_up(store, &client("desktop"), &nth(1), Basis::Fresh, lab.source());
+    assert_eq!(committed.outcome.reused_files, 1);
+    let stored = fs::metadata(lab.storage().join(format!("desktop/{}/src/dir/large", nth(1)))).unwrap();
+    assert_eq!(stored.nlink(), 2);
 }

@@ -86,7 +86,7 @@ fn transfer(work: &Work, task: Task, base: Option<Vec<u8>>) -> Ran {
     server.bases.extend(base.map(|base| (1, base)));
     let (mut buffer, mut problems) = (Vec::new(), Vec::new());
     let mut transfer = Transfer {
-        sink: &mut server,
+        sink: FileSink::new(&mut server),
         threads: 2,
         buffer: &mut buffer,
         problems: &mut problems,
@@ -117,8 +117,11 @@ fn send(content: Vec<u8>, changes: Vec<(usize, Vec<u8>)>, base: Option<Vec<u8>>)
     let work = work(Arc::new(Prepared(state)), stat, base.as_deref().map(version));
     let outcome = transfer(&work, Task::Send, base);
     let entry = entry_of(&outcome);
-    let Stored { content: mut stored, hash, entry: told } =
-        outcome.server.ended[&1].clone().expect("it is not dropped");
+    let Stored {
+        content: mut stored,
+        hash,
+        entry: told,
+    } = outcome.server.ended[&1].clone().expect("it is not dropped");
     stored.truncate(entry.size() as usize);
     assert_eq!(stored.len() as u64, entry.size());
     assert!(

@@ -17,9 +17,9 @@ use client::backup::Mode;
 use server::TokenRequest;
 use wire::v1::{StatusReply, StatusRequest};
 
-use super::server::settings_of;
 use super::monitor::NoteMonitor;
 use super::own_backup::OwnClient;
+use super::server::{settings_of, start};
 use super::{Context, enroll, own_backup};
 use crate::channel::AdminLink;
 use crate::cli::QuickstartArgs;
@@ -38,14 +38,23 @@ pub async fn run(context: &Context, args: QuickstartArgs) -> Result<Outcome> {
     let interrupt = Interrupt::listen()?;
     let server = server_config(context, &args)?;
     if AdminLink::is_served(&server.state).await? {
-        return Err(Failure::ServerRuns { state: server.state.display().to_string() }.into());
+        return Err(Failure::ServerRuns {
+            state: server.state.display().to_string(),
+        }
+        .into());
     }
     let (client, places) = client_config(context, &args, &server)?;
     for note in &places.notes {
         context.console().note(note);
     }
     let running = start_server(&server, args.interval).await?;
-    let work = Quickstart { context, args, server, client, interrupt };
+    let work = Quickstart {
+        context,
+        args,
+        server,
+        client,
+        interrupt,
+    };
     let outcome = work.run(&running).await;
     running.shut_down().await;
     outcome
@@ -79,11 +88,16 @@ impl Quickstart<'_> {
             Shape::Human => console.result(&report.text())?,
         }
         if self.args.once {
-            return Ok(if committed.with_problems { Outcome::WithProblems } else { Outcome::Done });
+            return Ok(if committed.with_problems {
+                Outcome::WithProblems
+            } else {
+                Outcome::Done
+            });
         }
         let interval = duration(self.args.interval);
         console.note(&format!("Staying up: a backup every {interval}, until Ctrl-C."));
-        own.serve(Arc::new(NoteMonitor::new(console)), &self.interrupt).await;
+        own.serve(Arc::new(NoteMonitor::new(console)), &self.interrupt)
+            .await;
         Ok(Outcome::Done)
     }
 }
@@ -119,11 +133,13 @@ fn client_config(
 async fn start_server(config: &ServerConfig, interval: Duration) -> Result<server::Running> {
     let mut settings = settings_of(config);
     settings.incremental_interval = Some(interval);
-    match server::Server::start(settings.clone(), server::Clock::system()).await {
+    let started = start(config, settings.clone()).await;
+    let taken = |error: &anyhow::Error| matches!(error.downcast_ref(), Some(server::Error::Listen { .. }));
+    match started {
         // Another program has the port; any other does as well.
-        Err(server::Error::Listen { .. }) => {
+        Err(error) if taken(&error) => {
             settings.listen.set_port(0);
-            server::Server::start(settings, server::Clock::system()).await
+            start(config, settings).await
         }
         started => started,
     }
@@ -132,7 +148,12 @@ async fn start_server(config: &ServerConfig, interval: Duration) -> Result<serve
 
 async fn status(state: &Path) -> Result<StatusReply> {
     let link = AdminLink::open_running(state).await?;
-    Ok(link.admin().status(StatusRequest {}).await.context("can't ask the server")?.into_inner())
+    Ok(link
+        .admin()
+        .status(StatusRequest {})
+        .await
+        .context("can't ask the server")?
+        .into_inner())
 }
 
 /// The client's identity: that of an earlier run, or a new one by a token that never leaves the process.
@@ -153,7 +174,12 @@ async fn identity(running: &server::Running, status: &StatusReply, state: &Path)
         return Ok(identity);
     }
     let name = enroll::machine_name();
-    let request = TokenRequest { address: Some(address), client: Some(name.clone()), valid: TOKEN_VALID };
+    let request = TokenRequest {
+        address: Some(address),
+        client: Some(name.clone()),
+        valid: TOKEN_VALID,
+    };
     let token = running.create_token(&request).context("can't make a token")?;
-    Ok(client::enrol(&token, &name, state, &enroll::client_info()).await.context("can't enrol this machine")?)
+    let enrolled = client::enrol(&token, &name, state, &enroll::client_info()).await;
+    enrolled.context("can't enrol this machine")
 }

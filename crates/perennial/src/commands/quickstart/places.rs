@@ -21,7 +21,10 @@ impl Places {
     /// but may not lie in one.
     pub fn find(paths: &[PathBuf], own: &[&Path]) -> Result<Self, Failure> {
         let own: BTreeSet<PathBuf> = own.iter().map(|dir| resolved(dir)).collect();
-        let mut places = Self { sources: Vec::new(), notes: Vec::new() };
+        let mut places = Self {
+            sources: Vec::new(),
+            notes: Vec::new(),
+        };
         for path in paths {
             let real = directory(path)?;
             if places.sources.iter().any(|source| source.path == real) {
@@ -35,7 +38,10 @@ impl Places {
             for dir in &own {
                 if let Ok(beneath) = dir.strip_prefix(&source.path) {
                     source.exclude.push(pattern(beneath));
-                    places.notes.push(format!("Left out of the backup: {}, Perennial's own files.", dir.display()));
+                    places.notes.push(format!(
+                        "Left out of the backup: {}, Perennial's own files.",
+                        dir.display()
+                    ));
                 }
             }
             places.sources.push(source);
@@ -46,16 +52,24 @@ impl Places {
     fn free_name(&self, wanted: &str) -> String {
         let is_free = |name: &str| self.sources.iter().all(|source| source.name != name);
         let numbered = (2..).map(|number| format!("{wanted}-{number}"));
-        std::iter::once(wanted.to_owned()).chain(numbered).find(|name| is_free(name)).expect("numbers don't end")
+        std::iter::once(wanted.to_owned())
+            .chain(numbered)
+            .find(|name| is_free(name))
+            .expect("numbers don't end")
     }
 }
 
 fn directory(path: &Path) -> Result<PathBuf, Failure> {
-    let real = path.canonicalize().map_err(|error| unsuitable(path, error.to_string()))?;
+    let real = path
+        .canonicalize()
+        .map_err(|error| unsuitable(path, error.to_string()))?;
     if real.is_dir() {
         Ok(real)
     } else {
-        Err(unsuitable(path, "it is not a directory; name the one that it lies in".into()))
+        Err(unsuitable(
+            path,
+            "it is not a directory; name the one that it lies in".into(),
+        ))
     }
 }
 
@@ -63,7 +77,11 @@ fn directory(path: &Path) -> Result<PathBuf, Failure> {
 fn resolved(path: &Path) -> PathBuf {
     for ancestor in path.ancestors() {
         if let (Ok(real), Ok(rest)) = (ancestor.canonicalize(), path.strip_prefix(ancestor)) {
-            return if rest.as_os_str().is_empty() { real } else { real.join(rest) };
+            return if rest.as_os_str().is_empty() {
+                real
+            } else {
+                real.join(rest)
+            };
         }
     }
     path.to_owned()
@@ -74,7 +92,10 @@ fn pattern(beneath: &Path) -> String {
     let text = String::from_utf8_lossy(beneath.as_os_str().as_bytes()).into_owned();
     let mut pattern = String::from("/");
     for character in text.chars() {
-        if matches!(character, '*' | '?' | '[' | ']' | '{' | '}' | '\\' | ' ' | '!' | '#') {
+        if matches!(
+            character,
+            '*' | '?' | '[' | ']' | '{' | '}' | '\\' | ' ' | '!' | '#'
+        ) {
             pattern.push('\\');
         }
         pattern.push(character);
@@ -84,7 +105,10 @@ fn pattern(beneath: &Path) -> String {
 }
 
 fn unsuitable(path: &Path, why: String) -> Failure {
-    Failure::Unsuitable { path: path.display().to_string(), why }
+    Failure::Unsuitable {
+        path: path.display().to_string(),
+        why,
+    }
 }
 
 #[cfg(test)]

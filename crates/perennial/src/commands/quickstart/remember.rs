@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::config::{ClientConfig, STATE_FILE, ServerConfig, SourceEntry};
 
-const HEADING: &str = "# Written by \"perennial quickstart\", and again at each run. A configuration file elsewhere wins.\n";
+const HEADING: &str =
+    "# Written by \"perennial quickstart\", and again at each run. A configuration file elsewhere wins.\n";
 
 #[derive(Serialize)]
 struct ServerFile<'a> {
@@ -24,8 +25,20 @@ struct ClientFile<'a> {
 
 /// Writes the settings of both halves into their state directories.
 pub fn settings(server: &ServerConfig, listen: SocketAddr, client: &ClientConfig) -> Result<()> {
-    write(&server.state.join(STATE_FILE), &ServerFile { storage: &server.storage, listen })?;
-    write(&client.state.join(STATE_FILE), &ClientFile { exclude: &client.exclude, sources: &client.sources })
+    write(
+        &server.state.join(STATE_FILE),
+        &ServerFile {
+            storage: &server.storage,
+            listen,
+        },
+    )?;
+    write(
+        &client.state.join(STATE_FILE),
+        &ClientFile {
+            exclude: &client.exclude,
+            sources: &client.sources,
+        },
+    )
 }
 
 fn write(path: &Path, settings: &impl Serialize) -> Result<()> {

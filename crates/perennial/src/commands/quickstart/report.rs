@@ -56,7 +56,11 @@ impl Report<'_> {
         let summary = backup::summary(&self.committed.info.clone().unwrap_or_default());
         let program = self.program();
         let client = &self.committed.client;
-        let first = self.client.sources.first().map_or("", |source| source.name.as_str());
+        let first = self
+            .client
+            .sources
+            .first()
+            .map_or("", |source| source.name.as_str());
         let current = self.location("current");
         let target = "/tmp/restored";
         let place = quoted(Path::new(&format!("latest:{first}")));
@@ -89,7 +93,10 @@ impl Report<'_> {
         if self.status.storage_backend == "hardlink" {
             return String::new();
         }
-        format!("               or, without Perennial: cp -a {} {target}\n", quoted(from))
+        format!(
+            "               or, without Perennial: cp -a {} {target}\n",
+            quoted(from)
+        )
     }
 
     fn location(&self, name: &str) -> PathBuf {
@@ -98,7 +105,9 @@ impl Report<'_> {
 
     /// How to call this program so that it finds what was made, ready to be pasted.
     fn program(&self) -> String {
-        let name = std::env::args_os().next().map_or_else(|| PathBuf::from("perennial"), PathBuf::from);
+        let name = std::env::args_os()
+            .next()
+            .map_or_else(|| PathBuf::from("perennial"), PathBuf::from);
         let mut words = vec![quoted(&name)];
         if self.context.server_state().ok().as_deref() != Some(&self.server.state) {
             words.extend(["--server-state".into(), quoted(&self.server.state)]);
@@ -114,7 +123,11 @@ impl Report<'_> {
 fn quoted(word: &Path) -> String {
     let text = word.display().to_string();
     let plain = |character: char| character.is_alphanumeric() || "/._-+:@%,=".contains(character);
-    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ pub async fn ingest(
             return;
         }
     };
-    let (live, cancel) = (begun.session.clone(), begun.job.cancel.clone());
+    let (live, job) = (begun.session.clone(), begun.job.clone());
     let (forward, queue) = mpsc::channel(QUEUED_REQUESTS);
     let runner = {
         let (core, replies) = (core.clone(), replies.clone());
@@ -70,10 +70,11 @@ pub async fn ingest(
             },
             () = forward.closed() => break,
             () = live.ended() => break,
-            () = cancel.cancelled() => { live.shut_down(); break }
+            () = job.cancel.cancelled() => { live.shut_down(); break }
         }
     }
     drop(forward);
+    job.ending.cancel();
     match runner.await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {

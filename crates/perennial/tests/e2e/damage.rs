@@ -1,0 +1,138 @@
+//! What is deleted, cut off or flipped in a storage or a catalog is told, takes nothing else with it, and is no reason
+//! to panic.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::lab::{Lab, assert_same, source, text};
+
+#[derive(Debug, Clone, Copy)]
+enum Damage {
+    Delete,
+    Truncate,
+    Flip,
+}
+
+const ALL: [Damage; 3] = [Damage::Delete, Damage::Truncate, Damage::Flip];
+
+fn damage(path: &Path, how: Damage) {
+    match how {
+        Damage::Delete => fs::remove_file(path).unwrap(),
+        Damage::Truncate => {
+            let len = fs::metadata(path).unwrap().len();
+            fs::OpenOptions::new().write(true).open(path).unwrap().set_len(len / 2).unwrap();
+        }
+        Damage::Flip => {
+            let mut bytes = fs::read(path).unwrap();
+            // From the first third on: beyond whatever a header says.
+            let from = bytes.len() / 3;
+            for byte in &mut bytes[from..from + 16] {
+                *byte ^= 0x5a;
+            }
+            fs::write(path, bytes).unwrap();
+        }
+    }
+}
+
+/// A lab with two backups of a source in which a file is called `precious`.
+fn lab_with_two_backups() -> (Lab, PathBuf, Vec<String>) {
+    let mut lab = Lab::plain();
+    // Without a pool, so that each backup has its own directories to damage.
+    lab.start_with(&["--pool", "false"], &[]);
+    lab.enroll("laptop");
+    let source = source(&lab, 31);
+    fs::write(source.join("precious"), vec![0x11; 50_000]).unwrap();
+    let first = lab.back_up("laptop", &source);
+    fs::write(source.join("precious"), vec![0x22; 60_000]).unwrap();
+    let second = lab.back_up("laptop", &source);
+    (lab, source, vec![first, second])
+}
+
+#[test]
+fn damaged_content_is_found_by_verify_and_told_by_restore() {
+    for how in ALL {
+        let (lab, source, backups) = lab_with_two_backups();
+        damage(&lab.storage().join("laptop").join(&backups[1]).join("data/precious"), how);
+        let verified = lab.admin(["backup", "verify", &format!("laptop/{}", backups[1])]);
+        assert_eq!(verified.status.code(), Some(3), "{how:?}: {}", text(&verified.stderr));
+        let told = text(&verified.stdout) + &text(&verified.stderr);
+        assert!(told.contains("data/precious"), "{how:?}: {told}");
+        let to = lab.root().join("restored");
+        let restored = lab.restore("laptop", &backups[1], &to, &[]);
+        assert_eq!(restored.status.code(), Some(3), "{how:?}: {}", text(&restored.stderr));
+        assert!(!to.join("data/precious").exists(), "{how:?}: wrong content was restored");
+        fs::copy(source.join("precious"), to.join("data/precious")).unwrap();
+        lab.verify("laptop", &backups[0]);
+    }
+}
+
+#[test]
+fn a_damaged_manifest_is_told_and_the_other_backups_stay_whole() {
+    for how in ALL {
+        let (mut lab, _source, backups) = lab_with_two_backups();
+        let manifest = lab.storage().join(format!(".perennial/manifests/laptop/{}.manifest", backups[0]));
+        damage(&manifest, how);
+        let verified = lab.admin(["backup", "verify", &format!("laptop/{}", backups[0])]);
+        assert!(!verified.status.success(), "{how:?}");
+        lab.verify("laptop", &backups[1]);
+        lab.stop();
+        lab.start();
+        lab.verify("laptop", &backups[1]);
+        assert!(lab.restored("laptop", &backups[1]).join("precious").exists());
+    }
+}
+
+#[test]
+fn a_damaged_index_is_begun_anew() {
+    for how in ALL {
+        let (mut lab, source, backups) = lab_with_two_backups();
+        lab.stop();
+        damage(&lab.storage().join(".perennial/index/content.sqlite"), how);
+        for beside in ["content.sqlite-wal", "content.sqlite-shm"] {
+            let _ = fs::remove_file(lab.storage().join(".perennial/index").join(beside));
+        }
+        lab.start();
+        fs::write(source.join("more"), vec![0x33; 70_000]).unwrap();
+        let name = lab.back_up("laptop", &source);
+        assert_same(&source, &lab.restored("laptop", &name));
+        for backup in &backups {
+            lab.verify("laptop", backup);
+        }
+        lab.ok(["storage", "rebuild-index"]);
+    }
+}
+
+#[test]
+fn a_damaged_catalog_is_refused_and_can_be_rebuilt() {
+    for how in ALL {
+        let (mut lab, source, backups) = lab_with_two_backups();
+        lab.stop();
+        damage(&lab.server_state().join("catalog.sqlite"), how);
+        for beside in ["catalog.sqlite-wal", "catalog.sqlite-shm"] {
+            let _ = fs::remove_file(lab.server_state().join(beside));
+        }
+        // Deleted, it would be begun anew; a flipped page may lie where nothing is read at the start.
+        if matches!(how, Damage::Truncate) {
+            assert_eq!(lab.refused(&[]).status.code(), Some(1));
+        }
+        let rebuilt = lab
+            .command(["server", "rebuild-catalog", "--state"])
+            .arg(lab.server_state())
+            .arg("--storage")
+            .arg(lab.storage())
+            .output()
+            .unwrap();
+        assert!(rebuilt.status.success(), "{how:?}: {}", text(&rebuilt.stderr));
+        lab.start();
+        assert_eq!(lab.backups("laptop"), backups, "{how:?}");
+        let token = lab.token(&["--client", "laptop"]);
+        let enrolled = lab
+            .command(["enroll", "--replace", "--name", "laptop", &token])
+            .arg("--client-state")
+            .arg(lab.client_state("laptop"))
+            .output()
+            .unwrap();
+        assert!(enrolled.status.success(), "{}", text(&enrolled.stderr));
+        assert_same(&source, &lab.restored("laptop", &backups[1]));
+    }
+}
