@@ -3,7 +3,10 @@
 const FILES: [&str; 5] = ["enrolment", "control", "backups", "data", "admin"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let paths: Vec<String> = FILES.iter().map(|name| format!("proto/perennial/v1/{name}.proto")).collect();
+    let paths: Vec<String> = FILES
+        .iter()
+        .map(|name| format!("proto/perennial/v1/{name}.proto"))
+        .collect();
     for path in &paths {
         println!("cargo:rerun-if-changed={path}");
     }

@@ -64,7 +64,9 @@ fn main() -> ExitCode {
 /// Has this process killed at a numbered point, for tests.
 #[cfg(feature = "crash-points")]
 fn arm_crash_points() {
-    let at = std::env::var("PERENNIAL_CRASH_AT").ok().and_then(|at| at.parse().ok());
+    let at = std::env::var("PERENNIAL_CRASH_AT")
+        .ok()
+        .and_then(|at| at.parse().ok());
     if let Some(at) = at {
         storage::crash::arm(at);
         tracing::warn!(at, "crash points are armed");

@@ -1,17 +1,34 @@
 //! What all parts of a running server share.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use catalog::Catalog;
-use storage::Store;
+use storage::{BackupName, BackupTree, ClientName, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::error::Result;
 use crate::housekeeping::Housekeeping;
 use crate::jobs::{Attached, Board};
 use crate::sessions::Sessions;
 use crate::settings::Settings;
 use crate::trust::Authority;
+
+/// How long to wait for what housekeeping has in use.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// Tries again, blocking, while the storage says that something is in use.
+pub fn with_patience<T>(mut work: impl FnMut() -> storage::Result<T>) -> Result<T> {
+    let begun = Instant::now();
+    loop {
+        match work() {
+            Err(storage::Error::Busy { .. }) if begun.elapsed() < PATIENCE => std::thread::sleep(LOOK_AGAIN),
+            done => return Ok(done?),
+        }
+    }
+}
 
 /// The parts of a running server.
 pub struct Core {
@@ -40,6 +57,12 @@ pub struct Core {
 }
 
 impl Core {
+    /// Opens a committed backup for reading, blocking. Waits a little where housekeeping has it for a moment.
+    pub fn open_backup(&self, backup: &catalog::Backup) -> Result<BackupTree> {
+        let (client, name): (ClientName, BackupName) = (backup.client.parse()?, backup.name.parse()?);
+        with_patience(|| self.store.open_backup(&client, &name))
+    }
+
     /// Where a backup's tree lies.
     pub fn location(&self, backup: &catalog::Backup) -> std::path::PathBuf {
         self.settings.storage_dir.join(&backup.client).join(&backup.name)

@@ -114,7 +114,11 @@ pub enum Error {
 impl Error {
     /// An I/O error on a path of the server's own.
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::Io { action, path: path.to_owned(), source }
+        Self::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
     }
 
     /// A breach of the protocol.
@@ -138,7 +142,9 @@ impl Error {
 impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
         let code = match &error {
-            Error::Protocol { .. } | Error::WrongHash { .. } | Error::InvalidName(_) => tonic::Code::InvalidArgument,
+            Error::Protocol { .. } | Error::WrongHash { .. } | Error::InvalidName(_) => {
+                tonic::Code::InvalidArgument
+            }
             Error::Storage(storage::Error::InvalidEntry { .. } | storage::Error::OutOfOrder { .. }) => {
                 tonic::Code::InvalidArgument
             }

@@ -49,11 +49,21 @@ impl Monitor for Shared {
 
 impl Housekeeping {
     /// Starts the thread that does the chores.
-    pub fn start(store: Arc<Store>, catalog: Arc<Catalog>) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
+    pub fn start(
+        store: Arc<Store>,
+        catalog: Arc<Catalog>,
+    ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
         let (chores, queue) = crossbeam_channel::unbounded();
         let shared = Arc::new(Shared::default());
-        let worker = Worker { store, catalog, queue, shared: shared.clone() };
-        let thread = std::thread::Builder::new().name("housekeeping".into()).spawn(move || worker.work())?;
+        let worker = Worker {
+            store,
+            catalog,
+            queue,
+            shared: shared.clone(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("housekeeping".into())
+            .spawn(move || worker.work())?;
         Ok((Self { chores, shared }, thread))
     }
 
@@ -77,7 +87,12 @@ impl Housekeeping {
     pub fn settle_index(&self) {
         let mut unsettled = self.shared.unsettled.lock();
         while *unsettled > 0 {
-            if self.shared.settled.wait_for(&mut unsettled, SETTLE_TIMEOUT).timed_out() {
+            if self
+                .shared
+                .settled
+                .wait_for(&mut unsettled, SETTLE_TIMEOUT)
+                .timed_out()
+            {
                 debug!("the content index is not up to date yet");
                 return;
             }
@@ -170,7 +185,10 @@ impl Worker {
     /// Keeps the count of links to pooled directories in the catalog.
     fn record(&self, changes: &[PoolChange]) -> Result<()> {
         for change in changes {
-            let links = PoolLinks { pool: change.pool.as_str().to_owned(), links: 1 };
+            let links = PoolLinks {
+                pool: change.pool.as_str().to_owned(),
+                links: 1,
+            };
             let change_of = match change.kind {
                 PoolChangeKind::Linked => catalog::PoolChange::Added(links),
                 PoolChangeKind::Unlinked => catalog::PoolChange::Taken(links),

@@ -28,7 +28,9 @@ pub struct Rebuilt {
 /// Makes the catalog anew from the storage's manifests. No server may be running.
 pub fn rebuild_catalog(settings: &Settings) -> Result<Rebuilt> {
     let owner = Store::owner(&settings.storage_dir)?;
-    let server_id = owner.as_str().parse().map_err(|_| Error::Corrupt { path: settings.storage_dir.clone() })?;
+    let server_id = owner.as_str().parse().map_err(|_| Error::Corrupt {
+        path: settings.storage_dir.clone(),
+    })?;
     crate::run::create_private_dir(&settings.state_dir)?;
     let rebuilt = Catalog::rebuild(&settings.state_dir, server_id)?;
     let store = Store::open(&settings.storage_dir, &crate::run::open_options(settings, owner))?;
@@ -38,7 +40,11 @@ pub fn rebuild_catalog(settings: &Settings) -> Result<Rebuilt> {
         rebuilt.catalog.adopt_backup(&record_of(backup))?;
         clients.insert(backup.client.as_str().to_owned());
     }
-    Ok(Rebuilt { backups: stored.len() as u64, clients: clients.len() as u64, set_aside: rebuilt.set_aside })
+    Ok(Rebuilt {
+        backups: stored.len() as u64,
+        clients: clients.len() as u64,
+        set_aside: rebuilt.set_aside,
+    })
 }
 
 /// Takes over a storage that belonged to another server or was moved to another file system: it becomes the storage of
@@ -64,7 +70,11 @@ fn stored_backups(store: &Store) -> Result<Vec<StoredBackup>> {
     for client in store.clients()? {
         for name in store.backups(&client)? {
             match store.open_manifest(&client, &name) {
-                Ok(manifest) => stored.push(StoredBackup { client: client.clone(), name, manifest }),
+                Ok(manifest) => stored.push(StoredBackup {
+                    client: client.clone(),
+                    name,
+                    manifest,
+                }),
                 Err(error) => {
                     warn!(%client, %name, error = Error::from(error).chain(), "a backup's manifest can't be read");
                 }
@@ -81,7 +91,11 @@ pub fn adopt(catalog: &Catalog, store: &Store) -> Result<()> {
     for backup in &stored {
         let record = record_of(backup);
         if let Adoption::Inserted(_) = catalog.adopt_backup(&record)? {
-            info!(client = record.client, name = record.name, "a backup that the catalog did not know was taken in");
+            info!(
+                client = record.client,
+                name = record.name,
+                "a backup that the catalog did not know was taken in"
+            );
             store.point_current(&backup.client, &backup.name)?;
         }
     }
@@ -102,9 +116,16 @@ pub fn adopt(catalog: &Catalog, store: &Store) -> Result<()> {
 
 /// Finishes deletions that a server before this one began.
 pub fn finish_deletions(core: &Arc<Core>) -> Result<()> {
-    let filter = BackupFilter { state: Some(BackupState::Deleting), ..BackupFilter::default() };
+    let filter = BackupFilter {
+        state: Some(BackupState::Deleting),
+        ..BackupFilter::default()
+    };
     for backup in core.catalog.backups(&filter)? {
-        info!(client = backup.client, name = backup.name, "an interrupted deletion goes on");
+        info!(
+            client = backup.client,
+            name = backup.name,
+            "an interrupted deletion goes on"
+        );
         removal::finish(core, &backup)?;
     }
     core.housekeeping.refresh();
@@ -115,7 +136,9 @@ fn record_of(stored: &StoredBackup) -> NewBackup {
     let (header, conclusion) = (stored.manifest.header(), stored.manifest.conclusion());
     let totals = stored.manifest.totals();
     let ms = |time: manifest::Timestamp| {
-        time.secs.saturating_mul(1000).saturating_add(i64::from(time.nanos / 1_000_000))
+        time.secs
+            .saturating_mul(1000)
+            .saturating_add(i64::from(time.nanos / 1_000_000))
     };
     NewBackup {
         client: stored.client.as_str().to_owned(),
@@ -128,7 +151,11 @@ fn record_of(stored: &StoredBackup) -> NewBackup {
         base: header.base.clone(),
         started_ms: ms(header.started),
         finished_ms: ms(conclusion.finished),
-        outcome: if conclusion.problem_count == 0 { Outcome::Finished } else { Outcome::WithProblems },
+        outcome: if conclusion.problem_count == 0 {
+            Outcome::Finished
+        } else {
+            Outcome::WithProblems
+        },
         figures: BackupFigures {
             files: totals.files,
             directories: totals.directories,

@@ -15,10 +15,18 @@ use crate::error::{Error, Result};
 pub fn repair(core: &Arc<Core>, apply: bool) -> Result<Vec<RepairStep>> {
     let plan = core.store.plan_repair(&Warnings)?;
     if !apply {
-        return Ok(plan.steps.iter().map(|(finding, remedy)| step(finding, *remedy)).collect());
+        return Ok(plan
+            .steps
+            .iter()
+            .map(|(finding, remedy)| step(finding, *remedy))
+            .collect());
     }
     let repaired = core.store.apply_repair(&plan);
-    info!(done = repaired.done.len(), failed = repaired.failed.len(), "the storage was repaired");
+    info!(
+        done = repaired.done.len(),
+        failed = repaired.failed.len(),
+        "the storage was repaired"
+    );
     let mut steps = Vec::new();
     for (finding, remedy) in &plan.steps {
         let mut step = step(finding, *remedy);
@@ -51,7 +59,11 @@ fn step(finding: &Finding, remedy: Remedy) -> RepairStep {
         Remedy::Protect => "make it read-only",
         Remedy::None => "look at it yourself",
     };
-    RepairStep { finding: finding.to_string(), action: action.into(), ..RepairStep::default() }
+    RepairStep {
+        finding: finding.to_string(),
+        action: action.into(),
+        ..RepairStep::default()
+    }
 }
 
 /// Counts the links into the pools anew, from what the storage has.
@@ -63,7 +75,10 @@ fn recount(core: &Core) -> Result<()> {
                 *links.entry(link.pool.as_str().to_owned()).or_default() += 1;
             }
         }
-        let found: Vec<PoolLinks> = links.into_iter().map(|(pool, links)| PoolLinks { pool, links }).collect();
+        let found: Vec<PoolLinks> = links
+            .into_iter()
+            .map(|(pool, links)| PoolLinks { pool, links })
+            .collect();
         match core.catalog.replace_pool_links(client.as_str(), &found) {
             // A client that has backups and no record is taken in at the next start.
             Ok(()) | Err(catalog::Error::UnknownClient { .. }) => {}

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::Catalog;
-use parking_lot::Mutex;
 use storage::{ServerId, Store};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
@@ -42,7 +41,7 @@ pub struct Server;
 pub struct Running {
     core: Arc<Core>,
     tasks: Vec<JoinHandle<()>>,
-    housekeeping: Mutex<Option<std::thread::JoinHandle<()>>>,
+    housekeeping: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Server {
@@ -52,10 +51,12 @@ impl Server {
     /// Fails where the state or the storage is used by another server, is not ours, damaged or of a newer version, or
     /// where the address is taken; then nothing has changed but what a crash had left undone.
     pub async fn start(settings: Settings, clock: Clock) -> Result<Running> {
-        let listener = TcpListener::bind(settings.listen).await.map_err(|source| Error::Listen {
-            address: settings.listen.to_string(),
-            source,
-        })?;
+        let listener = TcpListener::bind(settings.listen)
+            .await
+            .map_err(|source| Error::Listen {
+                address: settings.listen.to_string(),
+                source,
+            })?;
         let local_address = listener.local_addr().map_err(|source| Error::Listen {
             address: settings.listen.to_string(),
             source,
@@ -66,7 +67,11 @@ impl Server {
         let tls = server_config(&core.authority, &core.settings.host_names)?;
         let tasks = serve(&core, listener, admin, tls);
         info!(listen = %core.local_address, storage = %core.settings.storage_dir.display(), "server runs");
-        Ok(Running { core, tasks, housekeeping: Mutex::new(Some(housekeeping)) })
+        Ok(Running {
+            core,
+            tasks,
+            housekeeping: Some(housekeeping),
+        })
     }
 }
 
@@ -99,7 +104,8 @@ impl Running {
             let _ = task.await;
         }
         self.core.housekeeping.end();
-        if let Some(thread) = self.housekeeping.lock().take() {
+        if let Some(thread) = self.housekeeping {
+            // A thread that panicked has told so itself.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
         // A socket that nobody listens on would only confuse.
@@ -110,7 +116,11 @@ impl Running {
 
 /// How the storage is to be used.
 pub(crate) fn open_options(settings: &Settings, server: ServerId) -> storage::OpenOptions {
-    storage::OpenOptions { server, pooling: settings.pool, compression: settings.compression }
+    storage::OpenOptions {
+        server,
+        pooling: settings.pool,
+        compression: settings.compression,
+    }
 }
 
 /// Opens the storage, or creates it where there is none.
@@ -118,7 +128,10 @@ fn open_storage(settings: &Settings, server: ServerId) -> Result<Store> {
     let options = open_options(settings, server);
     match Store::open(&settings.storage_dir, &options) {
         Err(storage::Error::Missing { .. } | storage::Error::NotAStorage { .. }) => {
-            let create = storage::CreateOptions { open: options, backend: settings.backend };
+            let create = storage::CreateOptions {
+                open: options,
+                backend: settings.backend,
+            };
             Ok(Store::create(&settings.storage_dir, &create)?)
         }
         opened => Ok(opened?),
@@ -151,8 +164,12 @@ fn open(
     tell_recovery(&store);
     reconcile::adopt(&catalog, &store)?;
     let board = Board::create(catalog.clone(), clock.clone())?;
-    let (housekeeping, thread) = Housekeeping::start(store.clone(), catalog.clone())
-        .map_err(|source| Error::Io { action: "start a thread for", path: "housekeeping".into(), source })?;
+    let (housekeeping, thread) =
+        Housekeeping::start(store.clone(), catalog.clone()).map_err(|source| Error::Io {
+            action: "start a thread for",
+            path: "housekeeping".into(),
+            source,
+        })?;
     let core = Arc::new(Core {
         settings,
         catalog,
@@ -186,7 +203,12 @@ fn serve(
 ) -> Vec<JoinHandle<()>> {
     let (control, incoming) = mpsc::channel(QUEUED_CONNECTIONS);
     let sessions: Arc<Sessions> = core.sessions.clone();
-    let port = serve_port(listener, tls, control.clone(), Arc::new(move |data| sessions.admit(data)));
+    let port = serve_port(
+        listener,
+        tls,
+        control.clone(),
+        Arc::new(move |data| sessions.admit(data)),
+    );
     let socket = serve_admin(admin, control);
     let services = tonic::transport::Server::builder()
         .initial_stream_window_size(HTTP2_WINDOW_BYTES)

@@ -27,7 +27,11 @@ pub async fn run(core: Arc<Core>) {
         }
         for client in core.attached.names() {
             if let Err(error) = look(&core, &client) {
-                warn!(client, error = error.chain(), "a scheduled backup could not be started");
+                warn!(
+                    client,
+                    error = error.chain(),
+                    "a scheduled backup could not be started"
+                );
             }
         }
     }
@@ -37,7 +41,9 @@ fn look(core: &Arc<Core>, client: &str) -> Result<()> {
     if core.board.live_of(JobKind::FileBackup, client).is_some() {
         return Ok(());
     }
-    let Some(mode) = due(core, client)? else { return Ok(()) };
+    let Some(mode) = due(core, client)? else {
+        return Ok(());
+    };
     start(core, client, mode)?;
     Ok(())
 }
@@ -46,7 +52,10 @@ fn look(core: &Arc<Core>, client: &str) -> Result<()> {
 pub fn start(core: &Arc<Core>, client: &str, mode: WireMode) -> Result<Arc<LiveJob>> {
     let attachment = core.attached.get(client)?;
     let job = core.board.queue(JobKind::FileBackup, client, None)?;
-    let command = Command::StartFileBackup(StartFileBackup { job_id: job.id.0 as u64, mode: mode.into() });
+    let command = Command::StartFileBackup(StartFileBackup {
+        job_id: job.id.0 as u64,
+        mode: mode.into(),
+    });
     if let Err(error) = attachment.command(command) {
         core.board.fail(&job, &error);
         return Err(error);
@@ -58,15 +67,23 @@ pub fn start(core: &Arc<Core>, client: &str, mode: WireMode) -> Result<Arc<LiveJ
 /// Closes a job that its client never begins, for instance since it lost its connection just then.
 async fn give_up_unbegun(core: Arc<Core>, job: Arc<LiveJob>) {
     let mut watch = job.watch();
-    let ended = async { while !watch.borrow_and_update().done.is_some() && watch.changed().await.is_ok() {} };
+    let ended = async { while watch.borrow_and_update().done.is_none() && watch.changed().await.is_ok() {} };
     tokio::select! {
         () = ended => return,
         () = tokio::time::sleep(BEGIN_TIMEOUT) => {}
         () = core.shutdown.cancelled() => return,
     }
-    let begun = core.catalog.job(job.id).is_ok_and(|record| record.started_ms.is_some());
+    let begun = core
+        .catalog
+        .job(job.id)
+        .is_ok_and(|record| record.started_ms.is_some());
     if !begun && core.board.live(job.id.0 as u64).is_some() {
-        core.board.fail(&job, &crate::Error::Client { why: "it did not begin the backup".into() });
+        core.board.fail(
+            &job,
+            &crate::Error::Client {
+                why: "it did not begin the backup".into(),
+            },
+        );
     }
 }
 
@@ -74,7 +91,9 @@ async fn give_up_unbegun(core: Arc<Core>, job: Arc<LiveJob>) {
 fn due(core: &Core, client: &str) -> Result<Option<WireMode>> {
     let interval = |setting: Option<Duration>| {
         setting.map_or(Interval::Off, |every| {
-            Interval::Every(Span { len_ms: u64::try_from(every.as_millis()).unwrap_or(u64::MAX) })
+            Interval::Every(Span {
+                len_ms: u64::try_from(every.as_millis()).unwrap_or(u64::MAX),
+            })
         })
     };
     let rules = Rules {
@@ -88,7 +107,10 @@ fn due(core: &Core, client: &str) -> Result<Option<WireMode>> {
             mode: Some(mode),
             ..BackupFilter::committed_of(client)
         };
-        Ok(core.catalog.newest_backup(&filter)?.map(|backup| backup.started_ms))
+        Ok(core
+            .catalog
+            .newest_backup(&filter)?
+            .map(|backup| backup.started_ms))
     };
     let history = History {
         full_ms: last(BackupMode::Full)?,
@@ -118,5 +140,8 @@ fn failures(core: &Core, client: &str) -> Result<Option<Failures>> {
         .filter(|job| matches!(job.state, JobState::Failed | JobState::Interrupted))
         .collect();
     let last = failed.first().and_then(|job| job.finished_ms);
-    Ok(last.map(|last_ms| Failures { count: failed.len() as u32, last_ms }))
+    Ok(last.map(|last_ms| Failures {
+        count: failed.len() as u32,
+        last_ms,
+    }))
 }

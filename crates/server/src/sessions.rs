@@ -82,7 +82,9 @@ impl Sessions {
     pub fn admit(self: &Arc<Self>, connection: DataConnection) {
         let sessions = self.clone();
         let client = connection.peer.name.clone();
-        let spawned = std::thread::Builder::new().name("data".into()).spawn(move || sessions.serve(connection));
+        let spawned = std::thread::Builder::new()
+            .name("data".into())
+            .spawn(move || sessions.serve(connection));
         if let Err(error) = spawned {
             warn!(client, %error, "no thread could be had for a data connection");
         }
@@ -101,18 +103,35 @@ impl Sessions {
         let session = self.get(&token);
         match session {
             Some(session) if session.client() == peer.name => session.serve(reader),
-            Some(_) => warn!(client = peer.name, "a data connection for another client's session was refused"),
-            None => debug!(client = peer.name, "a data connection for a session that has ended"),
+            Some(_) => warn!(
+                client = peer.name,
+                "a data connection for another client's session was refused"
+            ),
+            None => debug!(
+                client = peer.name,
+                "a data connection for a session that has ended"
+            ),
         }
     }
 }
 
 fn introduced(stream: Stream, permit: tokio::sync::OwnedSemaphorePermit) -> Result<(DataReader, Vec<u8>)> {
     let handle = stream.sock.try_clone().map_err(wire::frame::FrameError::from)?;
-    let timeout = |limit| handle.set_read_timeout(limit).map_err(wire::frame::FrameError::from);
+    let timeout = |limit| {
+        handle
+            .set_read_timeout(limit)
+            .map_err(wire::frame::FrameError::from)
+    };
     timeout(Some(INTRODUCTION_TIMEOUT))?;
     let (frames, token) = FrameReader::open(stream)?;
     // From here on TCP's keep-alive finds dead peers: a client may well be silent while it reads a large file.
     timeout(None)?;
-    Ok((DataReader { frames, handle: Some(handle), _permit: permit }, token))
+    Ok((
+        DataReader {
+            frames,
+            handle: Some(handle),
+            _permit: permit,
+        },
+        token,
+    ))
 }

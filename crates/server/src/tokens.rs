@@ -28,7 +28,9 @@ pub fn create(core: &Core, request: &TokenRequest) -> Result<(Token, i64)> {
         client.parse::<storage::ClientName>()?;
     }
     if request.valid.is_zero() || request.valid > MAX_VALID {
-        return Err(Error::Refused { why: "a token is valid for at least a second and at most 30 days" });
+        return Err(Error::Refused {
+            why: "a token is valid for at least a second and at most 30 days",
+        });
     }
     let token = Token {
         authority_fingerprint: core.authority.fingerprint(),
@@ -56,10 +58,14 @@ fn address(core: &Core, asked: Option<&str>) -> Result<String> {
         None => rustix::system::uname().nodename().to_string_lossy().into_owned(),
     };
     if address.len() > 240 {
-        return Err(Error::Refused { why: "the address is too long" });
+        return Err(Error::Refused {
+            why: "the address is too long",
+        });
     }
     let has_port = address.parse::<std::net::SocketAddr>().is_ok()
-        || address.rsplit_once(':').is_some_and(|(host, port)| !host.contains(':') && port.parse::<u16>().is_ok());
+        || address
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.contains(':') && port.parse::<u16>().is_ok());
     Ok(match address.parse::<std::net::Ipv6Addr>() {
         Ok(bare) => format!("[{bare}]:{port}"),
         Err(_) if has_port => address,

@@ -10,7 +10,7 @@ use manifest::content::ContentHash;
 use manifest::{Entry, Kind, Reader};
 use parking_lot::Mutex;
 use rand::RngExt as _;
-use storage::{BackupName, BackupTree, ClientName};
+use storage::BackupTree;
 use wire::v1::sampled_file::Outcome as Sampled;
 use wire::v1::{Problem, Progress, SampleFile, SampledFile};
 
@@ -30,7 +30,9 @@ const TELL_EVERY: Duration = Duration::from_millis(300);
 /// Rehashes every file of a backup against its manifest, blocking, and ends the job.
 pub fn verify(core: &Arc<Core>, job: &Arc<LiveJob>, backup: &Backup) {
     let checked = core.board.begin(job).and_then(|()| check(core, job, backup));
-    conclude(core, job, checked, |files| format!("{files} files hold what the manifest says"));
+    conclude(core, job, checked, |files| {
+        format!("{files} files hold what the manifest says")
+    });
 }
 
 /// Compares a sample of a backup with fresh hashes of the client's files, and ends the job.
@@ -39,7 +41,9 @@ pub async fn verify_source(core: Arc<Core>, job: Arc<LiveJob>, backup: Backup, p
         Ok(()) => sample(&core, &job, &backup, percent).await,
         Err(error) => Err(error),
     };
-    conclude(&core, &job, checked, |files| format!("{files} files of the source have the backup's content"));
+    conclude(&core, &job, checked, |files| {
+        format!("{files} files of the source have the backup's content")
+    });
 }
 
 fn conclude(
@@ -69,7 +73,7 @@ struct Check<'a> {
 }
 
 fn check(core: &Core, job: &Arc<LiveJob>, backup: &Backup) -> Result<(u64, Vec<Problem>)> {
-    let tree = open(core, backup)?;
+    let tree = core.open_backup(backup)?;
     let manifest = tree.manifest();
     let totals = *manifest.totals();
     let check = Check {
@@ -139,7 +143,11 @@ impl Check<'_> {
                 match self.hash(path, buffer) {
                     Ok((found, _)) if found == *hash => {}
                     Ok((_, found)) if found != *size => {
-                        self.problem(path, "content", format!("has {found} bytes, the manifest says {size}"));
+                        self.problem(
+                            path,
+                            "content",
+                            format!("has {found} bytes, the manifest says {size}"),
+                        );
                     }
                     Ok(_) => self.problem(path, "content", "does not have the manifest's hash".into()),
                     Err(error) => self.problem(path, "unreadable", error.chain()),
@@ -156,9 +164,15 @@ impl Check<'_> {
     }
 
     fn link(&self, path: &[u8]) -> Result<Box<[u8]>> {
-        let missing = || Error::NotFound { what: "link", name: String::from_utf8_lossy(path).into_owned() };
+        let missing = || Error::NotFound {
+            what: "link",
+            name: String::from_utf8_lossy(path).into_owned(),
+        };
         let (parent, name) = manifest::split_path(path).ok_or_else(missing)?;
-        self.tree.open_directory(parent)?.read_link(name).map_err(|_| missing())
+        self.tree
+            .open_directory(parent)?
+            .read_link(name)
+            .map_err(|_| missing())
     }
 
     fn hash(&self, path: &[u8], buffer: &mut [u8]) -> Result<(ContentHash, u64)> {
@@ -185,21 +199,24 @@ impl Check<'_> {
     fn problem(&self, path: &[u8], kind: &str, message: String) {
         let mut problems = self.problems.lock();
         if problems.len() < TOLD_PROBLEMS {
-            problems.push(Problem { path: path.to_vec(), kind: kind.into(), message });
+            problems.push(Problem {
+                path: path.to_vec(),
+                kind: kind.into(),
+                message,
+            });
         }
     }
 }
 
-fn open(core: &Core, backup: &Backup) -> Result<BackupTree> {
-    let (client, name): (ClientName, BackupName) = (backup.client.parse()?, backup.name.parse()?);
-    Ok(core.store.open_backup(&client, &name)?)
-}
-
-async fn sample(core: &Arc<Core>, job: &LiveJob, backup: &Backup, percent: f64) -> Result<(u64, Vec<Problem>)> {
-    let tree = open(core, backup)?;
-    let picked = tokio::task::spawn_blocking(move || pick(tree.manifest(), percent))
-        .await
-        .map_err(|_| Error::Cancelled)??;
+async fn sample(
+    core: &Arc<Core>,
+    job: &LiveJob,
+    backup: &Backup,
+    percent: f64,
+) -> Result<(u64, Vec<Problem>)> {
+    let (opener, of) = (core.clone(), backup.clone());
+    let picking = tokio::task::spawn_blocking(move || pick(opener.open_backup(&of)?.manifest(), percent));
+    let picked = picking.await.map_err(|_| Error::Cancelled)??;
     let mut problems = Vec::new();
     let mut hashed = 0;
     for batch in picked.chunks(SAMPLE_BATCH) {
@@ -228,7 +245,9 @@ fn pick(manifest: &Reader, percent: f64) -> Result<Vec<(SampleFile, ContentHash)
     for record in manifest.records() {
         let record = record?;
         for entry in &record.entries {
-            let Kind::File { size, hash, .. } = entry.kind else { continue };
+            let Kind::File { size, hash, .. } = entry.kind else {
+                continue;
+            };
             let file = SampleFile {
                 path: manifest::join_path(&record.path, &entry.name).into(),
                 size,
@@ -274,7 +293,11 @@ fn compare(
         if let Some((kind, message)) = problem
             && problems.len() < TOLD_PROBLEMS
         {
-            problems.push(Problem { path: file.path.clone(), kind: kind.into(), message });
+            problems.push(Problem {
+                path: file.path.clone(),
+                kind: kind.into(),
+                message,
+            });
         }
     }
 }

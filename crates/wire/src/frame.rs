@@ -91,7 +91,12 @@ impl<W: Write> FrameWriter<W> {
             sent_bytes: 0,
             raw_bytes: 0,
         };
-        writer.write(Header::Hello(DataHello { session: session.to_vec() }), Body::Empty)?;
+        writer.write(
+            Header::Hello(DataHello {
+                session: session.to_vec(),
+            }),
+            Body::Empty,
+        )?;
         writer.out.flush()?;
         Ok(writer)
     }
@@ -109,7 +114,9 @@ impl<W: Write> FrameWriter<W> {
         piece.len_bytes = u32::try_from(bytes.len())
             .ok()
             .filter(|&len| len as usize <= MAX_PAYLOAD_BYTES)
-            .ok_or(FrameError::Malformed { what: "a piece is longer than a frame" })?;
+            .ok_or(FrameError::Malformed {
+                what: "a piece is longer than a frame",
+            })?;
         self.payload.extend_from_slice(bytes);
         self.pieces.push(piece);
         if self.payload.len() >= TARGET_PAYLOAD_BYTES || self.pieces.len() >= MAX_PIECES {
@@ -123,9 +130,19 @@ impl<W: Write> FrameWriter<W> {
         if !self.pieces.is_empty() {
             let pieces = std::mem::take(&mut self.pieces);
             let raw_len_bytes = self.compress()?;
-            let body = if raw_len_bytes > 0 { Body::Packed } else { Body::Raw };
+            let body = if raw_len_bytes > 0 {
+                Body::Packed
+            } else {
+                Body::Raw
+            };
             self.raw_bytes += self.payload.len() as u64;
-            self.write(Header::Pieces(Pieces { pieces, raw_len_bytes }), body)?;
+            self.write(
+                Header::Pieces(Pieces {
+                    pieces,
+                    raw_len_bytes,
+                }),
+                body,
+            )?;
             self.payload.clear();
         }
         self.out.flush()?;
@@ -157,12 +174,15 @@ impl<W: Write> FrameWriter<W> {
 
     /// Compresses the payload into `packed` and returns its raw length, or 0 where it stays as it is.
     fn compress(&mut self) -> Result<u32, FrameError> {
-        let Compression::Zstd(level) = self.compression else { return Ok(0) };
+        let Compression::Zstd(level) = self.compression else {
+            return Ok(0);
+        };
         if self.payload.len() < COMPRESS_FROM_BYTES {
             return Ok(0);
         }
         self.packed.clear();
-        self.packed.reserve(zstd::zstd_safe::compress_bound(self.payload.len()));
+        self.packed
+            .reserve(zstd::zstd_safe::compress_bound(self.payload.len()));
         let mut encoder = zstd::bulk::Compressor::new(level)?;
         encoder.compress_to_buffer(&self.payload, &mut self.packed)?;
         let worth_it = self.packed.len() < self.payload.len() / 8 * 7;
@@ -178,11 +198,14 @@ impl<W: Write> FrameWriter<W> {
         let header = DataHeader { header: Some(header) };
         let header_len = header.encoded_len();
         if header_len > MAX_HEADER_BYTES {
-            return Err(FrameError::Malformed { what: "the header is too long to send" });
+            return Err(FrameError::Malformed {
+                what: "the header is too long to send",
+            });
         }
         self.scratch.clear();
         self.scratch.extend_from_slice(&(header_len as u32).to_le_bytes());
-        self.scratch.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+        self.scratch
+            .extend_from_slice(&(payload.len() as u32).to_le_bytes());
         header.encode(&mut self.scratch).expect("a Vec grows as needed");
         self.out.write_all(&self.scratch)?;
         self.out.write_all(payload)?;
@@ -219,18 +242,27 @@ pub struct FrameReader<R> {
 impl<R: Read> FrameReader<R> {
     /// Opens a reader on a fresh connection: reads the peer's introduction and returns the session it names.
     pub fn open(input: R) -> Result<(Self, Vec<u8>), FrameError> {
-        let mut reader =
-            Self { input, header: Vec::new(), payload: Vec::new(), raw: Vec::new(), received_bytes: 0 };
+        let mut reader = Self {
+            input,
+            header: Vec::new(),
+            payload: Vec::new(),
+            raw: Vec::new(),
+            received_bytes: 0,
+        };
         match reader.read_frame()? {
             Header::Hello(hello) if reader.payload.is_empty() => Ok((reader, hello.session)),
-            _ => Err(FrameError::Malformed { what: "the first frame is not an introduction" }),
+            _ => Err(FrameError::Malformed {
+                what: "the first frame is not an introduction",
+            }),
         }
     }
 
     /// Reads the next frame. Pieces and payload are checked to fit each other.
     pub fn next_frame(&mut self) -> Result<Frame<'_>, FrameError> {
         match self.read_frame()? {
-            Header::Hello(_) => Err(FrameError::Malformed { what: "a second introduction" }),
+            Header::Hello(_) => Err(FrameError::Malformed {
+                what: "a second introduction",
+            }),
             Header::End(_) => Ok(Frame::End),
             Header::Pieces(pieces) => {
                 let payload: &[u8] = if pieces.raw_len_bytes == 0 {
@@ -268,13 +300,19 @@ impl<R: Read> FrameReader<R> {
         self.input.read_exact(&mut self.payload)?;
         self.received_bytes += (PREFIX_BYTES + header_len + payload_len) as u64;
         let header = DataHeader::decode(self.header.as_slice())?;
-        header.header.ok_or(FrameError::Malformed { what: "an empty header" })
+        header.header.ok_or(FrameError::Malformed {
+            what: "an empty header",
+        })
     }
 }
 
 fn check_length(what: &'static str, len: usize, limit: usize) -> Result<(), FrameError> {
     if len > limit {
-        return Err(FrameError::TooLong { what, len_bytes: len as u64, limit_bytes: limit as u64 });
+        return Err(FrameError::TooLong {
+            what,
+            len_bytes: len as u64,
+            limit_bytes: limit as u64,
+        });
     }
     Ok(())
 }
@@ -286,9 +324,13 @@ fn decompress(packed: &[u8], raw_len_bytes: u32, raw: &mut Vec<u8>) -> Result<()
     raw.reserve(raw_len);
     let written = zstd::bulk::Decompressor::new()?
         .decompress_to_buffer(packed, raw)
-        .map_err(|_| FrameError::Malformed { what: "the payload can't be decompressed" })?;
+        .map_err(|_| FrameError::Malformed {
+            what: "the payload can't be decompressed",
+        })?;
     if written != raw_len {
-        return Err(FrameError::Malformed { what: "the payload has another length than announced" });
+        return Err(FrameError::Malformed {
+            what: "the payload has another length than announced",
+        });
     }
     Ok(())
 }
@@ -300,11 +342,15 @@ fn check_pieces(pieces: &[Piece], payload_len: usize) -> Result<(), FrameError> 
         let end = piece.offset_bytes.checked_add(u64::from(piece.len_bytes));
         let end = end.and_then(|end| end.checked_add(piece.hole_len_bytes));
         if end.is_none_or(|end| end > i64::MAX as u64) {
-            return Err(FrameError::Malformed { what: "a piece ends beyond the largest file" });
+            return Err(FrameError::Malformed {
+                what: "a piece ends beyond the largest file",
+            });
         }
     }
     if total != payload_len {
-        return Err(FrameError::Malformed { what: "the pieces' lengths don't add up to the payload" });
+        return Err(FrameError::Malformed {
+            what: "the pieces' lengths don't add up to the payload",
+        });
     }
     Ok(())
 }

@@ -52,7 +52,11 @@ impl Token {
         if address.is_empty() || address.len() > MAX_ADDRESS_BYTES || !address.contains(':') {
             return Err(TokenError::Damaged);
         }
-        Ok(Self { authority_fingerprint: *fingerprint, secret: *secret, address: address.to_owned() })
+        Ok(Self {
+            authority_fingerprint: *fingerprint,
+            secret: *secret,
+            address: address.to_owned(),
+        })
     }
 }
 
@@ -68,7 +72,9 @@ impl std::fmt::Display for Token {
 
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Token").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Token")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 

@@ -28,7 +28,10 @@ pub fn negotiate(theirs_min: u32, theirs_max: u32) -> Result<u32, NoCommonVersio
     if version >= theirs_min && SPOKEN.contains(&version) && theirs_min <= theirs_max {
         Ok(version)
     } else {
-        Err(NoCommonVersion { theirs_min, theirs_max })
+        Err(NoCommonVersion {
+            theirs_min,
+            theirs_max,
+        })
     }
 }
 

@@ -375,8 +375,14 @@ impl PieceSink for FakeServer {
         *at = end as u64;
         if let Some(file_end) = piece.end {
             let (content, _) = self.open.remove(&id).expect("it is open");
-            self.ended
-                .insert(id, Some(Stored { content, hash: file_end.hash, entry: file_end.entry }));
+            self.ended.insert(
+                id,
+                Some(Stored {
+                    content,
+                    hash: file_end.hash,
+                    entry: file_end.entry,
+                }),
+            );
         }
         Ok(())
     }

@@ -273,7 +273,9 @@ impl Comparison<'_> {
                 self.report(ProblemKind::Skipped, &walked.name, "sockets are not backed up");
                 return Verdict::LeftOut;
             }
-            FileType::File | FileType::Symlink => self.merge.links.lock().role(stat, &self.dir.path, &walked.name),
+            FileType::File | FileType::Symlink => {
+                self.merge.links.lock().role(stat, &self.dir.path, &walked.name)
+            }
             _ => Role::File,
         };
         let trusted = self.merge.mode == Mode::Incremental;

@@ -381,5 +381,8 @@ pub(crate) fn full_listing(held: &dyn HeldSource) -> Vec<FullListing> {
         let stats = changed.files.iter().map(|file| file.stat).collect();
         (applied.record, applied.pending, dir.reader, stats)
     };
-    held.walk().expect("the source can be walked").map(&mut list).collect()
+    held.walk()
+        .expect("the source can be walked")
+        .map(&mut list)
+        .collect()
 }

@@ -78,7 +78,11 @@ impl Transfer<'_> {
             outcome: Outcome::Dropped.into(),
             ..FileEnd::default()
         };
-        let start = if self.sink.has_begun { PieceStart::None } else { PieceStart::New };
+        let start = if self.sink.has_begun {
+            PieceStart::None
+        } else {
+            PieceStart::New
+        };
         PieceWriter::begin(&mut self.sink, work.file.id, start).finish(end)?;
         Ok(Finished::Complete(None))
     }

@@ -1,3 +1,5 @@
+//! Tests of the module above.
+
 use std::os::unix::fs::FileExt as _;
 
 use manifest::{BackupKind, Conclusion, DirRecord, Header, Source, Timestamp, Writer};

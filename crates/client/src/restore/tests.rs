@@ -133,7 +133,9 @@ impl Lab {
             driver.join().unwrap()
         });
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let outcome = outcome.map(|()| state.summary()).map_err(|()| runtime.block_on(state.abort.cause()));
+        let outcome = outcome
+            .map(|()| state.summary())
+            .map_err(|()| runtime.block_on(state.abort.cause()));
         (outcome, asked)
     }
 
@@ -143,8 +145,15 @@ impl Lab {
         if self.damage.is_some_and(|damaged| path.ends_with(damaged)) {
             content[0] ^= 1;
         }
-        let whole = Range { offset_bytes: 0, len_bytes: content.len() as u64 };
-        let ranges = if wanted.ranges.is_empty() { vec![whole] } else { wanted.ranges.clone() };
+        let whole = Range {
+            offset_bytes: 0,
+            len_bytes: content.len() as u64,
+        };
+        let ranges = if wanted.ranges.is_empty() {
+            vec![whole]
+        } else {
+            wanted.ranges.clone()
+        };
         asked.push((path, ranges.iter().map(|range| range.len_bytes).sum()));
         for range in ranges {
             let end = (range.offset_bytes + range.len_bytes) as usize;
@@ -163,7 +172,11 @@ impl Lab {
                 at += bytes.len();
             }
         }
-        let end = Piece { file_id: wanted.file_id, end: Some(FileEnd::default()), ..Piece::default() };
+        let end = Piece {
+            file_id: wanted.file_id,
+            end: Some(FileEnd::default()),
+            ..Piece::default()
+        };
         receiver.take(&end, b"").unwrap();
     }
 
@@ -184,7 +197,11 @@ impl Lab {
 fn listed(tree: &Path, state: &Path) -> Reader {
     let mut settings = SourceSettings::new("s", tree);
     settings.snapshot = SnapshotSetting::Off;
-    let source = LocalSource::new(&Settings { sources: vec![settings], ..Settings::default() }).unwrap();
+    let source = LocalSource::new(&Settings {
+        sources: vec![settings],
+        ..Settings::default()
+    })
+    .unwrap();
     let held = source.begin(&crate::Unmonitored).unwrap();
     let header = Header {
         client: "c".into(),
@@ -204,7 +221,15 @@ fn listed(tree: &Path, state: &Path) -> Reader {
             let open = reader.open(&entry.name, &stat).unwrap();
             let content = hash_content(&*open, &stat, 1, &mut Vec::new()).unwrap();
             let kind = Kind::file(content.size, content.hash, content.block_hashes);
-            assembler.complete(id, Outcome::Stored(Entry { kind, ..entry.clone() })).unwrap();
+            assembler
+                .complete(
+                    id,
+                    Outcome::Stored(Entry {
+                        kind,
+                        ..entry.clone()
+                    }),
+                )
+                .unwrap();
         }
     }
     assembler.finish(&Conclusion::default()).unwrap();
@@ -220,7 +245,10 @@ fn comparable(reader: &Reader) -> Vec<DirRecord> {
     };
     let record = |record: manifest::Result<DirRecord>| {
         let DirRecord { path, entries } = record.unwrap();
-        DirRecord { path, entries: entries.into_iter().map(plain).collect() }
+        DirRecord {
+            path,
+            entries: entries.into_iter().map(plain).collect(),
+        }
     };
     reader.records().map(record).collect()
 }
@@ -243,7 +271,10 @@ fn a_tree_comes_back_as_it_was_and_a_second_restore_asks_for_nothing() {
 fn only_blocks_that_differ_are_asked_for() {
     let lab = Lab::new();
     lab.restored(&lab.restore());
-    let large = File::options().write(true).open(lab.target.path().join("d/large")).unwrap();
+    let large = File::options()
+        .write(true)
+        .open(lab.target.path().join("d/large"))
+        .unwrap();
     large.write_all_at(&[0xaa; 10], 1 << 20).unwrap();
     large.set_len((3 << 20) - 5).unwrap();
     drop(large);
@@ -262,7 +293,10 @@ fn what_only_looks_right_is_found_by_content() {
     fs::write(&small, "CONTENT").unwrap();
     File::open(&small).unwrap().set_modified(modified).unwrap();
     assert_eq!(lab.restored(&lab.restore()).1, []);
-    let by_content = Restore { compare: Compare::Content, ..lab.restore() };
+    let by_content = Restore {
+        compare: Compare::Content,
+        ..lab.restore()
+    };
     assert_eq!(lab.restored(&by_content).1.len(), 1);
     lab.check_equal();
 }
@@ -290,7 +324,10 @@ fn extra_entries_stay_unless_they_are_to_go() {
     fs::create_dir_all(&extra).unwrap();
     lab.restored(&lab.restore());
     assert!(extra.exists());
-    lab.restored(&Restore { extra: Extra::Delete, ..lab.restore() });
+    lab.restored(&Restore {
+        extra: Extra::Delete,
+        ..lab.restore()
+    });
     lab.check_equal();
 }
 
@@ -313,17 +350,35 @@ fn files_in_the_way_are_dealt_with_as_asked() {
     fs::create_dir(lab.target.path().join("a")).unwrap();
     let small = lab.target.path().join("a/small");
     fs::write(&small, "other").unwrap();
-    let fails = Restore { on_conflict: OnConflict::Fail, ..lab.restore() };
+    let fails = Restore {
+        on_conflict: OnConflict::Fail,
+        ..lab.restore()
+    };
     let (failed, asked) = lab.run(&fails);
     assert!(matches!(failed, Err(Error::TargetConflict { path }) if *path == *b"a/small"));
-    assert_eq!((asked.len(), fs::read_dir(lab.target.path()).unwrap().count()), (0, 1));
+    assert_eq!(
+        (asked.len(), fs::read_dir(lab.target.path()).unwrap().count()),
+        (0, 1)
+    );
 
-    let (skipped, _) = lab.restored(&Restore { on_conflict: OnConflict::Skip, ..lab.restore() });
-    assert_eq!((skipped.skipped, fs::read(&small).unwrap()), (1, b"other".to_vec()));
+    let (skipped, _) = lab.restored(&Restore {
+        on_conflict: OnConflict::Skip,
+        ..lab.restore()
+    });
+    assert_eq!(
+        (skipped.skipped, fs::read(&small).unwrap()),
+        (1, b"other".to_vec())
+    );
 
-    lab.restored(&Restore { on_conflict: OnConflict::KeepBoth, ..lab.restore() });
+    lab.restored(&Restore {
+        on_conflict: OnConflict::KeepBoth,
+        ..lab.restore()
+    });
     assert_eq!(fs::read(&small).unwrap(), b"content");
-    assert_eq!(fs::read(lab.target.path().join("a/small.kept")).unwrap(), b"other");
+    assert_eq!(
+        fs::read(lab.target.path().join("a/small.kept")).unwrap(),
+        b"other"
+    );
 }
 
 #[test]
@@ -333,7 +388,10 @@ fn a_directory_in_the_way_goes_only_with_permission() {
     lab.restored(&lab.restore());
     assert_eq!(lab.problems.0.lock()[0].kind, ProblemKind::Conflict);
     lab.problems.0.lock().clear();
-    lab.restored(&Restore { extra: Extra::Delete, ..lab.restore() });
+    lab.restored(&Restore {
+        extra: Extra::Delete,
+        ..lab.restore()
+    });
     lab.check_equal();
 }
 
@@ -357,12 +415,33 @@ fn damaged_content_is_reported_and_not_left_behind() {
 #[test]
 fn a_single_file_and_a_link_to_a_file_outside_come_back() {
     let lab = Lab::new();
-    lab.restored(&Restore { path: b"s/d/large".to_vec(), ..lab.restore() });
+    lab.restored(&Restore {
+        path: b"s/d/large".to_vec(),
+        ..lab.restore()
+    });
     assert!(fs::read(lab.target.path().join("large")).unwrap() == pattern(3 << 20, 2));
-    lab.restored(&Restore { path: b"s/d".to_vec(), ..lab.restore() });
-    assert_eq!(fs::read(lab.target.path().join("another name")).unwrap(), b"content");
+    lab.restored(&Restore {
+        path: b"s/d".to_vec(),
+        ..lab.restore()
+    });
+    assert_eq!(
+        fs::read(lab.target.path().join("another name")).unwrap(),
+        b"content"
+    );
     let mode = fs::metadata(lab.target.path()).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode, fs::metadata(lab.source.path().join("d")).unwrap().permissions().mode() & 0o777);
-    let missing = lab.run(&Restore { path: b"s/gone".to_vec(), ..lab.restore() }).0;
+    assert_eq!(
+        mode,
+        fs::metadata(lab.source.path().join("d"))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777
+    );
+    let missing = lab
+        .run(&Restore {
+            path: b"s/gone".to_vec(),
+            ..lab.restore()
+        })
+        .0;
     assert!(matches!(missing, Err(Error::NotFound { .. })));
 }

@@ -91,8 +91,8 @@ pub struct StartArgs {
 /// `backup verify`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without --source, the server reads every file of the backup again and compares it with the hashes in its manifest.
-With --source, the client picks a random share of its files, hashes them as they are now, and the server compares: a
+Without --source, the server reads every file of the backup again and compares it with the hashes in its manifest. \
+With --source, the client picks a random share of its files, hashes them as they are now, and the server compares: a \
 check from end to end. Files that changed since the backup are left out.
 
 Examples:
@@ -112,7 +112,7 @@ pub struct VerifyArgs {
 /// `backup diff`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each line begins with what happened: + added, - removed, c content changed, m only metadata changed, k became another
+Each line begins with what happened: + added, - removed, c content changed, m only metadata changed, k became another \
 kind of thing.
 
 Example:

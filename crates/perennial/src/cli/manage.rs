@@ -8,7 +8,7 @@ use crate::config::parse_duration;
 /// `perennial enroll`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The token comes from \"perennial token create\" on the server. It says where the server is and proves that it is the
+The token comes from \"perennial token create\" on the server. It says where the server is and proves that it is the \
 right one; it works once. The private key is made here and never leaves this machine.
 
 Examples:
@@ -78,7 +78,7 @@ pub enum StorageCommand {
 /// `storage repair`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Finds links that broke when the storage was moved or renamed, pooled directories that nothing links to, and remains that
+Finds links that broke when the storage was moved or renamed, pooled directories that nothing links to, and remains that \
 nothing knows. It shows what it would do; only with --apply does it do it.")]
 pub struct RepairArgs {
     /// Do it
@@ -122,7 +122,7 @@ pub enum ConfigCommand {
 /// `config show`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A later layer wins: default, configuration file, environment variable, flag. Flags belong to the command that they are
+A later layer wins: default, configuration file, environment variable, flag. Flags belong to the command that they are \
 given to, so of them only --server-state and --client-state show up here.")]
 pub struct ConfigShowArgs {
     /// Which half; by default both

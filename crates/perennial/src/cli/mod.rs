@@ -29,7 +29,7 @@ const ABOUT: &str = "Network backup of files: incremental for ever, every backup
 const LONG_ABOUT: &str = "\
 Network backup of files: incremental for ever, every backup complete.
 
-A server keeps backups, clients send them. Each backup is a plain directory tree on the server; after the first one,
+A server keeps backups, clients send them. Each backup is a plain directory tree on the server; after the first one, \
 every later one costs only what changed, and any can be deleted without harm to the others.";
 
 const AFTER_HELP: &str = "\
@@ -48,7 +48,7 @@ Files: /etc/perennial/server.toml and client.toml (see \"perennial config show\"
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(name = "perennial", version, about = ABOUT, long_about = LONG_ABOUT, after_help = AFTER_HELP)]
-#[command(propagate_version = true, max_term_width = 110, infer_subcommands = false)]
+#[command(max_term_width = 110, infer_subcommands = false)]
 pub struct Cli {
     /// What holds for every command.
     #[command(flatten)]
@@ -61,7 +61,7 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
 pub struct GlobalArgs {
-    /// Shape of the log on stderr; the variable PERENNIAL_LOG sets how much is logged (error, warn, info, debug)
+    /// Log on stderr as text or json; the variable PERENNIAL_LOG sets how much: error, warn, info, debug
     #[arg(
         long,
         global = true,
@@ -69,7 +69,11 @@ pub struct GlobalArgs {
         default_value = "text",
         env = "PERENNIAL_LOG_FORMAT"
     )]
-    #[arg(hide_default_value = true, help_heading = "Global options")]
+    #[arg(
+        hide_default_value = true,
+        hide_possible_values = true,
+        help_heading = "Global options"
+    )]
     pub log_format: LogFormat,
     /// State directory of the server on this machine, for commands that talk to it
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]

@@ -10,7 +10,7 @@ use super::{OutputArgs, Place};
 /// `perennial restore`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Restores files with owner, mode, times, extended attributes, ACLs, holes and hard links. What is there already with the
+Restores files with owner, mode, times, extended attributes, ACLs, holes and hard links. What is there already with the \
 same content is not sent again, so an interrupted restore goes on where it ended when it is given once more.
 
 Examples:

@@ -37,8 +37,8 @@ pub enum ServerCommand {
     },
     /// Make a lost or damaged catalog anew from the storage alone; the server must not be running
     #[command(after_help = "\
-The old catalog, if there is one, is kept beside the new one. Clients whose records were lost show up again by the
-backups they have; those that the old catalog's keys no longer fit need a new token.")]
+The old catalog, if there is one, is kept beside the new one. The clients' certificates are lost with it: each client \
+enrols anew, with a token made for its name.")]
     RebuildCatalog {
         /// Settings.
         #[command(flatten)]
@@ -49,7 +49,7 @@ backups they have; those that the old catalog's keys no longer fit need a new to
     },
     /// Take over a storage of another server, or one that was moved to another file system; no server may be running
     #[command(after_help = "\
-The storage then belongs to the server with this state directory, and its backups are taken into that server's catalog.
+The storage then belongs to the server with this state directory, and its backups are taken into that server's catalog. \
 The server that had it before must never use it again.")]
     AdoptStorage {
         /// Settings.
@@ -106,7 +106,7 @@ pub struct ClientOnceArgs {
 /// `perennial quickstart`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without --once it stays up and keeps backing up until Ctrl-C. A second run goes on with what the first left: only what
+Without --once it stays up and keeps backing up until Ctrl-C. A second run goes on with what the first left: only what \
 changed since is stored.
 
 Examples:

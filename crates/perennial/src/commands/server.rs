@@ -83,7 +83,9 @@ async fn adopt_storage(context: &Context, flags: &ServerFlags) -> Result<Outcome
     let storage = settings.storage_dir.display().to_string();
     let work = tokio::task::spawn_blocking(move || server::adopt_storage(&settings));
     work.await?.context("can't take the storage over")?;
-    context.console().note(&format!("The storage {storage} now belongs to this server."));
+    context
+        .console()
+        .note(&format!("The storage {storage} now belongs to this server."));
     Ok(Outcome::Done)
 }
 

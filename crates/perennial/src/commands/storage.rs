@@ -62,11 +62,7 @@ fn steps_table(steps: &[RepairStep]) -> String {
             (true, _) => "done".into(),
             (false, _) => "-".into(),
         };
-        table.row([
-            format::line(&step.finding),
-            step.action.clone(),
-            result,
-        ]);
+        table.row([format::line(&step.finding), step.action.clone(), result]);
     }
     table.render()
 }

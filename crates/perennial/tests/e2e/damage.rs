@@ -20,7 +20,12 @@ fn damage(path: &Path, how: Damage) {
         Damage::Delete => fs::remove_file(path).unwrap(),
         Damage::Truncate => {
             let len = fs::metadata(path).unwrap().len();
-            fs::OpenOptions::new().write(true).open(path).unwrap().set_len(len / 2).unwrap();
+            fs::OpenOptions::new()
+                .write(true)
+                .open(path)
+                .unwrap()
+                .set_len(len / 2)
+                .unwrap();
         }
         Damage::Flip => {
             let mut bytes = fs::read(path).unwrap();
@@ -52,15 +57,34 @@ fn lab_with_two_backups() -> (Lab, PathBuf, Vec<String>) {
 fn damaged_content_is_found_by_verify_and_told_by_restore() {
     for how in ALL {
         let (lab, source, backups) = lab_with_two_backups();
-        damage(&lab.storage().join("laptop").join(&backups[1]).join("data/precious"), how);
+        damage(
+            &lab.storage()
+                .join("laptop")
+                .join(&backups[1])
+                .join("data/precious"),
+            how,
+        );
         let verified = lab.admin(["backup", "verify", &format!("laptop/{}", backups[1])]);
-        assert_eq!(verified.status.code(), Some(3), "{how:?}: {}", text(&verified.stderr));
+        assert_eq!(
+            verified.status.code(),
+            Some(3),
+            "{how:?}: {}",
+            text(&verified.stderr)
+        );
         let told = text(&verified.stdout) + &text(&verified.stderr);
         assert!(told.contains("data/precious"), "{how:?}: {told}");
         let to = lab.root().join("restored");
         let restored = lab.restore("laptop", &backups[1], &to, &[]);
-        assert_eq!(restored.status.code(), Some(3), "{how:?}: {}", text(&restored.stderr));
-        assert!(!to.join("data/precious").exists(), "{how:?}: wrong content was restored");
+        assert_eq!(
+            restored.status.code(),
+            Some(3),
+            "{how:?}: {}",
+            text(&restored.stderr)
+        );
+        assert!(
+            !to.join("data/precious").exists(),
+            "{how:?}: wrong content was restored"
+        );
         fs::copy(source.join("precious"), to.join("data/precious")).unwrap();
         lab.verify("laptop", &backups[0]);
     }
@@ -70,7 +94,9 @@ fn damaged_content_is_found_by_verify_and_told_by_restore() {
 fn a_damaged_manifest_is_told_and_the_other_backups_stay_whole() {
     for how in ALL {
         let (mut lab, _source, backups) = lab_with_two_backups();
-        let manifest = lab.storage().join(format!(".perennial/manifests/laptop/{}.manifest", backups[0]));
+        let manifest = lab
+            .storage()
+            .join(format!(".perennial/manifests/laptop/{}.manifest", backups[0]));
         damage(&manifest, how);
         let verified = lab.admin(["backup", "verify", &format!("laptop/{}", backups[0])]);
         assert!(!verified.status.success(), "{how:?}");

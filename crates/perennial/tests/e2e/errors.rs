@@ -118,7 +118,7 @@ fn a_source_that_is_gone_does_not_take_the_backups_with_it() {
             .status
             .success()
     );
-    assert_eq!(lab.backups("laptop"), [name.clone()]);
+    assert_eq!(lab.backups("laptop"), std::slice::from_ref(&name));
     assert_same(&away, &lab.restored("laptop", &name));
 }
 
@@ -150,7 +150,7 @@ fn a_lost_catalog_is_rebuilt_from_the_storage() {
         .unwrap();
     assert!(rebuilt.status.success(), "{}", text(&rebuilt.stderr));
     lab.start();
-    assert_eq!(lab.backups("laptop"), [name.clone()]);
+    assert_eq!(lab.backups("laptop"), std::slice::from_ref(&name));
     lab.verify("laptop", &name);
     // The keys are still there, but the catalog no longer knows the client's certificate.
     let refused = lab.once_command("laptop", &source, &[]).output().unwrap();

@@ -1,7 +1,6 @@
 //! An enrolled client that breaks the rules: each breach gets an error, nothing outside its tree is touched, and what
 //! was committed stays whole.
 
-
 use std::sync::Arc;
 
 use client::{Connection, DataConnection, Identity};
@@ -12,8 +11,8 @@ use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 use wire::frame::FrameWriter;
 use wire::v1::{
-    FileEnd, IngestBegin, IngestFinish, IngestReply, IngestRequest, IngestSession, Piece, PieceStart, SourceInfo,
-    ingest_reply::Reply, ingest_request::Request,
+    FileEnd, IngestBegin, IngestFinish, IngestReply, IngestRequest, IngestSession, Piece, PieceStart,
+    SourceInfo, ingest_reply::Reply, ingest_request::Request,
 };
 
 use crate::lab::{Lab, assert_same, source};
@@ -35,18 +34,35 @@ impl Attacker {
         let (requests, stream) = mpsc::channel(64);
         let begin = IngestBegin {
             protocol: 1,
-            sources: vec![SourceInfo { name: b"data".to_vec(), path: b"/data".to_vec(), ..SourceInfo::default() }],
+            sources: vec![SourceInfo {
+                name: b"data".to_vec(),
+                path: b"/data".to_vec(),
+                ..SourceInfo::default()
+            }],
             ..IngestBegin::default()
         };
         requests.try_send(request(Request::Begin(begin))).unwrap();
         let stream = tokio_stream::wrappers::ReceiverStream::new(stream);
         let (replies, session) = runtime.block_on(async {
-            let mut replies = connection.backups().file_backup(stream).await.unwrap().into_inner();
+            let mut replies = connection
+                .backups()
+                .file_backup(stream)
+                .await
+                .unwrap()
+                .into_inner();
             let first = replies.message().await.unwrap().unwrap();
-            let Some(Reply::Session(session)) = first.reply else { panic!("no session: {first:?}") };
+            let Some(Reply::Session(session)) = first.reply else {
+                panic!("no session: {first:?}")
+            };
             (replies, session)
         });
-        Self { runtime, connection, requests, replies, session }
+        Self {
+            runtime,
+            connection,
+            requests,
+            replies,
+            session,
+        }
     }
 
     fn send(&self, request_of: Request) {
@@ -69,7 +85,9 @@ impl Attacker {
             loop {
                 match self.replies.message().await {
                     Err(status) => return status,
-                    Ok(Some(IngestReply { reply: Some(Reply::Committed(_)) })) => panic!("it was committed"),
+                    Ok(Some(IngestReply {
+                        reply: Some(Reply::Committed(_)),
+                    })) => panic!("it was committed"),
                     Ok(Some(_)) => {}
                     Ok(None) => panic!("the session ended without a word"),
                 }
@@ -79,7 +97,9 @@ impl Attacker {
 }
 
 fn request(request: Request) -> IngestRequest {
-    IngestRequest { request: Some(request) }
+    IngestRequest {
+        request: Some(request),
+    }
 }
 
 fn encoded(ops: &[Op]) -> Vec<u8> {
@@ -93,13 +113,19 @@ fn encoded(ops: &[Op]) -> Vec<u8> {
 /// Exchanges bytes of the encoded form, to say what the encoder would not.
 fn forged(ops: &[Op], from: &[u8], to: &[u8]) -> Vec<u8> {
     let mut bytes = encoded(ops);
-    let at = bytes.windows(from.len()).rposition(|window| window == from).expect("the bytes to forge");
+    let at = bytes
+        .windows(from.len())
+        .rposition(|window| window == from)
+        .expect("the bytes to forge");
     bytes[at..at + from.len()].copy_from_slice(to);
     bytes
 }
 
 fn metadata() -> Metadata {
-    Metadata { mode: 0o755, ..Metadata::default() }
+    Metadata {
+        mode: 0o755,
+        ..Metadata::default()
+    }
 }
 
 fn directory(path: &str, upserts: Vec<Upsert>) -> Op {
@@ -114,15 +140,29 @@ fn directory(path: &str, upserts: Vec<Upsert>) -> Op {
 }
 
 fn entry(name: &str, kind: Kind) -> Upsert {
-    Upsert { entry: Entry { name: name.as_bytes().into(), metadata: metadata(), kind }, pending: None }
+    Upsert {
+        entry: Entry {
+            name: name.as_bytes().into(),
+            metadata: metadata(),
+            kind,
+        },
+        pending: None,
+    }
 }
 
 fn file(name: &str, size: u64, id: u64) -> Upsert {
-    Upsert { pending: Some(FileId(id)), ..entry(name, Kind::pending_file(size)) }
+    Upsert {
+        pending: Some(FileId(id)),
+        ..entry(name, Kind::pending_file(size))
+    }
 }
 
 fn piece(id: u64) -> Piece {
-    Piece { file_id: id, start: PieceStart::New.into(), ..Piece::default() }
+    Piece {
+        file_id: id,
+        start: PieceStart::New.into(),
+        ..Piece::default()
+    }
 }
 
 /// Runs an attack on a server with a good backup; returns the refusal's text.
@@ -139,7 +179,10 @@ fn attack(work: impl FnOnce(&Attacker)) -> String {
     work(&attacker);
     let status = attacker.refusal();
     assert!(!status.message().is_empty());
-    assert!(std::fs::read_dir(&outside).unwrap().next().is_none(), "something was written outside");
+    assert!(
+        std::fs::read_dir(&outside).unwrap().next().is_none(),
+        "something was written outside"
+    );
     lab.verify("good", &name);
     assert_same(&good, &lab.restored("good", &name));
     assert!(lab.backups("evil").is_empty());
@@ -155,7 +198,10 @@ fn root_with(entries: Vec<Upsert>) -> Op {
 
 #[test]
 fn a_path_that_leads_upwards() {
-    let ops = [root_with(vec![entry("qq", Kind::Directory)]), directory("qq", vec![])];
+    let ops = [
+        root_with(vec![entry("qq", Kind::Directory)]),
+        directory("qq", vec![]),
+    ];
     attack(|attacker| attacker.send(Request::Operations(forged(&ops, b"qq", b"..").into())));
 }
 
@@ -167,7 +213,10 @@ fn a_name_that_leads_upwards() {
 
 #[test]
 fn an_absolute_path() {
-    let ops = [root_with(vec![entry("qqqq", Kind::Directory)]), directory("qqqq", vec![])];
+    let ops = [
+        root_with(vec![entry("qqqq", Kind::Directory)]),
+        directory("qqqq", vec![]),
+    ];
     attack(|attacker| attacker.send(Request::Operations(forged(&ops, b"qqqq", b"/tmp").into())));
 }
 
@@ -190,7 +239,10 @@ fn a_path_through_a_symbolic_link() {
 
 #[test]
 fn a_duplicate_entry() {
-    let ops = [root_with(vec![entry("q1", Kind::Directory), entry("q2", Kind::Directory)])];
+    let ops = [root_with(vec![
+        entry("q1", Kind::Directory),
+        entry("q2", Kind::Directory),
+    ])];
     attack(|attacker| attacker.send(Request::Operations(forged(&ops, b"q2", b"q1").into())));
 }
 
@@ -221,7 +273,15 @@ fn a_file_of_nine_exabytes() {
         attacker.operations(&[root_with(vec![file("huge", i64::MAX as u64, 1)])]);
         let mut frames = attacker.frames();
         let end = piece(1);
-        let _ = frames.piece(Piece { offset_bytes: 1 << 63, ..end }, b"x").and_then(|()| frames.flush());
+        let _ = frames
+            .piece(
+                Piece {
+                    offset_bytes: 1 << 63,
+                    ..end
+                },
+                b"x",
+            )
+            .and_then(|()| frames.flush());
     });
 }
 
@@ -230,8 +290,19 @@ fn content_with_another_hash() {
     let message = attack(|attacker| {
         attacker.operations(&[root_with(vec![file("forged", 5, 1)])]);
         let mut frames = attacker.frames();
-        let end = FileEnd { hash: vec![9; 32], ..FileEnd::default() };
-        frames.piece(Piece { end: Some(end), ..piece(1) }, b"hello").unwrap();
+        let end = FileEnd {
+            hash: vec![9; 32],
+            ..FileEnd::default()
+        };
+        frames
+            .piece(
+                Piece {
+                    end: Some(end),
+                    ..piece(1)
+                },
+                b"hello",
+            )
+            .unwrap();
         frames.flush().unwrap();
     });
     assert!(message.contains("does not match its hash"), "{message}");
@@ -244,7 +315,13 @@ fn content_that_never_ends() {
         let mut frames = attacker.frames();
         // A hole of 3 GiB where 5 bytes were announced.
         let _ = frames
-            .piece(Piece { hole_len_bytes: 3 << 30, ..piece(1) }, b"")
+            .piece(
+                Piece {
+                    hole_len_bytes: 3 << 30,
+                    ..piece(1)
+                },
+                b"",
+            )
             .and_then(|()| frames.flush());
     });
     assert!(message.contains("beyond its announced size"), "{message}");
@@ -282,12 +359,16 @@ fn a_data_connection_of_another_client_is_refused() {
         FrameWriter::create(connection.dialler().open().unwrap(), &attacker.session.session).unwrap();
     // Written into the void: the server hangs up.
     let _ = frames.piece(piece(1), b"hello").and_then(|()| frames.flush());
-    drop(attacker);
     let begun = std::time::Instant::now();
     while !lab.log().contains("for another client's session was refused") {
-        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{}", lab.log());
+        assert!(
+            begun.elapsed() < std::time::Duration::from_secs(20),
+            "{}",
+            lab.log()
+        );
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
+    drop(attacker);
 }
 
 #[test]
@@ -299,9 +380,17 @@ fn a_protocol_version_that_nobody_speaks_is_refused() {
     let identity = Arc::new(Identity::open(&lab.client_state("evil")).unwrap());
     let status = runtime.block_on(async {
         let connection = Connection::open(identity).await.unwrap();
-        let begin = IngestBegin { protocol: 99, ..IngestBegin::default() };
+        let begin = IngestBegin {
+            protocol: 99,
+            ..IngestBegin::default()
+        };
         let stream = tokio_stream::iter([request(Request::Begin(begin))]);
-        let mut replies = connection.backups().file_backup(stream).await.unwrap().into_inner();
+        let mut replies = connection
+            .backups()
+            .file_backup(stream)
+            .await
+            .unwrap()
+            .into_inner();
         replies.message().await.unwrap_err()
     });
     assert_eq!(status.code(), tonic::Code::FailedPrecondition);
@@ -320,5 +409,4 @@ fn noise_on_the_port_is_no_harm() {
         let _ = stream.read_to_end(&mut Vec::new());
     }
     lab.ok(["status"]);
-
 }

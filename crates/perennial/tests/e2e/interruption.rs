@@ -143,7 +143,7 @@ fn a_full_disk_stops_the_backup_and_leaves_the_committed_ones_whole() {
             text(&output.stderr)
         );
         lab.verify("laptop", &name);
-        assert_eq!(lab.backups("laptop"), [name.clone()]);
+        assert_eq!(lab.backups("laptop"), std::slice::from_ref(&name));
         lab.stop();
         lab.start();
         lab.verify("laptop", &name);

@@ -24,7 +24,6 @@ fn kill_at_every_point(kind: FileSystem) {
     let source = source(&lab, 21);
     lab.back_up("laptop", &source);
     lab.stop();
-    let mut kills = 0;
     for at in 1..MOST_POINTS {
         mutate_tree(at, &source, 12).unwrap();
         let died = round(&mut lab, &source, at);
@@ -32,11 +31,11 @@ fn kill_at_every_point(kind: FileSystem) {
         check(&lab, &source, at);
         lab.stop();
         if !died {
+            let kills = at - 1;
             eprintln!("{kills} kills on {}", kind.name());
             assert!(kills >= 10, "only {kills} points were passed");
             return;
         }
-        kills += 1;
     }
     panic!("a round passes more than {MOST_POINTS} points");
 }
@@ -80,9 +79,13 @@ fn check(lab: &Lab, source: &Path, at: u64) {
     assert!(!backups.is_empty(), "killed at point {at}: no backup is left");
     for name in &backups {
         let verified = lab.admin(["backup", "verify", &format!("laptop/{name}")]);
-        assert!(verified.status.success(), "killed at point {at}: {}", text(&verified.stderr));
+        assert!(
+            verified.status.success(),
+            "killed at point {at}: {}",
+            text(&verified.stderr)
+        );
     }
-    if at % 5 == 0 {
+    if at.is_multiple_of(5) {
         let name = lab.back_up("laptop", source);
         assert_same(source, &lab.restored("laptop", &name));
     }

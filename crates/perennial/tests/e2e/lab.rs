@@ -18,7 +18,7 @@ pub struct Lab {
     address: String,
     storage: PathBuf,
     // Unmounted after the server has ended, removed after that.
-    scratch: Option<Scratch>,
+    _scratch: Option<Scratch>,
     root: TempDir,
 }
 
@@ -67,7 +67,7 @@ impl Lab {
             server: None,
             address: free_address(),
             storage,
-            scratch,
+            _scratch: scratch,
             root,
         }
     }
@@ -79,7 +79,11 @@ impl Lab {
 
     /// Starts the server with further arguments and environment.
     pub fn start_with(&mut self, arguments: &[&str], environment: &[(&str, &str)]) {
-        assert!(self.spawn(arguments, environment).is_some(), "the server did not become ready\n{}", self.log());
+        assert!(
+            self.spawn(arguments, environment).is_some(),
+            "the server did not become ready\n{}",
+            self.log()
+        );
     }
 
     /// Starts the server and waits until it is ready or has ended.
@@ -87,9 +91,18 @@ impl Lab {
         let socket = self.root.path().join("notify");
         let _ = std::fs::remove_file(&socket);
         let notified = UnixDatagram::bind(&socket).unwrap();
-        notified.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        notified
+            .set_read_timeout(Some(Duration::from_millis(100)))
+            .unwrap();
         let child = self
-            .command(["server", "run", "--listen", &self.address, "--incremental-interval", "off"])
+            .command([
+                "server",
+                "run",
+                "--listen",
+                &self.address,
+                "--incremental-interval",
+                "off",
+            ])
             .args(["--full-interval", "off"])
             .arg("--state")
             .arg(self.server_state())
@@ -99,7 +112,13 @@ impl Lab {
             .env("NOTIFY_SOCKET", &socket)
             .envs(environment.iter().copied())
             .stdout(Stdio::null())
-            .stderr(std::fs::OpenOptions::new().create(true).append(true).open(self.server_log()).unwrap())
+            .stderr(
+                std::fs::OpenOptions::new()
+                    .create(true)
+                    .append(true)
+                    .open(self.server_log())
+                    .unwrap(),
+            )
             .spawn()
             .unwrap();
         let begun = Instant::now();
@@ -303,11 +322,6 @@ impl Lab {
     /// Where the backups lie.
     pub fn storage(&self) -> &Path {
         &self.storage
-    }
-
-    /// The file system made for this lab.
-    pub fn scratch(&self) -> &Scratch {
-        self.scratch.as_ref().expect("a lab on a file system of its own")
     }
 
     /// The directory for whatever a test needs.

@@ -1,5 +1,7 @@
 //! The whole system, as its users run it: the real binary, real TLS on loopback, real file systems.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod damage;
 mod errors;
 mod hostile;

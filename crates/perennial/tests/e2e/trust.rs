@@ -138,7 +138,7 @@ fn a_revoked_client_is_refused_and_its_backups_stay() {
         "{}",
         text(&output.stderr)
     );
-    assert_eq!(lab.backups("laptop"), [name.clone()]);
+    assert_eq!(lab.backups("laptop"), std::slice::from_ref(&name));
     lab.verify("laptop", &name);
     assert!(lab.log().contains("revoked client was refused"), "{}", lab.log());
 }

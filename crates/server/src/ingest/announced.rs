@@ -50,7 +50,9 @@ impl AnnouncedFiles {
     pub fn announce(&self, files: Vec<(u64, Announced)>, window: usize) -> Result<()> {
         let mut table = self.table.lock();
         if table.files.len() + files.len() > window {
-            return Err(Error::protocol(format!("more than {window} files are announced and not sent")));
+            return Err(Error::protocol(format!(
+                "more than {window} files are announced and not sent"
+            )));
         }
         for (file_id, announced) in files {
             if file_id <= table.highest {
@@ -72,10 +74,14 @@ impl AnnouncedFiles {
                 return Ok(announced);
             }
             if file_id <= table.highest {
-                return Err(Error::protocol(format!("content for file number {file_id} comes twice")));
+                return Err(Error::protocol(format!(
+                    "content for file number {file_id} comes twice"
+                )));
             }
             if table.closed || waited >= ANNOUNCEMENT_TIMEOUT {
-                return Err(Error::protocol(format!("content for file number {file_id}, which nobody announced")));
+                return Err(Error::protocol(format!(
+                    "content for file number {file_id}, which nobody announced"
+                )));
             }
             self.changed.wait_for(&mut table, LOOK_AGAIN);
             waited += LOOK_AGAIN;

@@ -1,7 +1,6 @@
 //! The beginning of an ingest session: which base, which name, which job.
 
 use std::fs::File;
-use std::io::BufWriter;
 use std::sync::Arc;
 
 use catalog::{BackupFilter, JobKind};
@@ -31,8 +30,9 @@ pub struct Begun {
 
 /// Begins a backup of `client`, blocking. Returns what the client is to be told.
 pub fn begin(core: &Arc<Core>, client: &str, begin: &IngestBegin) -> Result<(Begun, IngestSession)> {
-    wire::version::negotiate(begin.protocol, begin.protocol)
-        .map_err(|error| Error::Unsupported { what: error.to_string() })?;
+    wire::version::negotiate(begin.protocol, begin.protocol).map_err(|error| Error::Unsupported {
+        what: error.to_string(),
+    })?;
     if begin.sources.len() > MAX_SOURCES {
         return Err(Error::protocol("too many sources"));
     }
@@ -56,7 +56,10 @@ fn job_of(core: &Core, client: &str, begin: &IngestBegin) -> Result<Arc<LiveJob>
     }
     let job = core.board.live(begin.job_id);
     job.filter(|job| job.client == client && job.kind == JobKind::FileBackup)
-        .ok_or_else(|| Error::NotFound { what: "job", name: begin.job_id.to_string() })
+        .ok_or_else(|| Error::NotFound {
+            what: "job",
+            name: begin.job_id.to_string(),
+        })
 }
 
 fn open_session(
@@ -70,7 +73,10 @@ fn open_session(
         kind: Some(catalog::BackupKind::File),
         ..BackupFilter::committed_of(client.as_str())
     })?;
-    let base_name = newest.as_ref().map(|backup| backup.name.parse::<BackupName>()).transpose()?;
+    let base_name = newest
+        .as_ref()
+        .map(|backup| backup.name.parse::<BackupName>())
+        .transpose()?;
     let (ingest, resumed) = begin_tree(core, client, base_name.as_ref())?;
     let base = ingest.base_manifest().map(open_base).transpose()?;
     let started = core.clock.now();
@@ -83,16 +89,22 @@ fn open_session(
             _ if base.is_none() => manifest::BackupKind::Full,
             _ => manifest::BackupKind::Incremental,
         },
-        started: Timestamp { secs: started.as_second(), nanos: started.subsec_nanosecond().unsigned_abs() },
+        started: Timestamp {
+            secs: started.as_second(),
+            nanos: started.subsec_nanosecond().unsigned_abs(),
+        },
         base: base_name.as_ref().map(|name| name.as_str().to_owned()),
         sources: begin.sources.iter().map(source_of).collect(),
         server_id: core.catalog.server_id().to_string(),
     };
-    let writer = Writer::create(BufWriter::new(ingest.manifest_file()?), &header)?;
+    let writer = Writer::create(ingest.manifest_file()?, &header)?;
     let session = Session::create(core, header, job.clone(), ingest, Assembler::new(writer));
     let reply = IngestSession {
         session: session.token().to_vec(),
-        base_digest: base.as_ref().map(|base| base.digest().0.to_vec()).unwrap_or_default(),
+        base_digest: base
+            .as_ref()
+            .map(|base| base.digest().0.to_vec())
+            .unwrap_or_default(),
         base_name: base_name.map(|name| name.as_str().to_owned()).unwrap_or_default(),
         resumed,
         data_connections: DATA_CONNECTIONS,
@@ -101,8 +113,21 @@ fn open_session(
         job_id: job.id.0 as u64,
         name: name.as_str().to_owned(),
     };
-    info!(client = client.as_str(), name = reply.name, base = reply.base_name, resumed, "file backup begins");
-    Ok((Begun { session: Arc::new(session), base, job: job.clone() }, reply))
+    info!(
+        client = client.as_str(),
+        name = reply.name,
+        base = reply.base_name,
+        resumed,
+        "file backup begins"
+    );
+    Ok((
+        Begun {
+            session: Arc::new(session),
+            base,
+            job: job.clone(),
+        },
+        reply,
+    ))
 }
 
 /// Begins the tree: from what an interrupted backup left, else from the newest backup, else empty.
@@ -126,22 +151,36 @@ fn begin_tree(
 }
 
 fn open_base(file: &File) -> Result<Reader> {
-    let file = file.try_clone().map_err(|source| Error::Io { action: "open", path: "the base's manifest".into(), source })?;
+    let file = file.try_clone().map_err(|source| Error::Io {
+        action: "open",
+        path: "the base's manifest".into(),
+        source,
+    })?;
     Ok(Reader::open(file)?)
 }
 
 /// The name for a backup that begins now: the minute in the server's zone, with a number where that is taken.
 fn free_name(core: &Core, client: &ClientName, now: jiff::Timestamp) -> Result<BackupName> {
-    let minute = now.to_zoned(jiff::tz::TimeZone::system()).strftime("%y%m%d-%H%M").to_string();
+    let minute = now
+        .to_zoned(jiff::tz::TimeZone::system())
+        .strftime("%y%m%d-%H%M")
+        .to_string();
     let taken = core.store.backups(client)?;
     for number in 1..1000u32 {
-        let text = if number == 1 { minute.clone() } else { format!("{minute}-{number}") };
+        let text = if number == 1 {
+            minute.clone()
+        } else {
+            format!("{minute}-{number}")
+        };
         let name: BackupName = text.parse()?;
         if !taken.contains(&name) && core.catalog.backup(client.as_str(), &text).is_err() {
             return Ok(name);
         }
     }
-    Err(Error::Busy { what: format!("the name {minute}"), why: "all its numbers are taken".into() })
+    Err(Error::Busy {
+        what: format!("the name {minute}"),
+        why: "all its numbers are taken".into(),
+    })
 }
 
 fn source_of(source: &wire::v1::SourceInfo) -> Source {

@@ -39,7 +39,10 @@ pub fn commit(
     let client: ClientName = session.header().client.parse()?;
     let name: BackupName = session.header().name.parse()?;
     if client_digest != summary.digest.0 {
-        warn!(client = client.as_str(), "the client's manifest differs from the server's; it will fetch the server's");
+        warn!(
+            client = client.as_str(),
+            "the client's manifest differs from the server's; it will fetch the server's"
+        );
     }
     // ORDER: the storage first, then the catalog, then the link: a crash between the first two is found at the next
     // start by the manifest that the catalog does not know.
@@ -86,7 +89,10 @@ fn tell(
         info,
     };
     if reply(replies, Reply::Committed(committed)).is_err() {
-        info!(client = session.header().client, "the client did not wait for the commit");
+        info!(
+            client = session.header().client,
+            "the client did not wait for the commit"
+        );
     }
 }
 
@@ -103,7 +109,11 @@ fn record(session: &Session, summary: &Summary, problems: &ProblemList, finished
         base: header.base.clone(),
         started_ms: header.started.secs * 1000 + i64::from(header.started.nanos / 1_000_000),
         finished_ms,
-        outcome: if problems.count == 0 { Outcome::Finished } else { Outcome::WithProblems },
+        outcome: if problems.count == 0 {
+            Outcome::Finished
+        } else {
+            Outcome::WithProblems
+        },
         figures: BackupFigures {
             files: summary.totals.files,
             directories: summary.totals.directories,

@@ -16,7 +16,7 @@ use crate::ingest::announced::Announced;
 /// Files that may be begun and not ended on one connection.
 const MAX_OPEN_FILES: usize = 64;
 /// Zeros are hashed in runs of this size.
-const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// Serves the connection until its end mark.
 pub fn receive<R: std::io::Read>(session: &Arc<Session>, reader: &mut FrameReader<R>) -> Result<()> {
@@ -69,7 +69,9 @@ fn take_piece(
         }
     }
     if let Some(end) = piece.end {
-        let receiving = open.remove(&file_id).ok_or_else(|| Error::protocol("a file ends twice"))?;
+        let receiving = open
+            .remove(&file_id)
+            .ok_or_else(|| Error::protocol("a file ends twice"))?;
         receiving.finish(session, file_id, &end)?;
     }
     Ok(())
@@ -118,9 +120,14 @@ struct Receiving {
 /// What is known of the content so far.
 enum Content {
     /// All of it comes, by rising offset.
-    New(BlockHasher),
+    New(Box<BlockHasher>),
     /// The base's content, with some blocks replaced.
-    Patch { base_size: u64, base_hash: ContentHash, blocks: Vec<BlockHash>, touched: bool },
+    Patch {
+        base_size: u64,
+        base_hash: ContentHash,
+        blocks: Vec<BlockHash>,
+        touched: bool,
+    },
     /// Nothing of it comes: it was unreadable.
     Dropped,
 }
@@ -129,7 +136,11 @@ impl Receiving {
     fn begin(session: &Arc<Session>, announced: Announced, start: PieceStart) -> Result<Self> {
         let (content, file_start) = match (start, &announced.base) {
             (PieceStart::Patch, Some(base)) => match &base.kind {
-                Kind::File { size, hash, block_hashes } => (
+                Kind::File {
+                    size,
+                    hash,
+                    block_hashes,
+                } => (
                     Content::Patch {
                         base_size: *size,
                         base_hash: *hash,
@@ -143,19 +154,30 @@ impl Receiving {
             (PieceStart::Patch, None) => {
                 return Err(Error::protocol("a patch of a file that the base does not have"));
             }
-            _ => (Content::New(BlockHasher::new()), FileStart::New),
+            _ => (Content::New(Box::new(BlockHasher::new())), FileStart::New),
         };
-        let sink = session.ingest()?.file(&announced.slot, &announced.entry, file_start)?;
+        let sink = session
+            .ingest()?
+            .file(&announced.slot, &announced.entry, file_start)?;
         let size = match &content {
             Content::Patch { base_size, .. } => *base_size,
             _ => 0,
         };
-        Ok(Self { announced, sink, content, size })
+        Ok(Self {
+            announced,
+            sink,
+            content,
+            size,
+        })
     }
 
     fn take(&mut self, session: &Arc<Session>, piece: &Piece, bytes: &[u8]) -> Result<()> {
         // Nothing is written for a file that ends as dropped; its sink is given up at the end.
-        if piece.end.as_ref().is_some_and(|end| end.outcome() == Outcome::Dropped) {
+        if piece
+            .end
+            .as_ref()
+            .is_some_and(|end| end.outcome() == Outcome::Dropped)
+        {
             self.content = Content::Dropped;
             return Ok(());
         }
@@ -164,7 +186,9 @@ impl Receiving {
         let end = after + piece.hole_len_bytes;
         if end > largest_size(self.announced.entry.size()) {
             let path = self.announced.path();
-            return Err(Error::protocol(format!("the content of {path} goes on far beyond its announced size")));
+            return Err(Error::protocol(format!(
+                "the content of {path} goes on far beyond its announced size"
+            )));
         }
         match &mut self.content {
             Content::New(hasher) => {
@@ -197,7 +221,9 @@ impl Receiving {
     fn finish(self, session: &Arc<Session>, file_id: u64, end: &FileEnd) -> Result<()> {
         if end.outcome() == Outcome::Dropped || matches!(self.content, Content::Dropped) {
             drop(self.sink);
-            session.ingest()?.skip(&self.announced.slot, &self.announced.entry.name)?;
+            session
+                .ingest()?
+                .skip(&self.announced.slot, &self.announced.entry.name)?;
             return session.dropped(file_id);
         }
         let announced = self.announced;
@@ -206,7 +232,12 @@ impl Receiving {
                 let hashed = hasher.finish();
                 (hashed.size, hashed.hash, hashed.block_hashes)
             }
-            Content::Patch { base_size, base_hash, blocks, touched } => {
+            Content::Patch {
+                base_size,
+                base_hash,
+                blocks,
+                touched,
+            } => {
                 let size = final_size(&announced, end)?;
                 if !touched && size == base_size {
                     (size, base_hash, Arc::from(blocks))
@@ -236,10 +267,13 @@ fn patched(
 ) -> Result<(u64, ContentHash, Arc<[BlockHash]>)> {
     let count = usize::try_from(block_count(size)).map_err(|_| Error::protocol("a file is too large"))?;
     blocks.truncate(count);
-    let hash = ContentHash::from_blocks(size, &blocks).ok_or_else(|| {
-        Error::protocol(format!("the patch of {} does not cover it", announced.path()))
-    })?;
-    let kept = if manifest::content::keeps_block_hashes(size) { Arc::from(blocks) } else { Arc::from([]) };
+    let hash = ContentHash::from_blocks(size, &blocks)
+        .ok_or_else(|| Error::protocol(format!("the patch of {} does not cover it", announced.path())))?;
+    let kept = if manifest::content::keeps_block_hashes(size) {
+        Arc::from(blocks)
+    } else {
+        Arc::from([])
+    };
     Ok((size, hash, kept))
 }
 
@@ -302,14 +336,20 @@ fn hash_zeros(session: &Arc<Session>, hasher: &mut BlockHasher, mut len: u64) ->
 
 fn check_hash(announced: &Announced, end: &FileEnd, hash: ContentHash) -> Result<()> {
     if end.hash != hash.0 {
-        return Err(Error::WrongHash { path: announced.path() });
+        return Err(Error::WrongHash {
+            path: announced.path(),
+        });
     }
     Ok(())
 }
 
 /// The size that the client gives a file in the end.
 fn final_size(announced: &Announced, end: &FileEnd) -> Result<u64> {
-    Ok(if end.entry.is_empty() { announced.entry.size() } else { manifest::decode_entry(&end.entry)?.size() })
+    Ok(if end.entry.is_empty() {
+        announced.entry.size()
+    } else {
+        manifest::decode_entry(&end.entry)?.size()
+    })
 }
 
 /// The entry for the manifest: as announced or as corrected, with the content that really came.
@@ -320,18 +360,28 @@ fn final_entry(
     hash: ContentHash,
     block_hashes: Arc<[BlockHash]>,
 ) -> Result<Entry> {
-    let mut entry =
-        if end.entry.is_empty() { announced.entry.clone() } else { manifest::decode_entry(&end.entry)? };
+    let mut entry = if end.entry.is_empty() {
+        announced.entry.clone()
+    } else {
+        manifest::decode_entry(&end.entry)?
+    };
     if entry.name != announced.entry.name {
         return Err(Error::protocol("a file changes its name while it is sent"));
     }
     match &mut entry.kind {
         Kind::File { size: claimed, .. } if *claimed == size => {}
         Kind::File { .. } => {
-            return Err(Error::protocol(format!("{} has another size than was said", announced.path())));
+            return Err(Error::protocol(format!(
+                "{} has another size than was said",
+                announced.path()
+            )));
         }
         _ => return Err(Error::protocol("content for what is no regular file")),
     }
-    entry.kind = Kind::File { size, hash, block_hashes };
+    entry.kind = Kind::File {
+        size,
+        hash,
+        block_hashes,
+    };
     Ok(entry)
 }

@@ -18,6 +18,7 @@ pub use begin::{Begun, begin};
 pub use session::Session;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tonic::Status;
@@ -27,12 +28,17 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::ingest::operations::Operations;
 
+/// How often what has arrived is made durable while a backup runs: what a power cut can cost.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Where the answers to the client go.
 pub type Replies = mpsc::Sender<Result<IngestReply, Status>>;
 
 /// Sends an answer to the client.
 pub(crate) fn reply(replies: &Replies, reply: Reply) -> Result<()> {
-    replies.blocking_send(Ok(IngestReply { reply: Some(reply) })).map_err(|_| Error::Disconnected)
+    replies
+        .blocking_send(Ok(IngestReply { reply: Some(reply) }))
+        .map_err(|_| Error::Disconnected)
 }
 
 /// Takes in one backup, blocking, from the first operation to the commit.
@@ -72,10 +78,18 @@ fn receive(
     replies: &Replies,
 ) -> Result<Vec<u8>> {
     let mut operations = Operations::new(session.clone(), base);
+    let mut kept = Instant::now();
     loop {
+        if kept.elapsed() > CHECKPOINT_INTERVAL {
+            session.checkpoint()?;
+            kept = Instant::now();
+        }
         session.check()?;
         let request = requests.blocking_recv().ok_or(Error::Disconnected)?;
-        match request.request.ok_or_else(|| Error::protocol("an empty request"))? {
+        match request
+            .request
+            .ok_or_else(|| Error::protocol("an empty request"))?
+        {
             Request::Begin(_) => return Err(Error::protocol("a second beginning")),
             Request::Operations(batch) => operations.apply(&batch, replies)?,
             Request::Offers(offers) => operations.offered(offers.offers, replies)?,

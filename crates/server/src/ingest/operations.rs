@@ -29,7 +29,12 @@ pub struct Operations {
 impl Operations {
     /// Begins at the start of the base.
     pub fn new(session: Arc<Session>, base: Option<&Reader>) -> Self {
-        Self { session, base: base.map(Reader::raw_records), next: None, incoming: OpStream::new(MAX_OP_BYTES) }
+        Self {
+            session,
+            base: base.map(Reader::raw_records),
+            next: None,
+            incoming: OpStream::new(MAX_OP_BYTES),
+        }
     }
 
     /// Applies what is whole in the next bytes of the operations, and answers which content is wanted.
@@ -68,7 +73,9 @@ impl Operations {
 
     fn take(&mut self) -> Result<RawRecord> {
         self.peek()?;
-        self.next.take().ok_or_else(|| Error::protocol("the operations speak of more directories than the base has"))
+        self.next
+            .take()
+            .ok_or_else(|| Error::protocol("the operations speak of more directories than the base has"))
     }
 
     fn same(&mut self, dirs: u64) -> Result<()> {
@@ -97,26 +104,46 @@ impl Operations {
             _ => None,
         };
         let merged = delta.apply(base.as_ref())?;
-        let slot = self.session.ingest()?.directory(&delta, &merged.record, base.as_ref())?;
+        let slot = self
+            .session
+            .ingest()?
+            .directory(&delta, &merged.record, base.as_ref())?;
         let mut announced = Vec::with_capacity(merged.pending.len());
         for upsert in delta.upserts {
-            let Some(FileId(file_id)) = upsert.pending else { continue };
+            let Some(FileId(file_id)) = upsert.pending else {
+                continue;
+            };
             let base_entry = base.as_ref().and_then(|record| record.find(&upsert.entry.name));
-            let base_file = base_entry.filter(|entry| matches!(entry.kind, Kind::File { .. })).cloned();
+            let base_file = base_entry
+                .filter(|entry| matches!(entry.kind, Kind::File { .. }))
+                .cloned();
             if base_file.is_none() && upsert.entry.size() > SMALL_FILE_BYTES {
                 answers.push(self.first_answer(file_id, upsert.entry.size())?);
             }
-            announced.push((file_id, Announced { slot: slot.clone(), entry: upsert.entry, base: base_file }));
+            announced.push((
+                file_id,
+                Announced {
+                    slot: slot.clone(),
+                    entry: upsert.entry,
+                    base: base_file,
+                },
+            ));
         }
         // ORDER: the assembler must know a file before its content can arrive.
-        self.session.assemble(|assembler| assembler.push(merged.record, &merged.pending))?;
-        self.session.files().announce(announced, WINDOW_FILES as usize * 2)
+        self.session
+            .assemble(|assembler| assembler.push(merged.record, &merged.pending))?;
+        self.session
+            .files()
+            .announce(announced, WINDOW_FILES as usize * 2)
     }
 
     fn first_answer(&self, file_id: u64, size: u64) -> Result<Answer> {
         let known = self.session.store().index().has_size(size);
         let verdict = if known { Verdict::Hash } else { Verdict::Send };
-        Ok(Answer { file_id, verdict: verdict.into() })
+        Ok(Answer {
+            file_id,
+            verdict: verdict.into(),
+        })
     }
 
     /// Looks for offered content in the storage and answers what is still to be sent.
@@ -124,8 +151,15 @@ impl Operations {
         let mut answers = Vec::with_capacity(offers.len());
         for offer in offers {
             let file_id = offer.file_id;
-            let verdict = if self.reuse(offer)? { Verdict::Have } else { Verdict::Send };
-            answers.push(Answer { file_id, verdict: verdict.into() });
+            let verdict = if self.reuse(offer)? {
+                Verdict::Have
+            } else {
+                Verdict::Send
+            };
+            answers.push(Answer {
+                file_id,
+                verdict: verdict.into(),
+            });
         }
         reply(replies, Reply::Answers(Answers { answers }))
     }
@@ -139,7 +173,9 @@ impl Operations {
             files.put_back(offer.file_id, announced);
             return Ok(false);
         };
-        let hash = entry.hash().ok_or_else(|| Error::protocol("an offer for what is no file"))?;
+        let hash = entry
+            .hash()
+            .ok_or_else(|| Error::protocol("an offer for what is no file"))?;
         let location = self.session.store().index().lookup(hash, entry.size());
         if let Some(location) = location
             && self.session.ingest()?.reuse(&announced.slot, &entry, &location)? == Reuse::Done
@@ -154,8 +190,11 @@ impl Operations {
 
 /// The entry with the content that the client offers; `None` where its block hashes are left out.
 fn offered_entry(announced: &Announced, offer: &HashOffer) -> Result<Option<Entry>> {
-    let hash: [u8; HASH_BYTES] =
-        offer.hash.as_slice().try_into().map_err(|_| Error::protocol("a hash is not 32 bytes long"))?;
+    let hash: [u8; HASH_BYTES] = offer
+        .hash
+        .as_slice()
+        .try_into()
+        .map_err(|_| Error::protocol("a hash is not 32 bytes long"))?;
     let hash = ContentHash(hash);
     let size = announced.entry.size();
     let mut blocks = Vec::new();
@@ -166,10 +205,16 @@ fn offered_entry(announced: &Announced, offer: &HashOffer) -> Result<Option<Entr
         let (chunks, rest) = offer.block_hashes.as_chunks::<HASH_BYTES>();
         blocks.extend(chunks.iter().map(|chunk| BlockHash(*chunk)));
         if !rest.is_empty() || ContentHash::from_blocks(size, &blocks) != Some(hash) {
-            return Err(Error::WrongHash { path: announced.path() });
+            return Err(Error::WrongHash {
+                path: announced.path(),
+            });
         }
     }
     let mut entry = announced.entry.clone();
-    entry.kind = Kind::File { size, hash, block_hashes: Arc::from(blocks) };
+    entry.kind = Kind::File {
+        size,
+        hash,
+        block_hashes: Arc::from(blocks),
+    };
     Ok(Some(entry))
 }

@@ -1,7 +1,6 @@
 //! What the control stream and the data connections of one ingest session share.
 
 use std::fs::File;
-use std::io::BufWriter;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -14,6 +13,7 @@ use parking_lot::{Condvar, Mutex};
 use storage::{Ingest, Store};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
+use wire::v1::LogLine;
 
 use crate::core::Core;
 use crate::error::{Error, Result};
@@ -28,10 +28,12 @@ pub const WINDOW_FILES: u32 = 16 * 1024;
 pub const DATA_CONNECTIONS: u32 = 4;
 /// Problems that are kept by name; the rest is only counted.
 const KEPT_PROBLEMS: usize = 10_000;
+/// The kind of a problem that is none: something of a type that is not backed up, such as a socket.
+const SKIPPED: &str = "skipped";
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The assembler of a manifest that is written to a file.
-pub type ManifestAssembler = Assembler<BufWriter<File>>;
+pub type ManifestAssembler = Assembler<File>;
 
 /// An ingest session.
 pub struct Session {
@@ -68,7 +70,7 @@ impl Session {
         job: Arc<LiveJob>,
         ingest: Ingest,
         assembler: ManifestAssembler,
-        ) -> Self {
+    ) -> Self {
         Self {
             core: core.clone(),
             token: rand::random(),
@@ -118,11 +120,20 @@ impl Session {
     }
 
     /// Works on the manifest.
-    pub fn assemble<T>(&self, work: impl FnOnce(&mut ManifestAssembler) -> Result<T, manifest::Error>) -> Result<T> {
+    pub fn assemble<T>(
+        &self,
+        work: impl FnOnce(&mut ManifestAssembler) -> Result<T, manifest::Error>,
+    ) -> Result<T> {
         match self.assembler.lock().as_mut() {
             Some(assembler) => Ok(work(assembler)?),
             None => Err(Error::Disconnected),
         }
+    }
+
+    /// Makes durable what has arrived, so that a resumed backup can build on it whatever happens.
+    pub fn checkpoint(&self) -> Result<()> {
+        self.assemble(Assembler::flush_frame)?;
+        Ok(self.ingest()?.checkpoint()?)
     }
 
     /// Notes that a file is complete, with the entry that the manifest is to have.
@@ -157,9 +168,15 @@ impl Session {
                 return Ok(());
             }
             // With no connection left, nothing can come; two looks, since the last one may just be closing.
-            idle_looks = if self.connections_open.load(Ordering::Acquire) == 0 { idle_looks + 1 } else { 0 };
+            idle_looks = if self.connections_open.load(Ordering::Acquire) == 0 {
+                idle_looks + 1
+            } else {
+                0
+            };
             if idle_looks > 20 {
-                return Err(Error::protocol(format!("the content of {pending} announced files never came")));
+                return Err(Error::protocol(format!(
+                    "the content of {pending} announced files never came"
+                )));
             }
             self.progressed.wait_for(&mut assembler, LOOK_AGAIN);
         }
@@ -169,6 +186,14 @@ impl Session {
     pub fn problems(&self, problems: Vec<wire::v1::Problem>) {
         let mut list = self.problems.lock();
         for problem in problems {
+            if problem.kind == SKIPPED {
+                // Left out as it should be: worth a line, but the backup is whole.
+                self.job.log(LogLine {
+                    text: shown(&problem),
+                    ..LogLine::default()
+                });
+                continue;
+            }
             list.count += 1;
             if list.kept.len() < KEPT_PROBLEMS {
                 list.kept.push(manifest::Problem {
@@ -200,7 +225,11 @@ impl Session {
         if self.job.cancel.is_cancelled() {
             return Err(Error::Cancelled);
         }
-        if self.ended.is_cancelled() { Err(Error::Disconnected) } else { Ok(()) }
+        if self.ended.is_cancelled() {
+            Err(Error::Disconnected)
+        } else {
+            Ok(())
+        }
     }
 
     /// Ends the session with an error; the first one counts.
@@ -250,7 +279,9 @@ impl Session {
                     warn!(client = self.header.client, %error, "an interrupted backup could not be kept");
                 }
             }
-            Err(error) => debug!(client = self.header.client, %error, "nothing of the interrupted backup is left to keep"),
+            Err(error) => {
+                debug!(client = self.header.client, %error, "nothing of the interrupted backup is left to keep")
+            }
         }
     }
 
@@ -265,6 +296,10 @@ impl Session {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
+}
+
+fn shown(problem: &wire::v1::Problem) -> String {
+    format!("{}: {}", String::from_utf8_lossy(&problem.path), problem.message)
 }
 
 impl DataSession for Session {
@@ -293,11 +328,14 @@ impl DataSession for Session {
             Ok(()) => {}
             Err(error) => {
                 if self.check().is_ok() {
-                    warn!(client = self.header.client, error = error.chain(), "a data connection failed");
+                    warn!(
+                        client = self.header.client,
+                        error = error.chain(),
+                        "a data connection failed"
+                    );
                 }
                 self.fail(error);
             }
         }
     }
 }
-

@@ -29,7 +29,11 @@ pub struct Attachment {
 impl Attachment {
     /// Sends a command; fails where the connection is gone or the client doesn't take it.
     pub fn command(&self, command: Command) -> Result<()> {
-        self.commands.try_send(ServerCommand { command: Some(command) }).map_err(|_| Error::Disconnected)
+        self.commands
+            .try_send(ServerCommand {
+                command: Some(command),
+            })
+            .map_err(|_| Error::Disconnected)
     }
 
     /// Takes in a part of an answer.
@@ -75,17 +79,24 @@ impl Attached {
     /// Takes a connection out, unless another has taken its place.
     pub fn leave(&self, client: &str, attachment: &Attachment) {
         let mut clients = self.clients.lock();
-        if clients.get(client).is_some_and(|current| current.number == attachment.number) {
+        if clients
+            .get(client)
+            .is_some_and(|current| current.number == attachment.number)
+        {
             clients.remove(client);
         }
     }
 
     /// The standing connection of a client.
     pub fn get(&self, client: &str) -> Result<Arc<Attachment>> {
-        self.clients.lock().get(client).cloned().ok_or_else(|| Error::Busy {
-            what: format!("client {client}"),
-            why: "it is not connected".into(),
-        })
+        self.clients
+            .lock()
+            .get(client)
+            .cloned()
+            .ok_or_else(|| Error::Busy {
+                what: format!("client {client}"),
+                why: "it is not connected".into(),
+            })
     }
 
     /// Whether a client is connected.

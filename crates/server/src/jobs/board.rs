@@ -93,7 +93,11 @@ impl Board {
         if interrupted > 0 {
             info!(interrupted, "jobs of an earlier run of the server were closed");
         }
-        Ok(Self { catalog, clock, live: Mutex::default() })
+        Ok(Self {
+            catalog,
+            clock,
+            live: Mutex::default(),
+        })
     }
 
     /// Queues a job. A client has one file backup at a time.
@@ -103,9 +107,17 @@ impl Board {
             && let Some(other) = live.values().find(|job| job.kind == kind && job.client == client)
         {
             let why = format!("job {} is making a file backup of it", other.id);
-            return Err(Error::Busy { what: format!("client {client}"), why });
+            return Err(Error::Busy {
+                what: format!("client {client}"),
+                why,
+            });
         }
-        let new = NewJob { kind, client: Some(client.to_owned()), subject, queued_ms: self.clock.now_ms() };
+        let new = NewJob {
+            kind,
+            client: Some(client.to_owned()),
+            subject,
+            queued_ms: self.clock.now_ms(),
+        };
         let id = self.catalog.queue_job(&new)?;
         let job = Arc::new(LiveJob {
             id,
@@ -124,7 +136,11 @@ impl Board {
     pub fn wait_ended(&self, kind: JobKind, client: &str) {
         let begun = Instant::now();
         while let Some(job) = self.live_of(kind, client) {
-            let patience = if job.ending.is_cancelled() { CLOSING_TIMEOUT } else { NOTICING_TIMEOUT };
+            let patience = if job.ending.is_cancelled() {
+                CLOSING_TIMEOUT
+            } else {
+                NOTICING_TIMEOUT
+            };
             if begun.elapsed() > patience {
                 return;
             }
@@ -135,7 +151,11 @@ impl Board {
     /// Notes that a job has begun. Beginning again after an interruption is no error.
     pub fn begin(&self, job: &LiveJob) -> Result<()> {
         match self.catalog.start_job(job.id, self.clock.now_ms()) {
-            Ok(()) | Err(catalog::Error::JobState { state: catalog::JobState::Running, .. }) => Ok(()),
+            Ok(())
+            | Err(catalog::Error::JobState {
+                state: catalog::JobState::Running,
+                ..
+            }) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
@@ -155,12 +175,28 @@ impl Board {
         let message = error.chain();
         let (end, outcome) = match error {
             Error::Cancelled => (JobEnd::Cancelled, job_done::Outcome::Cancelled),
-            Error::Disconnected => {
-                (JobEnd::Interrupted { error: message.clone() }, job_done::Outcome::Failed)
-            }
-            _ => (JobEnd::Failed { error: message.clone() }, job_done::Outcome::Failed),
+            Error::Disconnected => (
+                JobEnd::Interrupted {
+                    error: message.clone(),
+                },
+                job_done::Outcome::Failed,
+            ),
+            _ => (
+                JobEnd::Failed {
+                    error: message.clone(),
+                },
+                job_done::Outcome::Failed,
+            ),
         };
-        self.end(job, end, JobDone { outcome: outcome.into(), message, ..JobDone::default() });
+        self.end(
+            job,
+            end,
+            JobDone {
+                outcome: outcome.into(),
+                message,
+                ..JobDone::default()
+            },
+        );
     }
 
     /// The open job of this number.
@@ -170,7 +206,11 @@ impl Board {
 
     /// The open job of this kind for a client.
     pub fn live_of(&self, kind: JobKind, client: &str) -> Option<Arc<LiveJob>> {
-        self.live.lock().values().find(|job| job.kind == kind && job.client == client).cloned()
+        self.live
+            .lock()
+            .values()
+            .find(|job| job.kind == kind && job.client == client)
+            .cloned()
     }
 
     /// Asks every open job to stop.
@@ -188,7 +228,15 @@ impl Board {
 
 /// The end of a job that finished, with or without problems.
 pub fn finished(message: String, problems: Vec<Problem>) -> JobDone {
-    let outcome =
-        if problems.is_empty() { job_done::Outcome::Finished } else { job_done::Outcome::WithProblems };
-    JobDone { outcome: outcome.into(), message, problems, ..JobDone::default() }
+    let outcome = if problems.is_empty() {
+        job_done::Outcome::Finished
+    } else {
+        job_done::Outcome::WithProblems
+    };
+    JobDone {
+        outcome: outcome.into(),
+        message,
+        problems,
+        ..JobDone::default()
+    }
 }

@@ -39,7 +39,9 @@ pub async fn serve_port(
     let acceptor = TlsAcceptor::from(tls);
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        let Ok(permit) = room.clone().acquire_owned().await else { return };
+        let Ok(permit) = room.clone().acquire_owned().await else {
+            return;
+        };
         let (tcp, address) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -83,7 +85,11 @@ async fn admit(
         let tcp = tcp.into_std()?;
         tcp.set_nonblocking(false)?;
         tcp.set_write_timeout(Some(DATA_TIMEOUT))?;
-        on_data(DataConnection { peer, stream: StreamOwned::new(session, tcp), permit });
+        on_data(DataConnection {
+            peer,
+            stream: StreamOwned::new(session, tcp),
+            permit,
+        });
     } else {
         // A control connection is bounded by what it may ask for, not by this permit.
         let _ = control.send(Ok(ControlIo::Tls(Box::new(stream), peer))).await;

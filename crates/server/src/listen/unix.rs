@@ -11,7 +11,10 @@ use crate::error::{Error, Result};
 /// Binds the socket at `path` with mode 0600. A socket that a dead server left there is replaced; the lock on the
 /// catalog, which must be held, says that no other server of this state directory is alive.
 pub fn bind_admin_socket(path: &Path) -> Result<UnixListener> {
-    let listen = |source| Error::Listen { address: path.display().to_string(), source };
+    let listen = |source| Error::Listen {
+        address: path.display().to_string(),
+        source,
+    };
     match fs::remove_file(path) {
         Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -95,7 +95,9 @@ impl Session {
     }
 
     fn failed(&self, file_id: u64, reason: String) {
-        let reply = RestoreReply { reply: Some(Reply::Failed(FailedFile { file_id, reason })) };
+        let reply = RestoreReply {
+            reply: Some(Reply::Failed(FailedFile { file_id, reason })),
+        };
         // A client that is gone needs no answer.
         let _ = self.replies.blocking_send(Ok(reply));
     }
@@ -112,12 +114,21 @@ impl DataSession for Session {
 
     fn serve(self: Arc<Self>, mut reader: DataReader) {
         if self.open.fetch_add(1, Ordering::AcqRel) >= DATA_CONNECTIONS as usize {
-            warn!(client = self.client, "a restore opened more data connections than it may");
+            warn!(
+                client = self.client,
+                "a restore opened more data connections than it may"
+            );
         } else {
             self.connections.lock().extend(reader.handle());
-            let sent = reader.into_writer(&self.token).and_then(|writer| sender::send(&self, writer));
+            let sent = reader
+                .into_writer(&self.token)
+                .and_then(|writer| sender::send(&self, writer));
             if let Err(error) = sent {
-                debug!(client = self.client, error = error.chain(), "a restore's data connection ended early");
+                debug!(
+                    client = self.client,
+                    error = error.chain(),
+                    "a restore's data connection ended early"
+                );
             }
         }
         self.open.fetch_sub(1, Ordering::AcqRel);

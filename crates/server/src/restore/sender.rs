@@ -43,7 +43,11 @@ fn send_file<W: Write>(
     wanted: &WantedFile,
     buffer: &mut [u8],
 ) -> Result<()> {
-    let mut pieces = Pieces { writer, file_id: wanted.file_id, begun: false };
+    let mut pieces = Pieces {
+        writer,
+        file_id: wanted.file_id,
+        begun: false,
+    };
     let read = session
         .tree
         .open_file(&wanted.path)
@@ -67,20 +71,38 @@ struct Pieces<'a, W> {
 
 impl<W: Write> Pieces<'_, W> {
     fn send(&mut self, offset_bytes: u64, bytes: &[u8], hole_len_bytes: u64) -> Result<()> {
-        let piece = Piece { offset_bytes, hole_len_bytes, ..self.next() };
+        let piece = Piece {
+            offset_bytes,
+            hole_len_bytes,
+            ..self.next()
+        };
         Ok(self.writer.piece(piece, bytes)?)
     }
 
     fn end(&mut self, outcome: Outcome) -> Result<()> {
-        let end = FileEnd { outcome: outcome.into(), ..FileEnd::default() };
-        let piece = Piece { end: Some(end), ..self.next() };
+        let end = FileEnd {
+            outcome: outcome.into(),
+            ..FileEnd::default()
+        };
+        let piece = Piece {
+            end: Some(end),
+            ..self.next()
+        };
         Ok(self.writer.piece(piece, &[])?)
     }
 
     fn next(&mut self) -> Piece {
-        let start = if self.begun { PieceStart::None } else { PieceStart::New };
+        let start = if self.begun {
+            PieceStart::None
+        } else {
+            PieceStart::New
+        };
         self.begun = true;
-        Piece { file_id: self.file_id, start: start.into(), ..Piece::default() }
+        Piece {
+            file_id: self.file_id,
+            start: start.into(),
+            ..Piece::default()
+        }
     }
 }
 
@@ -90,12 +112,22 @@ fn send_ranges<W: Write>(
     ranges: &[Range],
     buffer: &mut [u8],
 ) -> Result<()> {
-    let read_error = |source| Error::Io { action: "read", path: "the backup's file".into(), source };
+    let read_error = |source| Error::Io {
+        action: "read",
+        path: "the backup's file".into(),
+        source,
+    };
     let size = file.metadata().map_err(read_error)?.len();
-    let whole = [Range { offset_bytes: 0, len_bytes: size }];
+    let whole = [Range {
+        offset_bytes: 0,
+        len_bytes: size,
+    }];
     let ranges = if ranges.is_empty() { &whole[..] } else { ranges };
     for range in ranges {
-        let end = range.offset_bytes.checked_add(range.len_bytes).map_or(size, |end| end.min(size));
+        let end = range
+            .offset_bytes
+            .checked_add(range.len_bytes)
+            .map_or(size, |end| end.min(size));
         let mut offset = range.offset_bytes;
         for extent in cow_fs::data_extents(file, size) {
             let extent = extent.map_err(Error::Extents)?;
@@ -128,11 +160,12 @@ fn send_data<W: Write>(
 ) -> Result<u64> {
     while offset < end {
         let len = usize::try_from(end - offset).map_or(buffer.len(), |left| left.min(buffer.len()));
-        file.read_exact_at(&mut buffer[..len], offset).map_err(|source| Error::Io {
-            action: "read",
-            path: "the backup's file".into(),
-            source,
-        })?;
+        file.read_exact_at(&mut buffer[..len], offset)
+            .map_err(|source| Error::Io {
+                action: "read",
+                path: "the backup's file".into(),
+                source,
+            })?;
         pieces.send(offset, &buffer[..len], 0)?;
         offset += len as u64;
     }

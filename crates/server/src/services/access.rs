@@ -26,19 +26,29 @@ impl Caller {
             Some(Peer::Client(peer)) => peer,
             Some(Peer::Anonymous(address)) => {
                 tracing::warn!(%address, "a call without a client certificate was refused");
-                return Err(Status::unauthenticated("this call needs a client certificate; enrol first"));
+                return Err(Status::unauthenticated(
+                    "this call needs a client certificate; enrol first",
+                ));
             }
             None => return Err(Status::unauthenticated("the connection has no peer")),
         };
-        match core.catalog.identify(&peer.fingerprint).map_err(crate::error::Error::from)? {
+        match core
+            .catalog
+            .identify(&peer.fingerprint)
+            .map_err(crate::error::Error::from)?
+        {
             Identity::Active(client) if client.name == peer.name => Ok(Self::Client(client.name)),
             Identity::Active(_) | Identity::Unknown => {
                 tracing::warn!(address = %peer.address, client = peer.name, "an unknown client was refused");
-                Err(Status::unauthenticated("this server does not know this client; enrol it with a new token"))
+                Err(Status::unauthenticated(
+                    "this server does not know this client; enrol it with a new token",
+                ))
             }
             Identity::Revoked { client } => {
                 tracing::warn!(address = %peer.address, client, "a revoked client was refused");
-                Err(Status::unauthenticated(format!("the certificate of client {client} was revoked")))
+                Err(Status::unauthenticated(format!(
+                    "the certificate of client {client} was revoked"
+                )))
             }
         }
     }
@@ -66,7 +76,11 @@ impl Caller {
         match self {
             Self::Client(own) if named.is_empty() || named == own => Ok(own.clone()),
             Self::Client(own) => {
-                tracing::warn!(client = own, asked_for = named, "a client asked for another's backups");
+                tracing::warn!(
+                    client = own,
+                    asked_for = named,
+                    "a client asked for another's backups"
+                );
                 Err(Status::permission_denied("a client may only see its own backups"))
             }
             Self::Admin if named.is_empty() => {
@@ -91,17 +105,26 @@ pub fn resolve(core: &Core, caller: &Caller, reference: &BackupRef) -> Result<ca
     let client = caller.about(&reference.client)?;
     if reference.name.is_empty() || reference.name == "latest" || reference.name == "current" {
         let filter = catalog::BackupFilter::committed_of(&client);
-        let newest = core.catalog.newest_backup(&filter).map_err(crate::error::Error::from)?;
+        let newest = core
+            .catalog
+            .newest_backup(&filter)
+            .map_err(crate::error::Error::from)?;
         return newest.ok_or_else(|| Status::not_found(format!("client {client} has no backup yet")));
     }
-    let backup = core.catalog.backup(&client, &reference.name).map_err(|error| match error {
-        catalog::Error::UnknownBackup { .. } | catalog::Error::UnknownClient { .. } => {
-            Status::not_found(error.to_string())
-        }
-        error => crate::error::Error::from(error).into(),
-    })?;
+    let backup = core
+        .catalog
+        .backup(&client, &reference.name)
+        .map_err(|error| match error {
+            catalog::Error::UnknownBackup { .. } | catalog::Error::UnknownClient { .. } => {
+                Status::not_found(error.to_string())
+            }
+            error => crate::error::Error::from(error).into(),
+        })?;
     if backup.state == catalog::BackupState::Deleting {
-        return Err(Status::not_found(format!("backup {client}/{} is being deleted", backup.name)));
+        return Err(Status::not_found(format!(
+            "backup {client}/{} is being deleted",
+            backup.name
+        )));
     }
     Ok(backup)
 }

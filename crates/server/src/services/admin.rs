@@ -9,8 +9,8 @@ use tracing::info;
 use wire::v1::admin_server::Admin;
 use wire::v1::{
     CancelJobReply, CancelJobRequest, ClientInfo, ClientRef, CreateTokenReply, CreateTokenRequest, JobInfo,
-    ListClientsReply, ListClientsRequest, ListJobsReply, ListJobsRequest, RebuildIndexReply, RebuildIndexRequest,
-    RepairReply, RepairRequest, RevokeReply, StatusReply, StatusRequest,
+    ListClientsReply, ListClientsRequest, ListJobsReply, ListJobsRequest, RebuildIndexReply,
+    RebuildIndexRequest, RepairReply, RepairRequest, RevokeReply, StatusReply, StatusRequest,
 };
 
 use crate::core::Core;
@@ -77,7 +77,10 @@ impl Admin for Service {
         };
         let (token, expires_ms) = tokens::create(&self.core, &request)?;
         info!(client = request.client, "an enrolment token was made");
-        Ok(Response::new(CreateTokenReply { token: token.to_string(), expires_ms }))
+        Ok(Response::new(CreateTokenReply {
+            token: token.to_string(),
+            expires_ms,
+        }))
     }
 
     async fn list_clients(
@@ -106,10 +109,13 @@ impl Admin for Service {
     async fn revoke_client(&self, request: Request<ClientRef>) -> Result<Response<RevokeReply>, Status> {
         self.check(&request)?;
         let name = request.into_inner().name;
-        self.core.catalog.revoke_client(&name, self.core.clock.now_ms()).map_err(|error| match error {
-            catalog::Error::UnknownClient { .. } => Status::not_found(error.to_string()),
-            error => Error::from(error).into(),
-        })?;
+        self.core
+            .catalog
+            .revoke_client(&name, self.core.clock.now_ms())
+            .map_err(|error| match error {
+                catalog::Error::UnknownClient { .. } => Status::not_found(error.to_string()),
+                error => Error::from(error).into(),
+            })?;
         if let Ok(attachment) = self.core.attached.get(&name) {
             attachment.detach.cancel();
         }
@@ -150,7 +156,10 @@ impl Admin for Service {
             0 => 50,
             limit => limit,
         };
-        let filter = JobFilter { limit: Some(limit), ..JobFilter::default() };
+        let filter = JobFilter {
+            limit: Some(limit),
+            ..JobFilter::default()
+        };
         let jobs = self.core.catalog.jobs(&filter).map_err(Error::from)?;
         let jobs = jobs
             .into_iter()
@@ -168,20 +177,29 @@ impl Admin for Service {
         Ok(Response::new(ListJobsReply { jobs }))
     }
 
-    async fn cancel_job(&self, request: Request<CancelJobRequest>) -> Result<Response<CancelJobReply>, Status> {
+    async fn cancel_job(
+        &self,
+        request: Request<CancelJobRequest>,
+    ) -> Result<Response<CancelJobReply>, Status> {
         self.check(&request)?;
         let id = request.into_inner().job_id;
         let job = self.core.board.live(id);
         let job = job.ok_or_else(|| Status::not_found(format!("there is no open job {id}")))?;
         job.cancel.cancel();
-        let begun = self.core.catalog.job(job.id).is_ok_and(|record| record.started_ms.is_some());
+        let begun = self
+            .core
+            .catalog
+            .job(job.id)
+            .is_ok_and(|record| record.started_ms.is_some());
         if !begun {
             self.core.board.fail(&job, &Error::Cancelled);
         }
         info!(job = id, "a job was cancelled");
         if let Ok(attachment) = self.core.attached.get(&job.client) {
             // A client that is gone has nothing to cancel.
-            let _ = attachment.command(wire::v1::server_command::Command::Cancel(wire::v1::CancelJob { job_id: id }));
+            let _ = attachment.command(wire::v1::server_command::Command::Cancel(wire::v1::CancelJob {
+                job_id: id,
+            }));
         }
         Ok(Response::new(CancelJobReply {}))
     }

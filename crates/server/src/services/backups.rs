@@ -14,8 +14,8 @@ use tracing::info;
 use wire::v1::backups_server::Backups;
 use wire::v1::{
     BackupDetail, BackupRef, BrowseReply, BrowseRequest, DeleteReply, DiffReply, DiffRequest, IngestReply,
-    IngestRequest, JobEvent, ListReply, ListRequest, ManifestChunk, ManifestRequest, RestoreReply, RestoreRequest,
-    SourceInfo, StartRequest, VerifyRequest,
+    IngestRequest, JobEvent, ListReply, ListRequest, ManifestChunk, ManifestRequest, RestoreReply,
+    RestoreRequest, SourceInfo, StartRequest, VerifyRequest,
 };
 
 use crate::core::Core;
@@ -62,7 +62,12 @@ impl Backups for Service {
     ) -> Result<Response<Self::FileBackupStream>, Status> {
         let client = Caller::of(&self.core, &request)?.client()?;
         let (sender, response) = replies();
-        tokio::spawn(streams::ingest(self.core.clone(), client, request.into_inner(), sender));
+        tokio::spawn(streams::ingest(
+            self.core.clone(),
+            client,
+            request.into_inner(),
+            sender,
+        ));
         Ok(response)
     }
 
@@ -71,7 +76,11 @@ impl Backups for Service {
         request: Request<ManifestRequest>,
     ) -> Result<Response<Self::FetchManifestStream>, Status> {
         let caller = Caller::of(&self.core, &request)?;
-        let file = streams::manifest_file(&self.core, &caller, request.into_inner())?;
+        let (core, request) = (self.core.clone(), request.into_inner());
+        let opening = tokio::task::spawn_blocking(move || streams::manifest_file(&core, &caller, request));
+        let file = opening
+            .await
+            .map_err(|_| Status::internal("the work was given up"))??;
         let (sender, response) = replies();
         tokio::task::spawn_blocking(move || streams::send_manifest(&file, &sender));
         Ok(response)
@@ -83,7 +92,12 @@ impl Backups for Service {
     ) -> Result<Response<Self::RestoreStream>, Status> {
         let caller = Caller::of(&self.core, &request)?;
         let (sender, response) = replies();
-        tokio::spawn(streams::restore(self.core.clone(), caller, request.into_inner(), sender));
+        tokio::spawn(streams::restore(
+            self.core.clone(),
+            caller,
+            request.into_inner(),
+            sender,
+        ));
         Ok(response)
     }
 
@@ -98,7 +112,9 @@ impl Backups for Service {
             self.core.catalog.client(client).map_err(not_found)?;
         }
         let backups = self.core.catalog.backups(&filter).map_err(Error::from)?;
-        Ok(Response::new(ListReply { backups: backups.iter().map(views::backup_info).collect() }))
+        Ok(Response::new(ListReply {
+            backups: backups.iter().map(views::backup_info).collect(),
+        }))
     }
 
     async fn show(&self, request: Request<BackupRef>) -> Result<Response<BackupDetail>, Status> {
@@ -106,7 +122,7 @@ impl Backups for Service {
         let backup = resolve(&self.core, &caller, request.get_ref())?;
         let core = self.core.clone();
         blocking(move || {
-            let tree = streams::open(&core, &backup)?;
+            let tree = core.open_backup(&backup)?;
             let manifest = tree.manifest();
             let conclusion = manifest.conclusion();
             let sources = manifest.header().sources.iter().map(|source| SourceInfo {
@@ -167,12 +183,17 @@ impl Backups for Service {
         let backup = resolve(&self.core, &caller, &request.backup.unwrap_or_default())?;
         let percent = request.source_percent;
         if !(0.0..=100.0).contains(&percent) {
-            return Err(Status::invalid_argument("the share of the source is a percentage from 0 to 100"));
+            return Err(Status::invalid_argument(
+                "the share of the source is a percentage from 0 to 100",
+            ));
         }
         if percent > 0.0 {
             self.core.attached.get(&backup.client)?;
         }
-        let job = self.core.board.queue(JobKind::Verify, &backup.client, Some(backup.name.clone()))?;
+        let job = self
+            .core
+            .board
+            .queue(JobKind::Verify, &backup.client, Some(backup.name.clone()))?;
         let (sender, response) = replies();
         tokio::spawn(follow::follow(job.clone(), false, sender));
         let core = self.core.clone();

@@ -11,8 +11,8 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::{info, warn};
 use wire::v1::control_server::Control;
 use wire::v1::{
-    ClientEvent, ClientHello, JobUpdate, Ping, ServerCommand, Welcome, client_event::Event, job_update::Update,
-    server_command::Command,
+    ClientEvent, ClientHello, JobUpdate, Ping, ServerCommand, Welcome, client_event::Event,
+    job_update::Update, server_command::Command,
 };
 
 use crate::core::Core;
@@ -53,7 +53,10 @@ impl Service {
             operating_system: clip(&hello.operating_system),
             version: clip(&hello.client_version),
         };
-        self.core.catalog.client_seen(client, &sighting, now_ms).map_err(Error::from)?;
+        self.core
+            .catalog
+            .client_seen(client, &sighting, now_ms)
+            .map_err(Error::from)?;
         Ok(Welcome {
             protocol,
             server_version: env!("CARGO_PKG_VERSION").into(),
@@ -82,8 +85,11 @@ impl Control for Service {
         };
         let welcome = self.welcome(&client, &hello)?;
         let (out, stream) = mpsc::channel(16);
-        let greeting = ServerCommand { command: Some(Command::Welcome(welcome)) };
-        out.try_send(Ok(greeting)).map_err(|_| Status::internal("the greeting can't be sent"))?;
+        let greeting = ServerCommand {
+            command: Some(Command::Welcome(welcome)),
+        };
+        out.try_send(Ok(greeting))
+            .map_err(|_| Status::internal("the greeting can't be sent"))?;
         let core = self.core.clone();
         tokio::spawn(async move {
             let (attachment, commands) = core.attached.attach(&client);
@@ -155,7 +161,9 @@ fn take_event(core: &Core, client: &str, attachment: &Attachment, event: ClientE
 fn take_update(core: &Core, client: &str, update: JobUpdate) {
     let job = core.board.live(update.job_id);
     // A client may only speak of its own jobs; one that has just ended is no longer there.
-    let Some(job) = job.filter(|job| job.client == client && job.kind == JobKind::FileBackup) else { return };
+    let Some(job) = job.filter(|job| job.client == client && job.kind == JobKind::FileBackup) else {
+        return;
+    };
     match update.update {
         Some(Update::Progress(progress)) => job.progress(progress),
         Some(Update::Log(line)) => job.log(line),

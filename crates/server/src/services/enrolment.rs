@@ -36,14 +36,22 @@ impl Service {
         let core = &self.core;
         let hash = TokenHash::of(&request.secret);
         let now_ms = core.clock.now_ms();
-        let preview = core.catalog.preview_enrolment(hash, name.as_str(), now_ms).map_err(Error::from)?;
+        let preview = core
+            .catalog
+            .preview_enrolment(hash, name.as_str(), now_ms)
+            .map_err(Error::from)?;
         if let Some(refused) = preview {
             return Err(refusal(&refused, name.as_str()));
         }
-        let issued = core.authority.sign_client(&request.signing_request, name.as_str())?;
+        let issued = core
+            .authority
+            .sign_client(&request.signing_request, name.as_str())?;
         let record = EnrolmentRecord {
             client: name.as_str().to_owned(),
-            certificate: Certificate { serial: issued.serial, fingerprint: issued.fingerprint },
+            certificate: Certificate {
+                serial: issued.serial,
+                fingerprint: issued.fingerprint,
+            },
             sighting: Sighting {
                 operating_system: request.operating_system,
                 version: request.client_version,
@@ -73,7 +81,12 @@ impl Enrolment for Service {
                 Ok(Response::new(reply))
             }
             Err(status) => {
-                warn!(client = name, ?address, why = status.message(), "an enrolment was refused");
+                warn!(
+                    client = name,
+                    ?address,
+                    why = status.message(),
+                    "an enrolment was refused"
+                );
                 Err(status)
             }
         }
@@ -88,9 +101,9 @@ fn refusal(refused: &Redeem, name: &str) -> Status {
         Redeem::AlreadyUsed { by } => {
             Status::permission_denied(format!("the enrolment token was used already, by client {by}"))
         }
-        Redeem::MeantForAnother { client } => {
-            Status::permission_denied(format!("the enrolment token is meant for a client named {client}"))
-        }
+        Redeem::MeantForAnother { client } => Status::permission_denied(format!(
+            "the enrolment token is meant for a client named {client}"
+        )),
         Redeem::NameTaken => Status::already_exists(format!(
             "there is a client named {name} already; to enrol it anew, bind a token to its name"
         )),

@@ -29,7 +29,11 @@ pub fn backup_info(backup: &catalog::Backup) -> BackupInfo {
 
 /// A problem from a manifest.
 pub fn problem(problem: &manifest::Problem) -> Problem {
-    Problem { path: problem.path.to_vec(), kind: problem.kind.clone(), message: problem.message.clone() }
+    Problem {
+        path: problem.path.to_vec(),
+        kind: problem.kind.clone(),
+        message: problem.message.clone(),
+    }
 }
 
 /// An entry of a manifest.

@@ -49,13 +49,14 @@ impl Authority {
             // ORDER: the certificate last, so that its presence says that the key is there.
             write_private(&certificate_path, certificate.pem().as_bytes())?;
         }
-        let pem =
-            fs::read_to_string(&key_path).map_err(|source| Error::io("read", &key_path, source))?;
+        let pem = fs::read_to_string(&key_path).map_err(|source| Error::io("read", &key_path, source))?;
         let key = KeyPair::from_pem(&pem).map_err(|_| Error::Corrupt { path: key_path })?;
-        let certificate = CertificateDer::from_pem_file(&certificate_path)
-            .map_err(|_| Error::Corrupt { path: certificate_path.clone() })?;
-        let issuer = Issuer::from_ca_cert_der(&certificate, key)
-            .map_err(|_| Error::Corrupt { path: certificate_path })?;
+        let certificate = CertificateDer::from_pem_file(&certificate_path).map_err(|_| Error::Corrupt {
+            path: certificate_path.clone(),
+        })?;
+        let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(|_| Error::Corrupt {
+            path: certificate_path,
+        })?;
         Ok(Self { issuer, certificate })
     }
 
@@ -93,15 +94,24 @@ impl Authority {
     /// Signs a client's request. Nothing of the request counts but its public key: the name is the server's to give.
     pub fn sign_client(&self, request_der: &[u8], client_name: &str) -> Result<IssuedCertificate> {
         let request = CertificateSigningRequestDer::from(request_der);
-        let request = CertificateSigningRequestParams::from_der(&request)
-            .map_err(|_| Error::Refused { why: "the certificate signing request is not valid" })?;
+        let request = CertificateSigningRequestParams::from_der(&request).map_err(|_| Error::Refused {
+            why: "the certificate signing request is not valid",
+        })?;
         let mut params = leaf_params(client_name);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let serial = params.serial_number.as_ref().map(SerialNumber::to_bytes).unwrap_or_default();
+        let serial = params
+            .serial_number
+            .as_ref()
+            .map(SerialNumber::to_bytes)
+            .unwrap_or_default();
         let certificate = params.signed_by(&request.public_key, &self.issuer)?;
         let der = certificate.der().to_vec();
         let fingerprint = wire::token::fingerprint(&der);
-        Ok(IssuedCertificate { der, fingerprint, serial })
+        Ok(IssuedCertificate {
+            der,
+            fingerprint,
+            serial,
+        })
     }
 }
 
@@ -145,7 +155,12 @@ fn random_serial() -> SerialNumber {
 fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary: PathBuf = path.with_extension("tmp");
     let written = (|| {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
@@ -165,7 +180,9 @@ mod tests {
         let opened = Authority::open_or_create(dir.path()).unwrap();
         assert_eq!(made.fingerprint(), opened.fingerprint());
         let mode = std::os::unix::fs::PermissionsExt::mode(
-            &fs::metadata(dir.path().join("authority.key.pem")).unwrap().permissions(),
+            &fs::metadata(dir.path().join("authority.key.pem"))
+                .unwrap()
+                .permissions(),
         );
         assert_eq!(mode & 0o777, 0o600);
     }
@@ -179,7 +196,10 @@ mod tests {
         params.distinguished_name = common_name("somebody else");
         let request = params.serialize_request(&key).unwrap();
         let issued = authority.sign_client(request.der(), "laptop").unwrap();
-        assert_eq!(super::super::peer::common_name(&issued.der).as_deref(), Some("laptop"));
+        assert_eq!(
+            super::super::peer::common_name(&issued.der).as_deref(),
+            Some("laptop")
+        );
         assert!(authority.sign_client(b"nonsense", "laptop").is_err());
     }
 
@@ -188,6 +208,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         Authority::open_or_create(dir.path()).unwrap();
         fs::write(dir.path().join("authority.key.pem"), "damaged").unwrap();
-        assert!(matches!(Authority::open_or_create(dir.path()), Err(Error::Corrupt { .. })));
+        assert!(matches!(
+            Authority::open_or_create(dir.path()),
+            Err(Error::Corrupt { .. })
+        ));
     }
 }

@@ -34,7 +34,11 @@ impl Peer {
         match leaf.and_then(|leaf| Some((leaf, common_name(leaf)?))) {
             Some((leaf, name)) => {
                 let fingerprint = wire::token::fingerprint(leaf);
-                Self::Client(Arc::new(ClientPeer { name, fingerprint, address }))
+                Self::Client(Arc::new(ClientPeer {
+                    name,
+                    fingerprint,
+                    address,
+                }))
             }
             None => Self::Anonymous(address),
         }

@@ -65,6 +65,8 @@ impl ContentIndex {
     pub(crate) fn open(path: PathBuf) -> Result<Self> {
         let writer = schema::open_or_begin(&path)?;
         let reader = schema::open(&path)?;
+        // Whoever asks goes without an answer rather than wait for one.
+        reader.busy_timeout(std::time::Duration::from_millis(200))?;
         Ok(Self {
             path,
             writer: Mutex::new(writer),

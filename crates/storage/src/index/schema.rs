@@ -48,8 +48,9 @@ pub(super) fn open_or_begin(path: &Path) -> Result<Connection> {
 pub(super) fn open(path: &Path) -> Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(std::time::Duration::from_secs(60))?;
-    // Where there is no shared memory (network file systems) SQLite stays with its rollback journal.
-    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    // Not WAL: it maps its shared memory from a file, and a page of that which a full file system can't give kills the
+    // process.
+    connection.pragma_update_and_check(None, "journal_mode", "TRUNCATE", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "cache_size", -16_384)?;
     Ok(connection)

@@ -64,7 +64,7 @@ impl Growing {
             },
             Kind::Directory => match self.pooled_in_base(from, path, name) {
                 Some(text) => self.replacing(slot, name, || slot.dir.create_symlink(name, &text)),
-                None => self.make_dir(slot, entry, None),
+                None => self.make_dir(structure, slot, entry, None),
             },
             Kind::HardLink { .. } => {
                 structure.note_links(path);

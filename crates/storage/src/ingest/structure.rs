@@ -24,8 +24,8 @@ use crate::watermark::Watermark;
 pub(super) struct Structure {
     last_path: Option<Box<[u8]>>,
     watermark: Watermark,
-    /// The directory that was a link into the pool and has been made a directory again.
-    unpooled: Option<Box<[u8]>>,
+    /// Directories that were links into the pool and have been made directories again, as far as they are not passed.
+    unpooled: Vec<Box<[u8]>>,
     /// The link into the pool beneath which the last directory was.
     pooled: Option<Box<[u8]>>,
     /// Directories with new or changed hard links, in order.
@@ -45,7 +45,7 @@ impl Structure {
         Self {
             last_path: None,
             watermark,
-            unpooled: None,
+            unpooled: Vec::new(),
             pooled: None,
             link_dirs: Vec::new(),
         }
@@ -157,7 +157,7 @@ impl Growing {
                     ));
                 };
                 self.unpool(&path[..end], &pool)?;
-                structure.unpooled = Some(path[..end].into());
+                structure.unpooled.push(path[..end].into());
                 structure.pooled = None;
                 place = Place::Placed;
                 self.tree.dir.open_beneath(path)
@@ -168,16 +168,19 @@ impl Growing {
     }
 
     fn place(&self, structure: &mut Structure, path: &[u8]) -> Place {
-        let is_within = |of: &Option<Box<[u8]>>| of.as_deref().is_some_and(|of| is_beneath(path, of));
+        structure
+            .unpooled
+            .retain(|of| is_beneath(path, of) || compare_paths(path, of).is_lt());
         let is_placed = self.growth == Growth::Whole
             || self
                 .placed_until
                 .as_deref()
-                .is_some_and(|until| compare_paths(path, until).is_le());
-        if is_placed || is_within(&structure.unpooled) {
+                .is_some_and(|until| compare_paths(path, until).is_le())
+            || structure.unpooled.iter().any(|of| is_beneath(path, of));
+        if is_placed {
             return Place::Placed;
         }
-        if is_within(&structure.pooled) {
+        if structure.pooled.as_deref().is_some_and(|of| is_beneath(path, of)) {
             return Place::Pooled;
         }
         structure.pooled = None;
@@ -239,7 +242,7 @@ impl Growing {
                 self.apply_new(&file, &entry.metadata, &slot.path, &entry.name)
             }
             Kind::File { .. } => self.keep_content(slot, entry),
-            Kind::Directory => self.make_dir(slot, entry, old),
+            Kind::Directory => self.make_dir(structure, slot, entry, old),
             Kind::HardLink { .. } => {
                 structure.note_links(&slot.path);
                 Ok(())
@@ -251,7 +254,13 @@ impl Growing {
     }
 
     /// Makes a subdirectory, or gives the one that is there its metadata.
-    pub(super) fn make_dir(&self, slot: &DirSlot, entry: &Entry, old: Option<&Entry>) -> Result<()> {
+    pub(super) fn make_dir(
+        &self,
+        structure: &mut Structure,
+        slot: &DirSlot,
+        entry: &Entry,
+        old: Option<&Entry>,
+    ) -> Result<()> {
         let (path, name) = (&*slot.path, &*entry.name);
         let created = match slot.dir.create_dir(name, 0o700) {
             Err(file_tree::Error::Exists { .. }) => {
@@ -265,7 +274,10 @@ impl Growing {
                 };
                 match (kind, pooled) {
                     (FileType::Directory, _) => {}
-                    (_, Some(pool)) => self.unpool(&full_path, &pool)?,
+                    (_, Some(pool)) => {
+                        self.unpool(&full_path, &pool)?;
+                        structure.unpooled.push(full_path);
+                    }
                     _ => self.clear(&slot.dir, path, name)?,
                 }
                 match slot.dir.child(name) {

@@ -31,7 +31,10 @@ fn source(lab: &Lab) -> Vec<DirRecord> {
 }
 
 pub fn random_history(mut lab: Lab) {
-    let seed = std::process::id() as u64 + 1;
+    let given = std::env::var("STORAGE_HISTORY_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seed: u64 = given.unwrap_or_else(|| std::process::id().into());
     println!("seed {seed}");
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let laptop = client("laptop");

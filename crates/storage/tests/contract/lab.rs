@@ -32,12 +32,16 @@ impl Lab {
     }
 
     pub fn with_size(kind: Kind, size_bytes: u64) -> Option<Self> {
-        Self::on(kind, |file_system| Scratch::with_mount_options(file_system, size_bytes, "").unwrap())
+        Self::on(kind, |file_system| {
+            Scratch::with_mount_options(file_system, size_bytes, "").unwrap()
+        })
     }
 
     /// Makes one whose file system can be cloned while it works.
     pub fn with_clones(kind: Kind) -> Option<Self> {
-        Self::on(kind, |file_system| Scratch::with_atomic_clones(file_system, mib(512), "").unwrap())
+        Self::on(kind, |file_system| {
+            Scratch::with_atomic_clones(file_system, mib(512), "").unwrap()
+        })
     }
 
     /// Takes the state of the file system's device at this moment.

@@ -19,7 +19,13 @@ fn work(lab: &Lab, committed: &Mutex<Vec<BackupName>>, stop: &AtomicBool) {
     let (store, laptop) = (lab.store(), client("laptop"));
     for round in 1.. {
         let base = committed.lock().last().cloned();
-        back_up(store, &laptop, &nth(round), base.map_or(Basis::Fresh, Basis::Backup), lab.source());
+        back_up(
+            store,
+            &laptop,
+            &nth(round),
+            base.map_or(Basis::Fresh, Basis::Backup),
+            lab.source(),
+        );
         committed.lock().push(nth(round));
         if stop.load(Ordering::Relaxed) {
             return;
@@ -28,7 +34,11 @@ fn work(lab: &Lab, committed: &Mutex<Vec<BackupName>>, stop: &AtomicBool) {
         let oldest = {
             let mut committed = committed.lock();
             // No longer promised from before its deletion on.
-            if committed.len() > 4 { Some(committed.remove(0)) } else { None }
+            if committed.len() > 4 {
+                Some(committed.remove(0))
+            } else {
+                None
+            }
         };
         if let Some(oldest) = oldest {
             store.delete(&laptop, &oldest).unwrap();
@@ -39,7 +49,9 @@ fn work(lab: &Lab, committed: &Mutex<Vec<BackupName>>, stop: &AtomicBool) {
 }
 
 fn survives(kind: Kind) {
-    let Some(mut lab) = Lab::with_clones(kind) else { return };
+    let Some(mut lab) = Lab::with_clones(kind) else {
+        return;
+    };
     scratch_fs::tree::random_tree(11, lab.source()).unwrap();
     for file in 0..30 {
         lab.write(&format!("same/{file}"), b"always the same");
@@ -57,7 +69,10 @@ fn survives(kind: Kind) {
             }
             let clone = lab.clone_image();
             // What was being deleted meanwhile is not promised any more.
-            let still: Vec<BackupName> = promised.into_iter().filter(|name| committed.lock().contains(name)).collect();
+            let still: Vec<BackupName> = promised
+                .into_iter()
+                .filter(|name| committed.lock().contains(name))
+                .collect();
             clones.push((clone, still));
         }
         stop.store(true, Ordering::Relaxed);
@@ -76,13 +91,27 @@ fn examine(lab: &Lab, clone: &Path, promised: &[BackupName]) {
     let laptop = client("laptop");
     let state = path.join(".perennial/incomplete/laptop/state.toml");
     if let Ok(text) = fs::read_to_string(&state) {
-        let text = text.lines().map(|line| if line.starts_with("boot") { "boot = \"another\"" } else { line });
+        let text = text.lines().map(|line| {
+            if line.starts_with("boot") {
+                "boot = \"another\""
+            } else {
+                line
+            }
+        });
         fs::write(&state, text.collect::<Vec<_>>().join("\n")).unwrap();
     }
     let store = Store::open(&path, &OpenOptions::new(server())).unwrap();
-    assert!(store.recovered().problems.is_empty(), "{:?}", store.recovered().problems);
+    assert!(
+        store.recovered().problems.is_empty(),
+        "{:?}",
+        store.recovered().problems
+    );
     // Where inodes are shared, content may have its first owner's metadata.
-    let strictness = if lab.kind == Kind::Ext4 { Strictness::Content } else { Strictness::Exact };
+    let strictness = if lab.kind == Kind::Ext4 {
+        Strictness::Content
+    } else {
+        Strictness::Exact
+    };
     for name in promised {
         check(&store, &laptop, name, strictness);
     }

@@ -1,7 +1,13 @@
+//! Tests of the module above.
+
 use super::*;
 
 fn piece(file_id: u64, offset_bytes: u64) -> Piece {
-    Piece { file_id, offset_bytes, ..Piece::default() }
+    Piece {
+        file_id,
+        offset_bytes,
+        ..Piece::default()
+    }
 }
 
 fn sent(compression: Compression, contents: &[&[u8]]) -> Vec<u8> {
@@ -48,7 +54,9 @@ fn compression_shrinks_what_can_shrink_and_leaves_the_rest() {
     let mut state = 1u64;
     let noise: Vec<u8> = (0..100_000)
         .map(|_| {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            state = state
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
             (state >> 56) as u8
         })
         .collect();
@@ -82,8 +90,14 @@ fn flipped_bytes_never_panic() {
 
 #[test]
 fn a_length_over_the_limit_is_refused_before_anything_is_allocated() {
-    for prefix in [[0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0], [0, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f]] {
-        assert!(matches!(FrameReader::open(prefix.as_slice()), Err(FrameError::TooLong { .. })));
+    for prefix in [
+        [0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f],
+    ] {
+        assert!(matches!(
+            FrameReader::open(prefix.as_slice()),
+            Err(FrameError::TooLong { .. })
+        ));
     }
 }
 

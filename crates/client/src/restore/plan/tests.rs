@@ -1,3 +1,5 @@
+//! Tests of the module above.
+
 use manifest::{ContentHash, Metadata};
 
 use super::*;

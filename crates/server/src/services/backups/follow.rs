@@ -12,7 +12,12 @@ use crate::jobs::LiveJob;
 pub async fn follow(job: Arc<LiveJob>, detach: bool, sender: mpsc::Sender<Result<JobEvent, Status>>) {
     let mut watch = job.watch();
     let send = async |event| sender.send(Ok(JobEvent { event: Some(event) })).await.is_ok();
-    if !send(Event::Queued(JobQueued { job_id: job.id.0 as u64 })).await || detach {
+    if !send(Event::Queued(JobQueued {
+        job_id: job.id.0 as u64,
+    }))
+    .await
+        || detach
+    {
         return;
     }
     let mut lines_seen = 0;

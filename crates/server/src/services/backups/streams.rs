@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use catalog::Backup;
 use manifest::diff::{self, ChangeKind, Difference};
-use storage::{BackupName, BackupTree, ClientName};
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 use tracing::{info, warn};
 use wire::v1::{
-    BrowseReply, BrowseRequest, Change, DiffReply, IngestReply, IngestRequest, ManifestChunk, ManifestRequest,
-    RestoreDone, RestoreReply, RestoreRequest, RestoreSession, ingest_reply, ingest_request, manifest_request::Which,
-    restore_reply, restore_request,
+    BrowseReply, BrowseRequest, Change, DiffReply, IngestReply, IngestRequest, ManifestChunk,
+    ManifestRequest, RestoreDone, RestoreReply, RestoreRequest, RestoreSession, ingest_reply, ingest_request,
+    manifest_request::Which, restore_reply, restore_request,
 };
 
 use crate::core::Core;
@@ -38,9 +37,18 @@ pub async fn ingest(
     mut requests: Streaming<IngestRequest>,
     replies: Sender<IngestReply>,
 ) {
-    let first = requests.message().await.ok().flatten().and_then(|first| first.request);
+    let first = requests
+        .message()
+        .await
+        .ok()
+        .flatten()
+        .and_then(|first| first.request);
     let Some(ingest_request::Request::Begin(begin)) = first else {
-        let _ = replies.send(Err(Status::invalid_argument("the first request must be the beginning"))).await;
+        let _ = replies
+            .send(Err(Status::invalid_argument(
+                "the first request must be the beginning",
+            )))
+            .await;
         return;
     };
     let started = {
@@ -78,11 +86,17 @@ pub async fn ingest(
     match runner.await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            warn!(client, error = error.chain(), "file backup ended early; the next one takes it up");
+            warn!(
+                client,
+                error = error.chain(),
+                "file backup ended early; the next one takes it up"
+            );
             let _ = replies.send(Err(error.into())).await;
         }
         Err(_) => {
-            let _ = replies.send(Err(Status::internal("the backup's thread ended"))).await;
+            let _ = replies
+                .send(Err(Status::internal("the backup's thread ended")))
+                .await;
         }
     }
 }
@@ -92,7 +106,7 @@ pub fn manifest_file(core: &Core, caller: &Caller, request: ManifestRequest) -> 
     match request.which {
         Some(Which::Backup(reference)) => {
             let backup = resolve(core, caller, &reference)?;
-            let tree = open(core, &backup)?;
+            let tree = core.open_backup(&backup)?;
             Ok(tree.manifest().source().try_clone().map_err(manifest_error)?)
         }
         Some(Which::Session(token)) => {
@@ -107,7 +121,11 @@ pub fn manifest_file(core: &Core, caller: &Caller, request: ManifestRequest) -> 
 }
 
 fn manifest_error(source: std::io::Error) -> Error {
-    Error::Io { action: "read", path: "a manifest".into(), source }
+    Error::Io {
+        action: "read",
+        path: "a manifest".into(),
+        source,
+    }
 }
 
 /// Sends a manifest byte for byte.
@@ -122,7 +140,9 @@ pub fn send_manifest(file: &File, sender: &Sender<ManifestChunk>) {
             }
             data.truncate(len);
             offset += len as u64;
-            sender.blocking_send(Ok(ManifestChunk { data })).map_err(|_| Error::Disconnected)?;
+            sender
+                .blocking_send(Ok(ManifestChunk { data }))
+                .map_err(|_| Error::Disconnected)?;
         }
     };
     finish(send(), sender);
@@ -150,13 +170,16 @@ async fn serve_restore(
 ) -> Result<(), Status> {
     let first = requests.message().await?.and_then(|first| first.request);
     let Some(restore_request::Request::Begin(begin)) = first else {
-        return Err(Status::invalid_argument("the first request must be the beginning"));
+        return Err(Status::invalid_argument(
+            "the first request must be the beginning",
+        ));
     };
     wire::version::negotiate(begin.protocol, begin.protocol)
         .map_err(|error| Status::failed_precondition(error.to_string()))?;
     let client = caller.clone().client()?;
     let backup = resolve(core, caller, &begin.backup.unwrap_or_default())?;
-    let tree = open(core, &backup)?;
+    let (opener, of) = (core.clone(), backup.clone());
+    let tree = super::blocking(move || opener.open_backup(&of)).await?;
     let session = Arc::new(restore::Session::create(client, tree, replies.clone()));
     info!(client = backup.client, name = backup.name, "restore begins");
     core.sessions.enter(session.clone());
@@ -175,11 +198,18 @@ async fn serve_restore(
             () = replies.closed() => {}
             () = core.shutdown.cancelled() => {}
         }
-        let done = RestoreReply { reply: Some(restore_reply::Reply::Done(RestoreDone {})) };
+        let done = RestoreReply {
+            reply: Some(restore_reply::Reply::Done(RestoreDone {})),
+        };
         let _ = replies.send(Ok(done)).await;
     }
     session.shut_down();
-    info!(client = backup.client, name = backup.name, complete = finished.is_ok(), "restore ended");
+    info!(
+        client = backup.client,
+        name = backup.name,
+        complete = finished.is_ok(),
+        "restore ended"
+    );
     finished
 }
 
@@ -214,9 +244,13 @@ fn send_listing(
     sender: &Sender<BrowseReply>,
 ) -> Result<()> {
     let path = request.path.strip_suffix(b"/").unwrap_or(&request.path);
-    let tree = open(core, backup)?;
+    let tree = core.open_backup(backup)?;
     let manifest = tree.manifest();
-    let send = |entries| sender.blocking_send(Ok(BrowseReply { entries })).map_err(|_| Error::Disconnected);
+    let send = |entries| {
+        sender
+            .blocking_send(Ok(BrowseReply { entries }))
+            .map_err(|_| Error::Disconnected)
+    };
     let not_found = || Error::NotFound {
         what: "such path in the backup:",
         name: String::from_utf8_lossy(path).into_owned(),
@@ -236,7 +270,12 @@ fn send_listing(
         }
         found = true;
         for entries in record.entries.chunks(ENTRIES) {
-            send(entries.iter().map(|entry| views::entry(&record.path, entry)).collect())?;
+            send(
+                entries
+                    .iter()
+                    .map(|entry| views::entry(&record.path, entry))
+                    .collect(),
+            )?;
         }
         if !request.recursive {
             break;
@@ -248,16 +287,20 @@ fn send_listing(
 /// Tells how one backup differs from another.
 pub fn diff(core: &Core, from: &Backup, to: &Backup, sender: &Sender<DiffReply>) {
     let send = || -> Result<()> {
-        let (from, to) = (open(core, from)?, open(core, to)?);
+        let (from, to) = (core.open_backup(from)?, core.open_backup(to)?);
         let mut changes = Vec::new();
         for change in diff::diff(from.manifest(), to.manifest()) {
             changes.push(change_view(change?));
             if changes.len() == ENTRIES {
                 let full = std::mem::take(&mut changes);
-                sender.blocking_send(Ok(DiffReply { changes: full })).map_err(|_| Error::Disconnected)?;
+                sender
+                    .blocking_send(Ok(DiffReply { changes: full }))
+                    .map_err(|_| Error::Disconnected)?;
             }
         }
-        sender.blocking_send(Ok(DiffReply { changes })).map_err(|_| Error::Disconnected)
+        sender
+            .blocking_send(Ok(DiffReply { changes }))
+            .map_err(|_| Error::Disconnected)
     };
     finish(send(), sender);
 }
@@ -274,13 +317,12 @@ fn change_view(change: diff::Change) -> Change {
             (kind, before.size(), after.size())
         }
     };
-    Change { kind: kind.into(), path: change.path.into(), size_before, size_after }
-}
-
-/// Opens a backup's tree.
-pub fn open(core: &Core, backup: &Backup) -> Result<BackupTree> {
-    let (client, name): (ClientName, BackupName) = (backup.client.parse()?, backup.name.parse()?);
-    Ok(core.store.open_backup(&client, &name)?)
+    Change {
+        kind: kind.into(),
+        path: change.path.into(),
+        size_before,
+        size_after,
+    }
 }
 
 fn finish<T>(result: Result<()>, sender: &Sender<T>) {
