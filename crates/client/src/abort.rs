@@ -1,4 +1,5 @@
-//! How work that is spread over threads, tasks and connections ends early: the first error counts, and all else is let go.
+//! How work that is spread over threads, tasks and connections ends early: the first error counts, and all
+//! else is let go.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +19,8 @@ pub(crate) struct Abort {
 }
 
 impl Abort {
-    /// Ends the work and its connections. What others fail with after the first is not the cause and is dropped.
+    /// Ends the work and its connections. What others fail with after the first is not the cause and is
+    /// dropped.
     pub(crate) fn raise(&self, error: Error) {
         self.error.lock().get_or_insert(error);
         self.is_raised.store(true, Ordering::Release);

@@ -31,7 +31,8 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Opens the cache in the state directory `state`, or creates it. What an interrupted run left behind is removed.
+    /// Opens the cache in the state directory `state`, or creates it. What an interrupted run left behind is
+    /// removed.
     pub fn open(state: &Path) -> Result<Self> {
         let dir = state.join("manifests");
         fs::create_dir_all(&dir).map_err(|source| Error::io("create", &dir, source))?;

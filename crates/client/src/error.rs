@@ -122,9 +122,6 @@ pub enum Error {
         /// What.
         what: &'static str,
     },
-    /// Client and server came to different manifests of the same backup.
-    #[error("client and server disagree on what the backup holds")]
-    DigestMismatch,
     /// The settings name nothing to back up.
     #[error("there is nothing to back up: no sources are set, or all are optional and missing")]
     NoSources,

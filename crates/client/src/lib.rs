@@ -6,8 +6,8 @@
 //! - [`backup`]: makes a file backup; [`restore`]: brings one back; [`sample`]: proves one
 //! - [`agent`]: stays connected and does what the server asks for
 //!
-//! The library touches no terminal, no environment variable and no home directory. Settings are handed in, and what
-//! happens is told to a [`Monitor`].
+//! The library touches no terminal, no environment variable and no home directory. Settings are handed in,
+//! and what happens is told to a [`Monitor`].
 
 pub mod agent;
 pub mod backup;

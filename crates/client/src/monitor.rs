@@ -1,6 +1,7 @@
 //! What the client tells whoever runs it: progress, lines for the log, and problems that don't stop the work.
 //!
-//! The library prints nothing. A [`Monitor`] is handed in; it is called from several threads and must not block.
+//! The library prints nothing. A [`Monitor`] is handed in; it is called from several threads and must not
+//! block.
 
 use std::fmt;
 

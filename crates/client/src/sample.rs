@@ -15,8 +15,8 @@ use crate::source::{FileReader, LocalSource, open_beneath};
 /// How many files one reply tells about.
 const BATCH_FILES: usize = 64;
 
-/// Hashes the files that are asked for, as far as they are as they were backed up, and hands out replies as they become
-/// ready, the last of them marked. Blocks; returns early when it is cancelled.
+/// Hashes the files that are asked for, as far as they are as they were backed up, and hands out replies as
+/// they become ready, the last of them marked. Blocks; returns early when it is cancelled.
 pub fn answer(
     source: &LocalSource,
     request: &SampleRequest,

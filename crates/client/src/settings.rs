@@ -38,7 +38,8 @@ pub struct SourceSettings {
     /// Patterns in gitignore syntax of what is left out.
     #[serde(default)]
     pub exclude: Vec<String>,
-    /// Patterns in gitignore syntax; where there are any, only what matches one is backed up.
+    /// Patterns in gitignore syntax; where there are any, only what matches one is backed up. They are best anchored
+    /// (`/etc/ssh`): one without a slash is looked for at the top of the source only.
     #[serde(default)]
     pub include: Vec<String>,
     /// Whether the contents of directories with a valid `CACHEDIR.TAG` are left out.

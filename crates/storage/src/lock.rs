@@ -44,11 +44,18 @@ impl Lock {
             }
             Err(errno) => return Err(Error::new("lock", storage, errno)),
         }
-        file.set_len(0).during("lock", storage)?;
-        file.rewind().during("lock", storage)?;
-        writeln!(file, "{}", std::process::id()).during("lock", storage)?;
+        // The number only makes for a better message; a full disk, say, is no reason to go without the lock.
+        if let Err(error) = note_holder(&mut file) {
+            tracing::debug!(%error, "noting who holds the lock");
+        }
         Ok(Self { _file: file })
     }
+}
+
+fn note_holder(file: &mut File) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())
 }
 
 fn holder(file: &mut File) -> Option<u32> {

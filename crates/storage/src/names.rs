@@ -44,7 +44,7 @@ pub struct InvalidName {
 /// Longest name of a client, in bytes.
 pub const MAX_CLIENT_NAME_BYTES: usize = 64;
 
-const CLIENT_RULE: &str = "1 to 64 of the letters A-Z a-z, digits, '.', '_' and '-', not beginning with '.' or '-', and not \"current\"";
+const CLIENT_RULE: &str = "1 to 64 of A-Z a-z 0-9 . _ -, not beginning with . or -, and not \"current\"";
 const BACKUP_RULE: &str = "YYMMDD-HHMM, then perhaps -N (2 to 9999) and _WORD (1 to 16 of a-z and digits)";
 const SERVER_RULE: &str = "1 to 64 of the letters A-Z a-z, digits, '.', '_' and '-'";
 const POOL_RULE: &str = "32 hexadecimal digits";

@@ -131,7 +131,7 @@ pub(super) async fn run(
         let retry = match &error {
             Error::Interrupted { .. } | Error::Unreachable { .. } => tries > 1,
             // The damaged base has been removed from the cache: the server sends it again.
-            Error::Manifest(_) | Error::DigestMismatch => tries == TRIES,
+            Error::Manifest(_) => tries == TRIES,
             // The server has given the job up meanwhile; what arrived of it is there still.
             Error::NotFound { .. } if tries < TRIES && job.id != 0 => {
                 job.id = 0;

@@ -1,7 +1,8 @@
 //! The agent: holds the standing connection to the server and does what it commands, one backup at a time.
 //!
-//! A job has a connection of its own, so it outlives the loss of the standing one, and the other way round. Whatever the server or the
-//! network do, the agent comes back: soon where that may help, slowly where somebody has to do something first.
+//! A job has a connection of its own, so it outlives the loss of the standing one, and the other way round.
+//! Whatever the server or the network do, the agent comes back: soon where that may help, slowly where
+//! somebody has to do something first.
 
 mod backoff;
 mod commands;

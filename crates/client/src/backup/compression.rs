@@ -1,5 +1,5 @@
-//! Whether compressing pays on a data connection: decided by how fast the connection takes bytes, and by how well they
-//! compress.
+//! Whether compressing pays on a data connection: decided by how fast the connection takes bytes, and by how
+//! well they compress.
 
 use std::io::{self, Write};
 use std::sync::Arc;

@@ -142,8 +142,8 @@ pub(super) fn hash_large(reader: &dyn FileReader, stat: &Stat, threads: usize) -
     read(reader, &layout, threads, &mut |_| Ok(()))
 }
 
-/// Sends the blocks of a segment whose hashes differ from those known, neighbours together. A patch is made of whole
-/// blocks: one that is a hole in part is sent with its zeros.
+/// Sends the blocks of a segment whose hashes differ from those known, neighbours together. A patch is made
+/// of whole blocks: one that is a hole in part is sent with its zeros.
 fn send_differing(
     pieces: &mut PieceWriter<'_>,
     layout: &Layout,

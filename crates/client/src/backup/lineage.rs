@@ -46,7 +46,8 @@ impl Subdir {
 }
 
 impl Lineage {
-    /// Goes to the next directory in manifest order and gives what its parent said about it; `None` for the root.
+    /// Goes to the next directory in manifest order and gives what its parent said about it; `None` for the
+    /// root.
     pub(super) fn enter(&mut self, path: &[u8]) -> Option<Subdir> {
         let (parent, name) = split_path(path)?;
         while self.levels.last().is_some_and(|level| *level.path != *parent) {

@@ -1,4 +1,5 @@
-//! Which of a file's several names is the first in manifest order: that one is the file, the others are links to it.
+//! Which of a file's several names is the first in manifest order: that one is the file, the others are links
+//! to it.
 //!
 //! Only inodes with more than one name are remembered, and only until all of their names have been seen.
 

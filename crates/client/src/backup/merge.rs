@@ -1,8 +1,8 @@
 //! Compares one directory of the walk with the base's record of it, and says what has changed.
 //!
-//! An incremental backup trusts size, times and inode number; a full one compares everything that can be had, and reads
-//! all files. What the base does not settle is read late: attributes of entries that changed, the content of files later and
-//! elsewhere ([`super::transfer`]).
+//! An incremental backup trusts size, times and inode number; a full one compares everything that can be had,
+//! and reads all files. What the base does not settle is read late: attributes of entries that changed, the
+//! content of files later and elsewhere ([`super::transfer`]).
 
 use std::sync::Arc;
 

@@ -1,11 +1,12 @@
 //! File backups, from the client's side.
 //!
-//! One thread walks the source and compares it with the base ([`scan`], [`merge`]); it tells the server what has changed and queues the files whose content
-//! must be looked at. A few senders read, hash and send those ([`sender`], [`transfer`]), each over a data connection of its own. Both sides put
-//! the same manifest together; at the end they compare its digest.
+//! One thread walks the source and compares it with the base ([`scan`], [`merge`]); it tells the server what
+//! has changed and queues the files whose content must be looked at. A few senders read, hash and send those
+//! ([`sender`], [`transfer`]), each over a data connection of its own. Both sides put the same manifest
+//! together; at the end they compare its digest.
 //!
-//! Everything is bounded: files under way by the window that the server gives, directories kept open, bytes of operations not sent yet, and
-//! what the manifest holds back.
+//! Everything is bounded: files under way by the window that the server gives, directories kept open, bytes
+//! of operations not sent yet, and what the manifest holds back.
 
 mod base;
 mod compression;
@@ -96,8 +97,8 @@ pub struct FileBackup {
 impl FileBackup {
     /// Makes a backup and returns once the server has committed it.
     ///
-    /// Fails with [`Error::Interrupted`] where the connection was lost, which a further call takes up again. Whatever it fails
-    /// with, the source is let go and nothing of the client's has changed.
+    /// Fails with [`Error::Interrupted`] where the connection was lost, which a further call takes up again.
+    /// Whatever it fails with, the source is let go and nothing of the client's has changed.
     pub async fn run(&self, connection: &Connection, job: Job) -> Result<Committed> {
         let held = self.hold().await?;
         let opening = self.begin(connection, job, &*held).await?;
@@ -122,10 +123,12 @@ impl FileBackup {
         });
         pump.abort();
         let committed = outcome.inspect_err(|error| self.forget_damaged(error, opening.base_digest))?;
-        if let Some(digest) = assembled?
-            && committed.digest == digest.0
-        {
-            self.cache.keep(opening.part, digest)?;
+        match assembled? {
+            Some(digest) if committed.digest == digest.0 => self.cache.keep(opening.part, digest)?,
+            _ => {
+                let text = "client and server came to different manifests; the server's counts";
+                self.monitor.log(Level::Warning, text);
+            }
         }
         Ok(committed)
     }
@@ -232,7 +235,8 @@ impl FileBackup {
             .log(Level::Info, &format!("backup {} has begun, {base}", granted.name));
     }
 
-    /// Starts the thread that walks and the senders; it ends with the digest of what was assembled, or `None` if the session failed.
+    /// Starts the thread that walks and the senders; it ends with the digest of what was assembled, or `None`
+    /// if the session failed.
     fn start_walk(
         &self,
         session: &Arc<Session>,
@@ -243,7 +247,8 @@ impl FileBackup {
         let session = Arc::clone(session);
         tokio::task::spawn_blocking(move || {
             let walked = walk_and_send(&session, &*held, merge, base.as_ref());
-            // The source is let go as soon as all of it is with the server; other than by that it is by failure.
+            // The source is let go as soon as all of it is with the server; other than by that it is by
+            // failure.
             if walked.is_ok() {
                 session.wait_until_received();
             }
@@ -265,7 +270,6 @@ impl FileBackup {
         let damaged = matches!(
             error,
             Error::Manifest(manifest::Error::Damaged { .. } | manifest::Error::Malformed { .. })
-                | Error::DigestMismatch
         );
         if let Some(digest) = base.filter(|_| damaged)
             && let Err(error) = self.cache.discard(digest)
@@ -358,7 +362,8 @@ fn header(connection: &Connection, job: Job, held: &dyn HeldSource, granted: &In
     }
 }
 
-/// One directory of [`full_listing`]: its record, its pending files by place, their reader and what was seen of each.
+/// One directory of [`full_listing`]: its record, its pending files by place, their reader and what was seen
+/// of each.
 #[cfg(test)]
 pub(crate) type FullListing = (
     manifest::DirRecord,

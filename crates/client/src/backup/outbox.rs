@@ -1,7 +1,7 @@
 //! What goes to the server on the session's control stream: threads put in, one task sends.
 //!
-//! Operations keep their order and are sent before anything that was put in later. They wait a moment for more of them, but never
-//! long: the server may hold content back until it knows which file that belongs to.
+//! Operations keep their order and are sent before anything that was put in later. They wait a moment for
+//! more of them, but never long: the server may hold content back until it knows which file that belongs to.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,8 @@
 //! The files whose content is under way: announced, waiting for an answer, or ready for a sender.
 //!
-//! Bounds: at most the session's window of files that are not complete (or one directory, if it alone has more), and at most
-//! [`MAX_OPEN_DIRS`] directories kept open for them. The lock is held for a moment only and no other is taken under it.
+//! Bounds: at most the session's window of files that are not complete (or one directory, if it alone has
+//! more), and at most [`MAX_OPEN_DIRS`] directories kept open for them. The lock is held for a moment only
+//! and no other is taken under it.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

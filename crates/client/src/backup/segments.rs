@@ -1,7 +1,7 @@
 //! Reading a large file: in segments of a few blocks, hashed by several threads, handed out in order.
 //!
-//! Memory: one segment for each thread and [`AHEAD`] more. Holes are not read, but hashed like zeros, for the hash of a block depends on where
-//! it lies.
+//! Memory: one segment for each thread and [`AHEAD`] more. Holes are not read, but hashed like zeros, for the
+//! hash of a block depends on where it lies.
 
 use std::collections::HashMap;
 use std::ops::Range;

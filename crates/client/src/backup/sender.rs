@@ -1,4 +1,5 @@
-//! A sender: one thread that takes files from the queue, and one data connection that it opens when there is content to send.
+//! A sender: one thread that takes files from the queue, and one data connection that it opens when there is
+//! content to send.
 
 use std::sync::atomic::Ordering;
 

@@ -1,8 +1,8 @@
 //! One file's content: read, hashed, compared with the base, and sent as far as the server doesn't have it.
 //!
-//! What the metadata says must be what was read: a file is looked at before and after, and read again while it changes.
-//! What has been sent of it then serves as the base of the next try. Content of less than [`WHOLE_BELOW_BYTES`]
-//! is read as a whole before any of it is sent.
+//! What the metadata says must be what was read: a file is looked at before and after, and read again while
+//! it changes. What has been sent of it then serves as the base of the next try. Content of less than
+//! [`WHOLE_BELOW_BYTES`] is read as a whole before any of it is sent.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -32,8 +32,8 @@ const READ_AGAIN_UP_TO_BYTES: u64 = 1 << 30;
 const HOLES_FROM_BYTES: u64 = 16 << 10;
 /// The most block hashes that an offer carries; files with more are sent.
 const MAX_OFFERED_HASH_BYTES: usize = 8 << 20;
-/// A file that changed so shortly before it was read may change again without its ctime showing it: the kernel's clock
-/// for it ticks every 1 to 10 ms.
+/// A file that changed so shortly before it was read may change again without its ctime showing it: the
+/// kernel's clock for it ticks every 1 to 10 ms.
 const UNSETTLED_NS: i128 = 50_000_000;
 
 /// What came out of looking at a file.
@@ -261,8 +261,8 @@ impl Transfer<'_> {
         })
     }
 
-    /// Encodes the entry if it differs from what was announced in more than its hashes. It goes without block hashes, which the
-    /// other side has anyway.
+    /// Encodes the entry if it differs from what was announced in more than its hashes. It goes without block
+    /// hashes, which the other side has anyway.
     fn changed_entry(&self, work: &Work, entry: &Entry) -> Result<Vec<u8>, ReadError> {
         let announced = &work.file.entry;
         let mut encoded = Vec::new();

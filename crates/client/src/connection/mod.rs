@@ -1,6 +1,7 @@
 //! Connections to the server: one for control (gRPC over HTTP/2) and, per job, several for data.
 //!
-//! The control connection does not dial again by itself: who uses it notices its end and decides when to try again.
+//! The control connection does not dial again by itself: who uses it notices its end and decides when to try
+//! again.
 
 mod data;
 pub(crate) mod tls;

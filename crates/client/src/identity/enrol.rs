@@ -29,9 +29,9 @@ pub struct ClientInfo {
 
 /// Enrols this machine as `name` with the server that made `token`, and stores the identity in `dir`.
 ///
-/// The private key is made here and never leaves the machine. Fails with [`Error::AlreadyEnrolled`] before the token is
-/// spent, with [`Error::WrongFingerprint`], [`Error::TokenRefused`], [`Error::NameTaken`] or [`Error::Unreachable`];
-/// nothing is stored then.
+/// The private key is made here and never leaves the machine. Fails with [`Error::AlreadyEnrolled`] before
+/// the token is spent, with [`Error::WrongFingerprint`], [`Error::TokenRefused`], [`Error::NameTaken`] or
+/// [`Error::Unreachable`]; nothing is stored then.
 pub async fn enrol(token: &Token, name: &str, dir: &Path, info: &ClientInfo) -> Result<Identity> {
     if let Some(record) = store::read_record(dir)? {
         return Err(Error::AlreadyEnrolled {

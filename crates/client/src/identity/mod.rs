@@ -1,8 +1,9 @@
-//! Who this client is: its key, its certificate, the authority that it trusts and the server that it belongs to.
+//! Who this client is: its key, its certificate, the authority that it trusts and the server that it belongs
+//! to.
 //!
 //! ```text
-//! STATE/client.toml           name, server address, server id; written last: its presence says that all is there
-//! STATE/client.key.pem        private key, mode 0600; never leaves the machine
+//! STATE/client.toml           name, server address, server id; written last: its presence says that all is
+//! there STATE/client.key.pem        private key, mode 0600; never leaves the machine
 //! STATE/client.cert.pem       certificate for that key, from the server's authority
 //! STATE/authority.cert.pem    the authority's certificate: the only root that is trusted
 //! ```
@@ -47,7 +48,8 @@ struct Record {
 impl Identity {
     /// Opens the identity in the state directory `dir`.
     ///
-    /// Fails with [`Error::NotEnrolled`] where there is none and [`Error::Damaged`] where a part is missing or broken.
+    /// Fails with [`Error::NotEnrolled`] where there is none and [`Error::Damaged`] where a part is missing
+    /// or broken.
     pub fn open(dir: &Path) -> Result<Self> {
         let record = store::read_record(dir)?.ok_or_else(|| Error::NotEnrolled { dir: dir.to_owned() })?;
         Ok(Self {

@@ -1,4 +1,5 @@
-//! How a client that is about to enrol recognises its server: by the fingerprint in the token, and nothing else.
+//! How a client that is about to enrol recognises its server: by the fingerprint in the token, and nothing
+//! else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,5 @@
-//! The end of a restore, once all content is there: hard links, then the metadata of directories, innermost first.
+//! The end of a restore, once all content is there: hard links, then the metadata of directories, innermost
+//! first.
 
 use file_tree::metadata::{Prior, apply};
 use manifest::{Entry, Kind, Metadata, join_path, split_path};

@@ -23,7 +23,8 @@ pub(super) struct Incoming {
 
 /// How content gets to its place.
 pub(super) enum Placement {
-    /// It is held in memory until all is there, and created where it belongs; with holes as [`Placement::Temporary`].
+    /// It is held in memory until all is there, and created where it belongs; with holes as
+    /// [`Placement::Temporary`].
     Direct,
     /// It is written under another name that is renamed when all is there.
     Temporary,
@@ -273,8 +274,8 @@ impl Incoming {
     }
 }
 
-/// The name that a file has until it is complete. Where its blocks can be checked it follows from what the file will be, so
-/// that a later restore finds it and goes on.
+/// The name that a file has until it is complete. Where its blocks can be checked it follows from what the
+/// file will be, so that a later restore finds it and goes on.
 pub(super) fn temporary_name(entry: &Entry, id: u64) -> Box<[u8]> {
     let suffix = if keeps_temporary(entry) {
         let hash = entry.hash().unwrap_or(ContentHash::PENDING);

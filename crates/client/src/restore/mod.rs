@@ -1,13 +1,13 @@
 //! Bringing backups back, from the client's side.
 //!
-//! 1. One thread goes through the manifest in order, compares each directory with the target ([`plan`]), makes what needs no content
-//!    ([`place`]) and asks for the rest ([`wanted`]).
-//! 2. Several threads receive content, each on a data connection of its own, check it against the manifest as it arrives and put it
-//!    into place ([`receive`]).
+//! 1. One thread goes through the manifest in order, compares each directory with the target ([`plan`]),
+//!    makes what needs no content ([`place`]) and asks for the rest ([`wanted`]).
+//! 2. Several threads receive content, each on a data connection of its own, check it against the manifest as
+//!    it arrives and put it into place ([`receive`]).
 //! 3. When all is there, hard links are made and directories get their metadata ([`finish`]).
 //!
-//! Nothing in the target is followed: all is reached by descriptor, beneath the target's own. A restore that is repeated fetches
-//! only what is missing.
+//! Nothing in the target is followed: all is reached by descriptor, beneath the target's own. A restore that
+//! is repeated fetches only what is missing.
 
 mod compare;
 mod conflicts;
@@ -101,7 +101,8 @@ pub struct Restore {
     pub backup: BackupRef,
     /// What of it: a path inside the backup, empty for everything.
     pub path: Vec<u8>,
-    /// The directory that it goes to. What a directory in the backup holds ends up in it, a single file under its name.
+    /// The directory that it goes to. What a directory in the backup holds ends up in it, a single file under
+    /// its name.
     pub target: PathBuf,
     /// What happens where something else is there.
     pub on_conflict: OnConflict,
@@ -137,8 +138,9 @@ pub struct Restored {
 impl Restore {
     /// Restores, and returns what was done; single entries that failed are reported and counted.
     ///
-    /// Fails with [`Error::TargetConflict`] before anything was changed where that is asked for, and with [`Error::Interrupted`] if the
-    /// connection was lost; what was restored by then is there, and a further call goes on from it.
+    /// Fails with [`Error::TargetConflict`] before anything was changed where that is asked for, and with
+    /// [`Error::Interrupted`] if the connection was lost; what was restored by then is there, and a further
+    /// call goes on from it.
     pub async fn run(&self, connection: &Connection) -> Result<Restored> {
         let (requests, stream) = mpsc::channel(STREAM_MESSAGES);
         let begin = RestoreBegin {
@@ -242,7 +244,8 @@ impl Restore {
         }
     }
 
-    /// Does everything that blocks; ends once the server has been told that nothing more is wanted and all is in place.
+    /// Does everything that blocks; ends once the server has been told that nothing more is wanted and all is
+    /// in place.
     fn drive(&self, state: &State, reader: &Reader) -> Result<()> {
         let selection = Selection::new(reader, &self.path)?;
         if self.on_conflict == OnConflict::Fail {

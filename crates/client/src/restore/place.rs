@@ -1,4 +1,5 @@
-//! Goes through the manifest and the target together: makes what needs no content, asks for the content of the rest.
+//! Goes through the manifest and the target together: makes what needs no content, asks for the content of
+//! the rest.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! What becomes of one entry of the target: decided from what is there and what should be, without touching either.
+//! What becomes of one entry of the target: decided from what is there and what should be, without touching
+//! either.
 
 use file_tree::{FileType, Stat};
 use manifest::{Entry, Kind};
@@ -79,7 +80,8 @@ impl Rules {
     }
 }
 
-/// The name under which something is kept that has to make room: the first of `NAME.kept`, `NAME.kept-2`, … that is free.
+/// The name under which something is kept that has to make room: the first of `NAME.kept`, `NAME.kept-2`, …
+/// that is free.
 pub(super) fn name_aside(name: &[u8], is_free: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     let numbered = |number: u32| {
         let suffix = if number == 1 {

@@ -1,4 +1,5 @@
-//! Metadata that could not be applied: counted, so that a restore without privileges does not report every file.
+//! Metadata that could not be applied: counted, so that a restore without privileges does not report every
+//! file.
 
 use std::collections::HashMap;
 

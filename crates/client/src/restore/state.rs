@@ -1,6 +1,7 @@
 //! What the threads of one restore share: what is wanted and has not arrived, and how far it is.
 //!
-//! Bounds: at most [`WINDOW_FILES`] files asked for and not complete, and at most [`MAX_OPEN_DIRS`] directories kept open for them.
+//! Bounds: at most [`WINDOW_FILES`] files asked for and not complete, and at most [`MAX_OPEN_DIRS`]
+//! directories kept open for them.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -116,18 +116,16 @@ impl Lab {
         let outcome = std::thread::scope(|scope| {
             let driver = scope.spawn(|| restore.drive(&state, &reader).map_err(|error| state.fail(error)));
             let mut receiver = receive::Receiver::new(&state);
-            while let Some(request) = queue.blocking_recv() {
-                match request.request.unwrap() {
-                    Request::Wanted(wanted) => {
-                        for file in wanted.files {
-                            self.serve(&file, &mut receiver, &mut asked);
-                        }
-                    }
-                    Request::Finish(_) => break,
-                    Request::Begin(_) => panic!("it has begun already"),
-                }
-                if state.abort.is_raised() {
-                    break;
+            while !driver.is_finished() {
+                let Ok(request) = queue.try_recv() else {
+                    std::thread::yield_now();
+                    continue;
+                };
+                let Some(Request::Wanted(wanted)) = request.request else {
+                    continue;
+                };
+                for file in wanted.files {
+                    self.serve(&file, &mut receiver, &mut asked);
                 }
             }
             driver.join().unwrap()

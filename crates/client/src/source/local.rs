@@ -31,8 +31,8 @@ pub struct LocalSource {
 impl LocalSource {
     /// Checks the settings; nothing is opened yet.
     ///
-    /// Fails with [`Error::BadSource`] on names that can't be names in a backup, on two sources of one name, on relative paths and
-    /// on patterns that are not gitignore syntax.
+    /// Fails with [`Error::BadSource`] on names that can't be names in a backup, on two sources of one name,
+    /// on relative paths and on patterns that are not gitignore syntax.
     pub fn new(settings: &Settings) -> Result<Self> {
         let mut sources = Vec::with_capacity(settings.sources.len());
         for source in &settings.sources {
@@ -217,21 +217,28 @@ impl HeldSource for HeldDirectories {
     }
 
     fn walk(&self) -> Result<Box<dyn Iterator<Item = SourceDir> + Send>> {
-        let sources = self.roots.iter().map(|root| walk::Source {
-            name: root.settings.name.as_bytes().into(),
-            dir: Arc::clone(&root.dir),
-            filter: Arc::clone(&root.filter),
-            crossing: if root.settings.one_filesystem {
+        let source = |root: &Root| {
+            // A descriptor of its own, for a listing moves its position.
+            let dir = Arc::new(root.dir.open_beneath(b"")?);
+            let crossing = if root.settings.one_filesystem {
                 Crossing::Never
             } else {
                 Crossing::All
-            },
-        });
+            };
+            let (name, filter) = (root.settings.name.as_bytes().into(), Arc::clone(&root.filter));
+            Ok(walk::Source {
+                name,
+                dir,
+                filter,
+                crossing,
+            })
+        };
+        let sources: Vec<walk::Source> = self.roots.iter().map(source).collect::<Result<_>>()?;
         let options = walk::Options {
             threads: self.threads,
             ..walk::Options::default()
         };
-        let walk = Walk::start(sources.collect(), options)?;
+        let walk = Walk::start(sources, options)?;
         let roots = self
             .roots
             .iter()

@@ -1,8 +1,9 @@
-//! The seam behind which lies what delivers a backup: this machine's directories, or a gateway to another machine.
+//! The seam behind which lies what delivers a backup: this machine's directories, or a gateway to another
+//! machine.
 //!
-//! A [`BackupSource`] is held still for one backup, which gives a [`HeldSource`]; that is walked once, in manifest
-//! order, while files are opened from several threads. Metadata that costs more than a stat is read late, for entries that
-//! have changed only. Nothing here knows of the network.
+//! A [`BackupSource`] is held still for one backup, which gives a [`HeldSource`]; that is walked once, in
+//! manifest order, while files are opened from several threads. Metadata that costs more than a stat is read
+//! late, for entries that have changed only. Nothing here knows of the network.
 
 mod local;
 mod snapshot;

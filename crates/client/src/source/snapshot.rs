@@ -1,8 +1,8 @@
 //! Snapshots of the btrfs subvolume that a source lies in.
 //!
-//! A snapshot is read-only and lies in the subvolume's own root as `.perennial-snapshot-PID-N`. What a killed process left behind
-//! is swept when the next backup begins. A snapshot holds one subvolume: what is mounted or nested beneath the source is not
-//! in it, so it serves sources that stop at file systems' boundaries only.
+//! A snapshot is read-only and lies in the subvolume's own root as `.perennial-snapshot-PID-N`. What a killed
+//! process left behind is swept when the next backup begins. A snapshot holds one subvolume: what is mounted
+//! or nested beneath the source is not in it, so it serves sources that stop at file systems' boundaries only.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -38,7 +38,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Finds the subvolume in which `path` lies; the reason in plain words where there is none or it can't be used.
+    /// Finds the subvolume in which `path` lies; the reason in plain words where there is none or it can't be
+    /// used.
     pub(super) fn find(path: &Path) -> Result<Self, String> {
         let path = path.canonicalize().map_err(|error| error.to_string())?;
         let device = device_of(&path)?;

@@ -24,20 +24,28 @@ fn kill_at_every_point(kind: FileSystem) {
     let source = source(&lab, 21);
     lab.back_up("laptop", &source);
     lab.stop();
-    for at in 1..MOST_POINTS {
+    for at in (1..MOST_POINTS).step_by(stride()) {
         mutate_tree(at, &source, 12).unwrap();
         let died = round(&mut lab, &source, at);
         lab.start();
         check(&lab, &source, at);
         lab.stop();
         if !died {
-            let kills = at - 1;
-            eprintln!("{kills} kills on {}", kind.name());
-            assert!(kills >= 10, "only {kills} points were passed");
+            eprintln!("all {at} points were passed on {}", kind.name());
+            assert!(at > 10, "only {at} points were passed");
             return;
         }
     }
     panic!("a round passes more than {MOST_POINTS} points");
+}
+
+/// How many points to go on after each kill. The storage's own crash test takes every point; here, with the whole system
+/// around it, a few have to do, unless PERENNIAL_KILL_STRIDE asks for more.
+fn stride() -> usize {
+    std::env::var("PERENNIAL_KILL_STRIDE")
+        .ok()
+        .and_then(|stride| stride.parse().ok())
+        .unwrap_or(9)
 }
 
 fn crash_points_are_built_in(lab: &mut Lab) -> bool {

@@ -49,7 +49,8 @@ impl AnnouncedFiles {
     /// Adds files; their numbers must rise, and no more than `window` may wait.
     pub fn announce(&self, files: Vec<(u64, Announced)>, window: usize) -> Result<()> {
         let mut table = self.table.lock();
-        if table.files.len() + files.len() > window {
+        // Asked before adding: the files of one directory come together, however many they are.
+        if table.files.len() > window {
             return Err(Error::protocol(format!(
                 "more than {window} files are announced and not sent"
             )));

@@ -56,7 +56,13 @@ fn take_piece(
             receiving.take(session, &piece, bytes)?;
         }
         start => {
-            if open.len() >= MAX_OPEN_FILES || open.contains_key(&file_id) {
+            if let Some(begun) = open.remove(&file_id) {
+                let mut receiving = begun.restart(session, start)?;
+                receiving.take(session, &piece, bytes)?;
+                open.insert(file_id, receiving);
+                return end_of(session, open, &piece);
+            }
+            if open.len() >= MAX_OPEN_FILES {
                 return Err(Error::protocol("too many files are open on a data connection"));
             }
             let announced = session.files().take(file_id)?;
@@ -68,13 +74,16 @@ fn take_piece(
             open.insert(file_id, receiving);
         }
     }
-    if let Some(end) = piece.end {
-        let receiving = open
-            .remove(&file_id)
-            .ok_or_else(|| Error::protocol("a file ends twice"))?;
-        receiving.finish(session, file_id, &end)?;
-    }
-    Ok(())
+    end_of(session, open, &piece)
+}
+
+/// Ends the file if this is its last piece.
+fn end_of(session: &Arc<Session>, open: &mut HashMap<u64, Receiving>, piece: &Piece) -> Result<()> {
+    let Some(end) = &piece.end else { return Ok(()) };
+    let receiving = open
+        .remove(&piece.file_id)
+        .ok_or_else(|| Error::protocol("a file ends twice"))?;
+    receiving.finish(session, piece.file_id, end)
 }
 
 /// The end of a file that lies in one piece as a whole.
@@ -169,6 +178,31 @@ impl Receiving {
             content,
             size,
         })
+    }
+
+    /// Begins again: the file changed while the client read it. A patch then replaces blocks of what came before.
+    fn restart(self, session: &Arc<Session>, start: PieceStart) -> Result<Self> {
+        match (start, self.content) {
+            (PieceStart::Patch, Content::New(hasher)) => {
+                let hashed = hasher.finish();
+                let content = Content::Patch {
+                    base_size: hashed.size,
+                    base_hash: hashed.hash,
+                    blocks: hashed.block_hashes.to_vec(),
+                    touched: false,
+                };
+                Ok(Self {
+                    content,
+                    size: hashed.size,
+                    ..self
+                })
+            }
+            (PieceStart::Patch, content) => Ok(Self { content, ..self }),
+            _ => {
+                drop(self.sink);
+                Self::begin(session, self.announced, PieceStart::New)
+            }
+        }
     }
 
     fn take(&mut self, session: &Arc<Session>, piece: &Piece, bytes: &[u8]) -> Result<()> {

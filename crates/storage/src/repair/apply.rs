@@ -13,8 +13,8 @@ use crate::store::{Shared, Store};
 use crate::trash::Item;
 
 impl Store {
-    /// Does what a plan says, step by step; what fails does not keep the rest from being done. Backups and clients that are in use
-    /// are left as they are.
+    /// Does what a plan says, step by step; what fails does not keep the rest from being done. Backups and clients
+    /// that are in use are left as they are.
     pub fn apply_repair(&self, plan: &RepairPlan) -> Repaired {
         let mut repaired = Repaired::default();
         for (finding, remedy) in plan.steps.iter().filter(|(_, remedy)| *remedy != Remedy::None) {

@@ -30,9 +30,9 @@ pub struct Reaped {
 }
 
 impl Store {
-    /// Does all background work that there is: takes new backups into the content index, and removes what deleted ones have
-    /// left in the trash, in the index and in the pool. To be called after each commit and deletion; a second caller waits for the
-    /// first. It can be cancelled and called again at any time.
+    /// Does all background work that there is: takes new backups into the content index, and removes what deleted
+    /// ones have left in the trash, in the index and in the pool. To be called after each commit and deletion; a
+    /// second caller waits for the first. It can be cancelled and called again at any time.
     pub fn reap(&self, monitor: &dyn Monitor) -> Result<Reaped> {
         let _alone = self.shared.reaping.lock();
         let mut reaped = Reaped::default();

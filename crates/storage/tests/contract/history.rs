@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use manifest::DirRecord;
-use scratch_fs::tree::random_tree;
 use storage::{BackupName, Basis, Unwatched};
 
 use crate::check::{Strictness, check_all};
@@ -38,7 +37,7 @@ pub fn random_history(mut lab: Lab) {
     println!("seed {seed}");
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let laptop = client("laptop");
-    random_tree(seed, lab.source()).unwrap();
+    lab.fill(seed);
     let mut model = Model::new();
     let mut round = 0;
     for step in 0..STEPS {

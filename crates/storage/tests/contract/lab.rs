@@ -133,8 +133,46 @@ impl Lab {
         std::fs::write(path, content).unwrap();
     }
 
+    /// Fills the source with all that a tree can have; less of it where the test is not root.
+    pub fn fill(&self, seed: u64) {
+        use std::os::unix::fs::PermissionsExt as _;
+        if self.is_root() {
+            return scratch_fs::tree::random_tree(seed, self.source()).unwrap();
+        }
+        for at in 0..40u64 {
+            let content = format!("{seed} {at}").repeat(1 + (at * at * 7) as usize);
+            self.write(
+                &format!("dir-{}/{}/file-{at}", at % 3, at % 5),
+                content.as_bytes(),
+            );
+        }
+        let mode = |path: &str, mode| {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(self.source().join(path), permissions).unwrap();
+        };
+        mode("dir-0/0/file-0", 0o444);
+        mode("dir-1/1/file-1", 0o4755);
+        std::fs::create_dir(self.source().join("empty")).unwrap();
+        mode("empty", 0o555);
+    }
+
     /// Changes the source at random.
     pub fn mutate(&self, seed: usize, changes: usize) {
+        if !self.is_root() {
+            for at in 0..changes {
+                let content = format!("{seed} {at}").repeat(1 + seed % 7 * 4000);
+                self.write(
+                    &format!("dir-{}/{}/changed-{}", seed % 3, at % 5, (seed + at) % 4),
+                    content.as_bytes(),
+                );
+                let _ = std::fs::remove_file(self.source().join(format!(
+                    "dir-{}/{}/file-{at}",
+                    seed % 3,
+                    at % 5
+                )));
+            }
+            return;
+        }
         for at in 0..changes {
             // A change that turns out to be impossible is left out.
             let _ = scratch_fs::tree::mutate_tree((seed * 1000 + at) as u64, self.source(), 1);

@@ -52,7 +52,7 @@ fn survives(kind: Kind) {
     let Some(mut lab) = Lab::with_clones(kind) else {
         return;
     };
-    scratch_fs::tree::random_tree(11, lab.source()).unwrap();
+    lab.fill(11);
     for file in 0..30 {
         lab.write(&format!("same/{file}"), b"always the same");
     }

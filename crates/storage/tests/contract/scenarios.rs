@@ -6,7 +6,7 @@ use std::path::Path;
 
 use manifest::delta::{Basis as DeltaBasis, DirDelta, FileId, Upsert};
 use manifest::{Conclusion, ContentHash, DirRecord, Entry, Kind, Metadata, Writer};
-use scratch_fs::tree::{Aspects, compare_trees_with, random_tree};
+use scratch_fs::tree::{Aspects, compare_trees_with};
 use storage::{Basis, Error};
 
 use crate::check::{Strictness::Exact, check, check_all};
@@ -46,7 +46,7 @@ fn assert_same_as_source(lab: &Lab, name: &storage::BackupName) {
 }
 
 pub fn first_backup_is_complete(mut lab: Lab) {
-    random_tree(1, lab.source()).unwrap();
+    lab.fill(1);
     let laptop = client("laptop");
     let committed = back_up(lab.store(), &laptop, &nth(1), Basis::Fresh, lab.source());
     assert_eq!(committed.outcome.lost_entries, 0);
@@ -62,7 +62,7 @@ pub fn first_backup_is_complete(mut lab: Lab) {
 }
 
 pub fn unchanged_backup_takes_nothing(lab: Lab) {
-    random_tree(2, lab.source()).unwrap();
+    lab.fill(2);
     lab.write("large", &bytes(2, 20 << 20));
     let laptop = client("laptop");
     back_up(lab.store(), &laptop, &nth(1), Basis::Fresh, lab.source());
@@ -79,7 +79,7 @@ pub fn unchanged_backup_takes_nothing(lab: Lab) {
 }
 
 pub fn changes_are_taken_in_and_the_base_stays(lab: Lab) {
-    random_tree(3, lab.source()).unwrap();
+    lab.fill(3);
     let laptop = client("laptop");
     back_up(lab.store(), &laptop, &nth(1), Basis::Fresh, lab.source());
     for round in 2..6 {
@@ -335,7 +335,7 @@ pub fn odd_names_and_deep_paths(lab: Lab) {
 }
 
 pub fn any_backup_can_be_deleted(mut lab: Lab) {
-    random_tree(5, lab.source()).unwrap();
+    lab.fill(5);
     lab.write("large", &bytes(6, 3 << 20));
     let laptop = client("laptop");
     for round in 1..=5 {

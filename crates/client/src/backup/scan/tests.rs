@@ -1,4 +1,5 @@
-//! The walk against a naive model: the operations, applied to the base, give the manifest that a walk without base gives.
+//! The walk against a naive model: the operations, applied to the base, give the manifest that a walk without
+//! base gives.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
