@@ -103,16 +103,19 @@ fn check(lab: &Lab, source: &Path, at: u64) {
 }
 
 #[test]
+#[ignore = "a campaign of many minutes: cargo nextest run --all-features --run-ignored only"]
 fn killed_at_every_point_on_btrfs() {
     kill_at_every_point(FileSystem::Btrfs);
 }
 
 #[test]
+#[ignore = "a campaign of many minutes: cargo nextest run --all-features --run-ignored only"]
 fn killed_at_every_point_on_xfs() {
     kill_at_every_point(FileSystem::Xfs);
 }
 
 #[test]
+#[ignore = "a campaign of many minutes: cargo nextest run --all-features --run-ignored only"]
 fn killed_at_every_point_on_ext4() {
     kill_at_every_point(FileSystem::Ext4);
 }
