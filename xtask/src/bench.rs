@@ -47,7 +47,6 @@ fn bench(arguments: &Arguments) -> Result<()> {
             let steps = workloads::run(&workload, &source, tool, &place, &scene)?;
             report.add(workload.name(), steps);
             scene.remove_place(&place)?;
-            workload.restore_source(&source)?;
         }
         report.add(workload.name(), workloads::floors(&workload, &source)?);
         scene.remove_source(&source)?;

@@ -1,5 +1,6 @@
 //! The house's own tools: `cargo xtask COMMAND`.
 
+mod bench;
 mod tidy;
 
 use std::process::ExitCode;
@@ -7,11 +8,18 @@ use std::process::ExitCode;
 /// A command's name, what it does, and what runs it with the arguments that follow its name.
 type Command = (&'static str, &'static str, fn(&[String]) -> ExitCode);
 
-const COMMANDS: &[Command] = &[(
-    "tidy",
-    "checks the house rules that no other tool knows",
-    tidy::run,
-)];
+const COMMANDS: &[Command] = &[
+    (
+        "tidy",
+        "checks the house rules that no other tool knows",
+        tidy::run,
+    ),
+    (
+        "bench",
+        "measures Perennial beside other programs on one file system",
+        bench::run,
+    ),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -38,7 +38,12 @@ pub struct Arguments {
 impl Arguments {
     /// Parses the arguments behind the command's name.
     pub fn parse(arguments: &[String]) -> Result<Self> {
-        let mut parsed = Self { size: Size::Short, only: Vec::new(), dir: std::env::temp_dir(), write: None };
+        let mut parsed = Self {
+            size: Size::Short,
+            only: Vec::new(),
+            dir: std::env::temp_dir(),
+            write: None,
+        };
         let mut words = arguments.iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().cloned().ok_or(USAGE);

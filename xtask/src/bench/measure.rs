@@ -21,7 +21,11 @@ pub struct Cost {
 pub fn timed(command: &mut Command, accepted: &[i32], server: Option<u32>) -> Result<Cost> {
     let usage = tempfile_path()?;
     let mut wrapped = Command::new("/usr/bin/time");
-    wrapped.args(["-f", "%U %S %M", "-o"]).arg(&usage).arg(command.get_program()).args(command.get_args());
+    wrapped
+        .args(["-f", "%U %S %M", "-o"])
+        .arg(&usage)
+        .arg(command.get_program())
+        .args(command.get_args());
     for (key, value) in command.get_envs() {
         match value {
             Some(value) => wrapped.env(key, value),
@@ -33,17 +37,31 @@ pub fn timed(command: &mut Command, accepted: &[i32], server: Option<u32>) -> Re
     }
     let server_before = server.map(begin_server).transpose()?;
     let begun = Instant::now();
-    let output = wrapped.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output()?;
+    let output = wrapped
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .output()?;
     let wall = begun.elapsed();
     if !output.status.code().is_some_and(|code| accepted.contains(&code)) {
         let shown = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(format!("{:?} ended with {}: {shown}", command.get_program(), output.status).into());
+        return Err(format!(
+            "{:?} ended with {}: {shown}",
+            command.get_program(),
+            output.status
+        )
+        .into());
     }
     let text = fs::read_to_string(&usage)?;
     fs::remove_file(&usage)?;
     let line = text.lines().last().unwrap_or_default();
-    let figures: Vec<f64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    let [user, system, peak_kib] = figures[..] else { return Err(format!("time printed {text:?}").into()) };
+    let figures: Vec<f64> = line
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    let [user, system, peak_kib] = figures[..] else {
+        return Err(format!("time printed {text:?}").into());
+    };
     let mut cost = Cost {
         wall,
         cpu: Duration::from_secs_f64(user + system),
@@ -61,7 +79,12 @@ pub fn quiet(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output()?;
     if !output.status.success() {
         let shown = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(format!("{:?} ended with {}: {shown}", command.get_program(), output.status).into());
+        return Err(format!(
+            "{:?} ended with {}: {shown}",
+            command.get_program(),
+            output.status
+        )
+        .into());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -78,15 +101,32 @@ fn begin_server(pid: u32) -> Result<Duration> {
 
 fn cpu_of(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let ticks = |index: usize| {
+        fields
+            .get(index)
+            .and_then(|field| field.parse::<u64>().ok())
+            .unwrap_or(0)
+    };
     // utime and stime are fields 14 and 15 of the line, 12 and 13 behind the name; a tick is 10 ms.
     Ok(Duration::from_millis((ticks(11) + ticks(12)) * 10))
 }
 
 fn peak_of(pid: u32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
-    let kib = line.split_whitespace().nth(1).and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap_or_default();
+    let kib = line
+        .split_whitespace()
+        .nth(1)
+        .and_then(|word| word.parse::<u64>().ok())
+        .unwrap_or(0);
     Ok(kib * 1024)
 }

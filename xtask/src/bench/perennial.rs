@@ -35,10 +35,14 @@ impl Perennial {
 
     fn names(&self) -> Result<Vec<String>> {
         let mut command = self.command();
-        command.args(["backup", "list", "--json", "--server-state"]).arg(self.own.join("server"));
+        command
+            .args(["backup", "list", "--json", "--server-state"])
+            .arg(self.own.join("server"));
         let list: serde_json::Value = serde_json::from_str(&quiet(&mut command)?)?;
         let names = list.as_array().into_iter().flatten();
-        Ok(names.filter_map(|backup| backup["name"].as_str().map(str::to_owned)).collect())
+        Ok(names
+            .filter_map(|backup| backup["name"].as_str().map(str::to_owned))
+            .collect())
     }
 }
 
@@ -57,7 +61,15 @@ impl Tool for Perennial {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let server = self
             .command()
-            .args(["server", "run", "--incremental-interval", "off", "--full-interval", "off", "--listen"])
+            .args([
+                "server",
+                "run",
+                "--incremental-interval",
+                "off",
+                "--full-interval",
+                "off",
+                "--listen",
+            ])
             .arg(port.to_string())
             .arg("--state")
             .arg(own.join("server"))
@@ -70,17 +82,23 @@ impl Tool for Perennial {
         let mut message = [0; 128];
         notified.recv(&mut message)?;
         let mut create = self.command();
-        create.args(["token", "create", "--server-state"]).arg(own.join("server"));
+        create
+            .args(["token", "create", "--server-state"])
+            .arg(own.join("server"));
         let token = quiet(&mut create)?;
         let mut enroll = self.command();
-        enroll.args(["enroll", "--name", "bench", token.trim(), "--client-state"]).arg(own.join("client"));
+        enroll
+            .args(["enroll", "--name", "bench", token.trim(), "--client-state"])
+            .arg(own.join("client"));
         quiet(&mut enroll)?;
         Ok(())
     }
 
     fn back_up(&mut self, source: &Path) -> Result<Cost> {
         let mut command = self.command();
-        command.args(["client", "once", "--snapshots", "false", "--state"]).arg(self.own.join("client"));
+        command
+            .args(["client", "once", "--snapshots", "false", "--state"])
+            .arg(self.own.join("client"));
         command.arg("--source").arg(format!("data={}", source.display()));
         let cost = timed(&mut command, &[0], self.server_id())?;
         self.backups = self.names()?;
@@ -89,12 +107,18 @@ impl Tool for Perennial {
 
     fn restore(&mut self, to: &Path) -> Result<Cost> {
         let mut command = self.command();
-        command.args(["restore", "latest", "--to"]).arg(to).arg("--client-state").arg(self.own.join("client"));
+        command
+            .args(["restore", "latest", "--to"])
+            .arg(to)
+            .arg("--client-state")
+            .arg(self.own.join("client"));
         timed(&mut command, &[0], self.server_id())
     }
 
     fn delete_middle(&mut self) -> Result<Option<Cost>> {
-        let Some(name) = self.backups.get(1) else { return Ok(None) };
+        let Some(name) = self.backups.get(1) else {
+            return Ok(None);
+        };
         let mut command = self.command();
         command.args(["backup", "delete"]).arg(format!("bench/{name}"));
         command.arg("--server-state").arg(self.own.join("server"));

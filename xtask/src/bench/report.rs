@@ -28,7 +28,14 @@ pub struct Report {
     steps: Vec<(&'static str, Step)>,
 }
 
-const ORDER: [&str; 6] = ["first", "nothing changed", "a little changed", "restore", "delete", "floor"];
+const ORDER: [&str; 6] = [
+    "first",
+    "nothing changed",
+    "a little changed",
+    "restore",
+    "delete",
+    "floor",
+];
 
 impl Report {
     /// Adds the steps of a workload.
@@ -50,8 +57,17 @@ impl Report {
             Size::Million => "a million small files",
         };
         let mut text = String::from("# Benchmarks\n\n");
-        writeln!(text, "Made by `cargo xtask bench`, {scale}, on {}.", scene.machine()?)?;
-        for (program, argument) in [("cp", "--version"), ("rsync", "--version"), ("restic", "version"), ("borg", "--version")] {
+        writeln!(
+            text,
+            "Made by `cargo xtask bench`, {scale}, on {}.",
+            scene.machine()?
+        )?;
+        for (program, argument) in [
+            ("cp", "--version"),
+            ("rsync", "--version"),
+            ("restic", "version"),
+            ("borg", "--version"),
+        ] {
             if let Ok(version) = quiet(Command::new(program).arg(argument)) {
                 writeln!(text, "* {}", version.lines().next().unwrap_or_default())?;
             }
@@ -67,14 +83,24 @@ impl Report {
     }
 
     fn table(&self) -> String {
-        let mut text = String::from("| workload | step | tool | wall s | CPU s | peak MiB | space MiB |\n|---|---|---|---:|---:|---:|---:|\n");
+        let mut text = String::from(
+            "| workload | step | tool | wall s | CPU s | peak MiB | space MiB |\n|---|---|---|---:|---:|---:|---:|\n",
+        );
         let mut workloads: Vec<&str> = self.steps.iter().map(|(workload, _)| *workload).collect();
         workloads.dedup();
         for workload in workloads {
             for name in ORDER {
-                for (_, step) in self.steps.iter().filter(|(of, step)| *of == workload && step.name == name) {
-                    let peak: Vec<String> =
-                        step.cost.peak_bytes.iter().map(|bytes| (bytes >> 20).to_string()).collect();
+                for (_, step) in self
+                    .steps
+                    .iter()
+                    .filter(|(of, step)| *of == workload && step.name == name)
+                {
+                    let peak: Vec<String> = step
+                        .cost
+                        .peak_bytes
+                        .iter()
+                        .map(|bytes| (bytes >> 20).to_string())
+                        .collect();
                     let _ = writeln!(
                         text,
                         "| {workload} | {name} | {} | {:.2} | {:.2} | {} | {} |",

@@ -56,12 +56,26 @@ impl Tool for Copy {
     fn back_up(&mut self, source: &Path) -> Result<Cost> {
         self.count += 1;
         let target = self.place.join(self.count.to_string());
-        timed(Command::new("cp").args(["-a", "--reflink=never"]).arg(source).arg(target), &[0], None)
+        timed(
+            Command::new("cp")
+                .args(["-a", "--reflink=never"])
+                .arg(source)
+                .arg(target),
+            &[0],
+            None,
+        )
     }
 
     fn restore(&mut self, to: &Path) -> Result<Cost> {
         let newest = self.place.join(self.count.to_string());
-        timed(Command::new("cp").args(["-a", "--reflink=never"]).arg(newest).arg(to), &[0], None)
+        timed(
+            Command::new("cp")
+                .args(["-a", "--reflink=never"])
+                .arg(newest)
+                .arg(to),
+            &[0],
+            None,
+        )
     }
 }
 
@@ -77,7 +91,11 @@ impl Rsync {
         let mut source = from.as_os_str().to_owned();
         source.push("/");
         let options = ["-aHAX", "--numeric-ids", "--delete", "--inplace"];
-        timed(Command::new("rsync").args(options).arg(source).arg(to), &[0], None)
+        timed(
+            Command::new("rsync").args(options).arg(source).arg(to),
+            &[0],
+            None,
+        )
     }
 }
 
@@ -98,7 +116,12 @@ impl Tool for Rsync {
         if self.count == 1 {
             quiet(Command::new("btrfs").args(["subvolume", "create"]).arg(&target))?;
         } else {
-            quiet(Command::new("btrfs").args(["subvolume", "snapshot"]).arg(&before).arg(&target))?;
+            quiet(
+                Command::new("btrfs")
+                    .args(["subvolume", "snapshot"])
+                    .arg(&before)
+                    .arg(&target),
+            )?;
         }
         Self::sync(source, &target)
     }
@@ -109,7 +132,14 @@ impl Tool for Rsync {
     }
 
     fn delete_middle(&mut self) -> Result<Option<Cost>> {
-        timed(Command::new("btrfs").args(["subvolume", "delete"]).arg(self.place.join("2")), &[0], None).map(Some)
+        timed(
+            Command::new("btrfs")
+                .args(["subvolume", "delete"])
+                .arg(self.place.join("2")),
+            &[0],
+            None,
+        )
+        .map(Some)
     }
 }
 
@@ -123,7 +153,9 @@ struct Restic {
 impl Restic {
     fn command(&self) -> Command {
         let mut command = Command::new("restic");
-        command.env("RESTIC_PASSWORD", "benchmark").env("RESTIC_REPOSITORY", &self.repository);
+        command
+            .env("RESTIC_PASSWORD", "benchmark")
+            .env("RESTIC_REPOSITORY", &self.repository);
         command.arg("--cache-dir").arg(&self.cache);
         command
     }
@@ -145,7 +177,11 @@ impl Tool for Restic {
     }
 
     fn restore(&mut self, to: &Path) -> Result<Cost> {
-        timed(self.command().args(["restore", "latest", "--target"]).arg(to), &[0], None)
+        timed(
+            self.command().args(["restore", "latest", "--target"]).arg(to),
+            &[0],
+            None,
+        )
     }
 }
 
@@ -160,7 +196,9 @@ struct Borg {
 impl Borg {
     fn command(&self) -> Command {
         let mut command = Command::new("borg");
-        command.env("BORG_BASE_DIR", &self.own).env("BORG_REPO", &self.repository);
+        command
+            .env("BORG_BASE_DIR", &self.own)
+            .env("BORG_REPO", &self.repository);
         command.env("BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK", "yes");
         command
     }
@@ -179,12 +217,26 @@ impl Tool for Borg {
 
     fn back_up(&mut self, source: &Path) -> Result<Cost> {
         self.count += 1;
-        timed(self.command().arg("create").arg(format!("::{}", self.count)).arg(source), &[0], None)
+        timed(
+            self.command()
+                .arg("create")
+                .arg(format!("::{}", self.count))
+                .arg(source),
+            &[0],
+            None,
+        )
     }
 
     fn restore(&mut self, to: &Path) -> Result<Cost> {
         std::fs::create_dir(to)?;
-        timed(self.command().current_dir(to).arg("extract").arg(format!("::{}", self.count)), &[0], None)
+        timed(
+            self.command()
+                .current_dir(to)
+                .arg("extract")
+                .arg(format!("::{}", self.count)),
+            &[0],
+            None,
+        )
     }
 
     fn delete_middle(&mut self) -> Result<Option<Cost>> {

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::Result;
 use super::arguments::{Arguments, Size};
 use super::measure::quiet;
 use super::workloads::Workload;
-use super::Result;
 
 /// The directory of a run; unmounted and removed at the end.
 pub struct Scene {
@@ -20,15 +20,30 @@ pub struct Scene {
 impl Scene {
     /// Makes the file system.
     pub fn create(arguments: &Arguments) -> Result<Self> {
-        let root = arguments.dir.join(format!("perennial-bench-{}", std::process::id()));
+        let root = arguments
+            .dir
+            .join(format!("perennial-bench-{}", std::process::id()));
         fs::create_dir_all(root.join("sources"))?;
-        let mut scene = Self { root, mounted: false, size: arguments.size };
+        let mut scene = Self {
+            root,
+            mounted: false,
+            size: arguments.size,
+        };
         let image = scene.root.join("btrfs.img");
-        let len = if arguments.size == Size::Short { 8u64 << 30 } else { 40 << 30 };
+        let len = if arguments.size == Size::Short {
+            8u64 << 30
+        } else {
+            40 << 30
+        };
         fs::File::create(&image)?.set_len(len)?;
         quiet(Command::new("mkfs.btrfs").arg("-q").arg(&image))?;
         fs::create_dir(scene.target())?;
-        quiet(Command::new("mount").args(["-o", "loop,noatime"]).arg(&image).arg(scene.target()))?;
+        quiet(
+            Command::new("mount")
+                .args(["-o", "loop,noatime"])
+                .arg(&image)
+                .arg(scene.target()),
+        )?;
         scene.mounted = true;
         Ok(scene)
     }
@@ -68,16 +83,31 @@ impl Scene {
 
     /// Bytes in use on the file system, with everything written and every deleted subvolume cleaned.
     pub fn used_bytes(&self) -> Result<u64> {
-        quiet(Command::new("btrfs").args(["subvolume", "sync"]).arg(self.target()))?;
-        quiet(Command::new("btrfs").args(["filesystem", "sync"]).arg(self.target()))?;
-        let text = quiet(Command::new("df").args(["-B1", "--output=used"]).arg(self.target()))?;
+        quiet(
+            Command::new("btrfs")
+                .args(["subvolume", "sync"])
+                .arg(self.target()),
+        )?;
+        quiet(
+            Command::new("btrfs")
+                .args(["filesystem", "sync"])
+                .arg(self.target()),
+        )?;
+        let text = quiet(
+            Command::new("df")
+                .args(["-B1", "--output=used"])
+                .arg(self.target()),
+        )?;
         Ok(text.lines().nth(1).unwrap_or_default().trim().parse()?)
     }
 
     /// Removes a directory and the subvolumes in it.
     pub fn remove_place(&self, place: &Path) -> Result<()> {
         remove_tree(place)?;
-        let tool = place.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let tool = place
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         remove_tree(&self.own(tool))?;
         Ok(())
     }
@@ -90,7 +120,11 @@ impl Scene {
     /// One line about the machine.
     pub fn machine(&self) -> Result<String> {
         let cpu = fs::read_to_string("/proc/cpuinfo")?;
-        let model = cpu.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or("unknown").to_owned();
+        let model = cpu
+            .lines()
+            .find_map(|line| line.strip_prefix("model name\t: "))
+            .unwrap_or("unknown")
+            .to_owned();
         let cores = std::thread::available_parallelism()?;
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
         Ok(format!("{cores} cores ({model}), Linux {}", kernel.trim()))

@@ -36,9 +36,16 @@ pub enum Workload {
 /// The workloads of a run.
 pub fn all(arguments: &Arguments) -> Vec<Workload> {
     match arguments.size {
-        Size::Short => vec![Workload::Large { len_bytes: 400 << 20 }, Workload::Small { files: 30_000 }],
+        Size::Short => vec![
+            Workload::Large { len_bytes: 400 << 20 },
+            Workload::Small { files: 30_000 },
+        ],
         Size::Full => {
-            vec![Workload::Tree, Workload::Large { len_bytes: 4 << 30 }, Workload::Small { files: 300_000 }]
+            vec![
+                Workload::Tree,
+                Workload::Large { len_bytes: 4 << 30 },
+                Workload::Small { files: 300_000 },
+            ]
         }
         Size::Million => vec![Workload::Small { files: 1_000_000 }],
     }
@@ -61,7 +68,11 @@ impl Workload {
                 if !Path::new(KERNEL_ARCHIVE).exists() {
                     return Err(format!("{KERNEL_ARCHIVE} is missing: apt install linux-source-6.1").into());
                 }
-                quiet(Command::new("tar").args(["-xJf", KERNEL_ARCHIVE, "-C"]).arg(source))?;
+                quiet(
+                    Command::new("tar")
+                        .args(["-xJf", KERNEL_ARCHIVE, "-C"])
+                        .arg(source),
+                )?;
             }
             Self::Large { len_bytes } => write_noise(&source.join("large"), *len_bytes)?,
             Self::Small { files } => make_small(source, *files)?,
@@ -84,21 +95,26 @@ impl Workload {
         quiet(&mut Command::new("sync"))?;
         Ok(())
     }
-
-    /// Brings the source back to a state in which the next tool meets the same changes.
-    pub fn restore_source(&self, _source: &Path) -> Result<()> {
-        // Every tool begins with a first backup of whatever is there, so the source need not be the same bytes.
-        Ok(())
-    }
 }
 
 /// Runs all steps of a workload with a tool.
-pub fn run(workload: &Workload, source: &Path, mut tool: Box<dyn Tool>, place: &Path, scene: &Scene) -> Result<Vec<Step>> {
+pub fn run(
+    workload: &Workload,
+    source: &Path,
+    mut tool: Box<dyn Tool>,
+    place: &Path,
+    scene: &Scene,
+) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
     tool.begin(place, &scene.own(tool.name()))?;
     let before = scene.used_bytes()?;
     let mut step = |name: &'static str, cost: Cost, used: u64| {
-        steps.push(Step { tool: tool_name(place), name, cost, space_bytes: used as i64 });
+        steps.push(Step {
+            tool: tool_name(place),
+            name,
+            cost,
+            space_bytes: used as i64,
+        });
     };
     scene.settle()?;
     warm(source)?;
@@ -138,8 +154,17 @@ pub fn floors(workload: &Workload, source: &Path) -> Result<Vec<Step>> {
         }
         _ => parallel_stat(source)?,
     };
-    let name = if matches!(workload, Workload::Large { .. }) { "b3sum on all cores" } else { "parallel stat" };
-    steps.push(Step { tool: name.into(), name: "floor", cost, space_bytes: 0 });
+    let name = if matches!(workload, Workload::Large { .. }) {
+        "b3sum on all cores"
+    } else {
+        "parallel stat"
+    };
+    steps.push(Step {
+        tool: name.into(),
+        name: "floor",
+        cost,
+        space_bytes: 0,
+    });
     Ok(steps)
 }
 
@@ -184,16 +209,26 @@ fn parallel_stat(source: &Path) -> Result<Cost> {
             });
         }
     });
-    Ok(Cost { wall: begun.elapsed(), ..Cost::default() })
+    Ok(Cost {
+        wall: begun.elapsed(),
+        ..Cost::default()
+    })
 }
 
 fn tool_name(place: &Path) -> String {
-    place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    place
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 /// Reads the source once, so that each tool finds it in the page cache.
 fn warm(source: &Path) -> Result<()> {
-    quiet(Command::new("sh").args(["-c", r#"tar -cf - "$1" | cat >/dev/null"#, "sh"]).arg(source))?;
+    quiet(
+        Command::new("sh")
+            .args(["-c", r#"tar -cf - "$1" | cat >/dev/null"#, "sh"])
+            .arg(source),
+    )?;
     Ok(())
 }
 
@@ -205,14 +240,21 @@ fn make_small(source: &Path, files: u64) -> Result<()> {
         }
         let len = 200 + (noise.next() % 3800) as usize;
         let bytes = noise.bytes(len);
-        fs::write(source.join(format!("{:04}/{:03}", number / 1000, number % 1000)), bytes)?;
+        fs::write(
+            source.join(format!("{:04}/{:03}", number / 1000, number % 1000)),
+            bytes,
+        )?;
     }
     Ok(())
 }
 
 /// Appends a line to every n-th regular file, in a fixed order.
 fn change_each(source: &Path, every: usize, round: u64) -> Result<()> {
-    let list = quiet(Command::new("sh").args(["-c", r#"find "$1" -type f | sort"#, "sh"]).arg(source))?;
+    let list = quiet(
+        Command::new("sh")
+            .args(["-c", r#"find "$1" -type f | sort"#, "sh"])
+            .arg(source),
+    )?;
     for path in list.lines().step_by(every) {
         let mut file = fs::OpenOptions::new().append(true).open(path)?;
         writeln!(file, "/* changed in round {round} */")?;
