@@ -151,14 +151,7 @@ fn a_damaged_catalog_is_refused_and_can_be_rebuilt() {
         assert!(rebuilt.status.success(), "{how:?}: {}", text(&rebuilt.stderr));
         lab.start();
         assert_eq!(lab.backups("laptop"), backups, "{how:?}");
-        let token = lab.token(&["--client", "laptop"]);
-        let enrolled = lab
-            .command(["enroll", "--replace", "--name", "laptop", &token])
-            .arg("--client-state")
-            .arg(lab.client_state("laptop"))
-            .output()
-            .unwrap();
-        assert!(enrolled.status.success(), "{}", text(&enrolled.stderr));
+        lab.enroll_again("laptop");
         assert_same(&source, &lab.restored("laptop", &backups[1]));
     }
 }

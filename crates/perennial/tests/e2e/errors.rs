@@ -159,14 +159,7 @@ fn a_lost_catalog_is_rebuilt_from_the_storage() {
         "{}",
         text(&refused.stderr)
     );
-    let token = lab.token(&["--client", "laptop"]);
-    let again = lab
-        .command(["enroll", "--replace", "--name", "laptop", &token])
-        .arg("--client-state")
-        .arg(lab.client_state("laptop"))
-        .output()
-        .unwrap();
-    assert!(again.status.success(), "{}", text(&again.stderr));
+    lab.enroll_again("laptop");
     assert_same(&source, &lab.restored("laptop", &name));
 }
 

@@ -193,6 +193,18 @@ impl Lab {
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
 
+    /// Enrols a client anew in the place of the identity that it had.
+    pub fn enroll_again(&self, client: &str) {
+        let token = self.token(&["--client", client]);
+        let output = self
+            .command(["enroll", "--replace", "--name", client, &token])
+            .arg("--client-state")
+            .arg(self.client_state(client))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+
     /// Makes a token.
     pub fn token(&self, arguments: &[&str]) -> String {
         let mut all = vec!["token", "create"];
