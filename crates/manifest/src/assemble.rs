@@ -180,21 +180,8 @@ impl<W: Write> Assembler<W> {
     /// If the file is not pending, or is stored as something else than was announced.
     pub fn complete(&mut self, file: FileId, outcome: Outcome) -> Result<()> {
         let place = *self.pending.get(&file).ok_or(Error::UnknownFile(file))?;
-        let at = self
-            .queue
-            .binary_search_by_key(&place.sequence, |waiting| waiting.sequence);
-        let waiting = at
-            .ok()
-            .and_then(|at| self.queue.get_mut(at))
-            .ok_or(Error::UnknownFile(file))?;
-        let State::Open(open) = &mut waiting.state else {
-            return Err(Error::UnknownFile(file));
-        };
-        let announced = open
-            .record
-            .entries
-            .get_mut(place.entry)
-            .ok_or(Error::UnknownFile(file))?;
+        let (open, bytes) = open_record(&mut self.queue, file, place)?;
+        let announced = &mut open.record.entries[place.entry];
         match outcome {
             Outcome::Stored(entry) => {
                 if entry.name != announced.name
@@ -206,7 +193,7 @@ impl<W: Write> Assembler<W> {
                     });
                 }
                 let more = entry_bytes(&entry).saturating_sub(entry_bytes(announced));
-                waiting.bytes += more;
+                *bytes += more;
                 self.waiting_bytes += more;
                 *announced = entry;
             }
@@ -221,6 +208,59 @@ impl<W: Write> Assembler<W> {
             remove_entries(&mut open.record.entries, std::mem::take(&mut open.dropped));
             open.record.shed_block_hashes();
             self.close(place.sequence)?;
+        }
+        Ok(())
+    }
+
+    /// Tells what is there of a pending file, for [`Assembler::write_unfinished`]: an entry whose content is what
+    /// the tree has so far, or `None` where that is nothing that could be built on.
+    ///
+    /// # Errors
+    /// If the file is not pending, or has another name.
+    pub fn so_far(&mut self, file: FileId, entry: Option<Entry>) -> Result<()> {
+        let place = *self.pending.get(&file).ok_or(Error::UnknownFile(file))?;
+        let (open, bytes) = open_record(&mut self.queue, file, place)?;
+        let announced = &mut open.record.entries[place.entry];
+        let entry = match entry {
+            Some(entry) if entry.name == announced.name && entry.hash().is_some() => entry,
+            Some(_) => {
+                return Err(Error::WrongFile {
+                    file,
+                    name: announced.name.clone(),
+                });
+            }
+            None => Entry {
+                kind: Kind::pending_file(announced.size()),
+                ..announced.clone()
+            },
+        };
+        let before = *bytes;
+        *bytes = (*bytes + entry_bytes(&entry)).saturating_sub(entry_bytes(announced));
+        self.waiting_bytes = (self.waiting_bytes + *bytes).saturating_sub(before);
+        *announced = entry;
+        Ok(())
+    }
+
+    /// Writes the records that can't be written yet, without the files of which nothing is there. What was told
+    /// by [`Assembler::so_far`] stands for a file. Hard links to what is left out stay.
+    pub fn write_unfinished<O: Write>(&self, out: &mut Writer<O>) -> Result<()> {
+        for waiting in &self.queue {
+            match &waiting.state {
+                State::Open(open) => {
+                    let dropped: HashSet<usize> = open.dropped.iter().copied().collect();
+                    let is_there = |(at, entry): &(usize, &Entry)| {
+                        entry.hash() != Some(ContentHash::PENDING) && !dropped.contains(at)
+                    };
+                    let entries = open.record.entries.iter().enumerate().filter(is_there);
+                    let mut record = DirRecord {
+                        path: open.record.path.clone(),
+                        entries: entries.map(|(_, entry)| entry.clone()).collect(),
+                    };
+                    record.shed_block_hashes();
+                    out.push(&record)?;
+                }
+                State::Encoded(run) => write_run(out, run)?,
+            }
         }
         Ok(())
     }
@@ -377,21 +417,9 @@ impl<W: Write> Assembler<W> {
                     self.unlink(&mut open);
                     self.writer.push(&open.record)?;
                 }
-                State::Encoded(run) => self.write_run(&run)?,
+                State::Encoded(run) => write_run(&mut self.writer, &run)?,
             }
             self.waiting_bytes -= waiting.bytes;
-        }
-        Ok(())
-    }
-
-    fn write_run(&mut self, mut run: &[u8]) -> Result<()> {
-        while let Some((len, rest)) = run.split_first_chunk() {
-            let (record, rest) = rest.split_at(u32::from_le_bytes(*len) as usize);
-            let entries = Entries::new(record)?;
-            let path = entries.path();
-            self.writer
-                .push_encoded(path, record, &Tally::of_entries(entries, |_, _| {})?)?;
-            run = rest;
         }
         Ok(())
     }
@@ -410,6 +438,35 @@ impl<W: Write> Assembler<W> {
             !lost
         });
     }
+}
+
+/// The record of a pending file among those that wait, with the count of its bytes.
+fn open_record(
+    queue: &mut VecDeque<Waiting>,
+    file: FileId,
+    place: Place,
+) -> Result<(&mut OpenRecord, &mut usize)> {
+    let at = queue.binary_search_by_key(&place.sequence, |waiting| waiting.sequence);
+    let waiting = at.ok().and_then(|at| queue.get_mut(at));
+    match waiting {
+        Some(Waiting {
+            state: State::Open(open),
+            bytes,
+            ..
+        }) if place.entry < open.record.entries.len() => Ok((open, bytes)),
+        _ => Err(Error::UnknownFile(file)),
+    }
+}
+
+fn write_run<W: Write>(out: &mut Writer<W>, mut run: &[u8]) -> Result<()> {
+    while let Some((len, rest)) = run.split_first_chunk() {
+        let (record, rest) = rest.split_at(u32::from_le_bytes(*len) as usize);
+        let entries = Entries::new(record)?;
+        let path = entries.path();
+        out.push_encoded(path, record, &Tally::of_entries(entries, |_, _| {})?)?;
+        run = rest;
+    }
+    Ok(())
 }
 
 fn append_record(run: &mut Vec<u8>, record: &[u8]) {

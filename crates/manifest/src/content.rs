@@ -216,6 +216,12 @@ impl BlockHasher {
         self.tree.blocks * BLOCK_BYTES + self.filled_bytes
     }
 
+    /// The hashes of the blocks that are full, of which another byte follows for each; empty once there are more
+    /// than the manifest keeps.
+    pub fn full_blocks(&self) -> &[BlockHash] {
+        &self.blocks
+    }
+
     /// Ends the content.
     pub fn finish(mut self) -> Hashed {
         let size = self.size();

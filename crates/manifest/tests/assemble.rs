@@ -317,3 +317,39 @@ fn block_hashes_are_given_up_where_they_would_be_too_long() {
         .collect();
     assert_eq!(kept, [true, true, false]);
 }
+
+#[test]
+fn what_is_unfinished_is_written_without_what_is_not_there() {
+    let first = directory(
+        "",
+        ["a", "b", "c", "d"].map(|name| small_file(name, name)).to_vec(),
+    );
+    let (record, pending, later) = announce(&first, &mut 0);
+    let mut assembler = assembler();
+    assembler.push(record, &pending).unwrap();
+    let outcome = |at: usize| (later[at].0, Outcome::Stored(later[at].1.clone()));
+    let (a, stored) = outcome(0);
+    assembler.complete(a, stored).unwrap();
+    assembler.complete(later[1].0, Outcome::Dropped).unwrap();
+    assembler.so_far(later[2].0, Some(later[2].1.clone())).unwrap();
+    assembler.so_far(later[3].0, Some(later[3].1.clone())).unwrap();
+    assembler.so_far(later[3].0, None).unwrap();
+    let wrong = assembler.so_far(later[3].0, Some(later[2].1.clone()));
+    assert!(matches!(wrong, Err(Error::WrongFile { .. })), "{wrong:?}");
+    let mut unfinished = Writer::create(Vec::new(), &header()).unwrap();
+    assembler.write_unfinished(&mut unfinished).unwrap();
+    let (_, written) = unfinished.finish(&conclusion()).unwrap();
+    let names: Vec<_> = read(&written)[0]
+        .entries
+        .iter()
+        .map(|entry| entry.name.clone())
+        .collect();
+    assert_eq!(names, [bytes("a"), bytes("c")]);
+    // It changes nothing of what comes out in the end.
+    for at in [2, 3] {
+        let (id, stored) = outcome(at);
+        assembler.complete(id, stored).unwrap();
+    }
+    let (_, written) = assembler.finish(&conclusion()).unwrap();
+    assert_eq!(read(&written), without(&[first], &HashSet::from([bytes("b")])));
+}

@@ -1,10 +1,11 @@
 //! `incomplete/CLIENT`: what is kept of a backup until it is committed, and from which point it can be resumed.
 //!
-//! The directory holds the growing `tree`, `state.toml`, and three files per **generation**, one generation for each
+//! The directory holds the growing `tree`, `state.toml`, and some files per **generation**, one generation for each
 //! session that worked on the backup: `base.G.manifest` (what the session grows from), `manifest.G.part` (the
-//! directories it has completed) and `touched.G` (see [`crate::watermark`]). A resumed session composes its base from
-//! those of the session before, and `state.toml`, replaced as one, switches over. A commit renames the manifest to
-//! `NAME.sealed`: from then on recovery completes the backup instead of keeping it.
+//! directories it has completed), `unfinished.G` (those behind them, with the files that were there at the last
+//! checkpoint) and `touched.G` (see [`crate::watermark`]). A resumed session composes its base from those of the session
+//! before, and `state.toml`, replaced as one, switches over. A commit renames the manifest to `NAME.sealed`: from then
+//! on recovery completes the backup instead of keeping it.
 
 use std::fs::File;
 
@@ -108,6 +109,16 @@ impl State {
         format!("base.{}.manifest", self.generation)
     }
 
+    /// The directories that are not complete, as a manifest of their own.
+    pub fn unfinished_file(&self) -> String {
+        format!("unfinished.{}", self.generation)
+    }
+
+    /// The same, while it is written.
+    pub fn new_unfinished_file(&self) -> String {
+        format!("unfinished.{}.new", self.generation)
+    }
+
     pub fn watermark_file(&self) -> String {
         format!("touched.{}", self.generation)
     }
@@ -160,6 +171,7 @@ pub(crate) enum OldBase {
 /// Composes the base of the next generation and switches over to it.
 pub(crate) fn next_generation(
     work: &Dir,
+    tree: &Dir,
     state: &State,
     boot: &str,
     old_base: OldBase,
@@ -170,22 +182,40 @@ pub(crate) fn next_generation(
         ..state.clone()
     };
     next.boot = boot.to_owned();
-    let base = compose(work, state, &mut next, old_base)?;
-    // ORDER: the composed base is complete and durable before the state names it; until then the old generation's
-    // files are all that counts.
-    if let Some(file) = &base {
-        file.sync_all().during("sync", next.base_file())?;
+    let composed = compose(work, state, &mut next, old_base)?;
+    // ORDER: the composed base is complete and durable, and the tree what it says, before the state names it; until then
+    // the old generation's files are all that counts.
+    if let Some(Composed { base, unfinished }) = &composed {
+        crate::unfinished::settle(tree, base, unfinished)?;
+        base.sync_all().during("sync", next.base_file())?;
     }
     next.write(work)?;
     crash::point("resume: state names the new generation");
-    for file in [state.manifest_file(), state.base_file(), state.watermark_file()] {
+    for file in [
+        state.manifest_file(),
+        state.unfinished_file(),
+        state.new_unfinished_file(),
+        state.base_file(),
+        state.watermark_file(),
+    ] {
         durable::remove(work, file.as_bytes())?;
     }
-    Ok(Resumption { state: next, base })
+    Ok(Resumption {
+        state: next,
+        base: composed.map(|composed| composed.base),
+    })
 }
 
-/// Writes the next generation's base: what is complete, then what the base has beyond all that was touched.
-fn compose(work: &Dir, state: &State, next: &mut State, old_base: OldBase) -> Result<Option<File>> {
+/// What [`compose`] makes.
+struct Composed {
+    base: File,
+    /// Directories of it in which files may be missing, and others be begun.
+    unfinished: Vec<RawRecord>,
+}
+
+/// Writes the next generation's base: what is complete, what was under way, then what the base has beyond all that was
+/// touched.
+fn compose(work: &Dir, state: &State, next: &mut State, old_base: OldBase) -> Result<Option<Composed>> {
     let lost = state.has_lost_power(&next.boot);
     let trusted_bytes = match (lost, state.checkpoint) {
         (false, _) => u64::MAX,
@@ -195,10 +225,13 @@ fn compose(work: &Dir, state: &State, next: &mut State, old_base: OldBase) -> Re
     // After a power loss nobody knows how far the tree was touched: of the base nothing can be taken.
     let keeps_base = !lost && old_base == OldBase::Available;
     let base = if keeps_base { open_base(work, state)? } else { None };
-    let partial = match durable::find_file(work, state.manifest_file().as_bytes())? {
-        Some(file) if trusted_bytes > 0 => read_partial(file).ok(),
-        _ => None,
+    let part = |name: String| -> Result<Option<Partial>> {
+        Ok(match durable::find_file(work, name.as_bytes())? {
+            Some(file) if trusted_bytes > 0 => read_partial(file).ok(),
+            _ => None,
+        })
     };
+    let (partial, under_way) = (part(state.manifest_file())?, part(state.unfinished_file())?);
     let header = match (&partial, &base) {
         (Some(partial), _) => partial.header().clone(),
         (None, Some(base)) => base.header().clone(),
@@ -215,25 +248,29 @@ fn compose(work: &Dir, state: &State, next: &mut State, old_base: OldBase) -> Re
     let failed = || Error::manifest(&base_name);
     let mut writer = Writer::create(&file, &header).map_err(failed())?;
     let touched = Watermark::read(work, &state.watermark_file())?;
-    let mut placed = if keeps_base { state.placed_until() } else { None };
-    let records = partial.map(|partial| Trusted {
-        partial,
-        trusted_bytes,
-    });
-    let records = records.into_iter().flatten().inspect(|record| {
-        if placed
-            .as_deref()
-            .is_none_or(|placed| compare_paths(placed, record.path()).is_lt())
-        {
-            placed = Some(record.path().into());
-        }
-    });
-    manifest::compose::resume(records, base.as_ref(), touched.as_deref(), &mut writer).map_err(failed())?;
+    let mut begun = Begun {
+        completed: partial.map(|partial| Trusted {
+            partial,
+            trusted_bytes,
+        }),
+        under_way,
+        last_path: None,
+        unfinished: Vec::new(),
+    };
+    manifest::compose::resume(&mut begun, base.as_ref(), touched.as_deref(), &mut writer).map_err(failed())?;
     writer
         .finish(&manifest::Conclusion::default())
         .map_err(failed())?;
+    let placed = if keeps_base { state.placed_until() } else { None };
+    let placed = match (placed, begun.last_path) {
+        (Some(a), Some(b)) => Some(if compare_paths(&a, &b).is_lt() { b } else { a }),
+        (a, b) => a.or(b),
+    };
     next.set_placed_until(placed.as_deref());
-    Ok(Some(file))
+    Ok(Some(Composed {
+        base: file,
+        unfinished: begun.unfinished,
+    }))
 }
 
 /// What the session before grew from.
@@ -243,6 +280,40 @@ fn open_base(work: &Dir, state: &State) -> Result<Option<Reader>> {
         return Ok(None);
     };
     Reader::open(file).map(Some).map_err(Error::manifest(name))
+}
+
+/// The directories that an interrupted session had begun, in order: those that were complete, then the others.
+struct Begun {
+    completed: Option<Trusted>,
+    under_way: Option<Partial>,
+    last_path: Option<Box<[u8]>>,
+    /// Those of the others that have come out.
+    unfinished: Vec<RawRecord>,
+}
+
+impl Iterator for &mut Begun {
+    type Item = RawRecord;
+
+    fn next(&mut self) -> Option<RawRecord> {
+        let mut record = self.completed.as_mut().and_then(Iterator::next);
+        if record.is_none() {
+            self.completed = None;
+            // Some of these may have been completed after the checkpoint that they are of.
+            let last_path = self.last_path.as_deref();
+            let is_behind =
+                |record: &RawRecord| last_path.is_none_or(|last| compare_paths(last, record.path()).is_lt());
+            record = self
+                .under_way
+                .as_mut()
+                .and_then(|records| records.find(is_behind));
+            self.unfinished.extend(record.clone());
+        }
+        self.last_path = record
+            .as_ref()
+            .map(|record| record.path().into())
+            .or(self.last_path.take());
+        record
+    }
 }
 
 /// The records of a partial manifest that lie in its trusted part.

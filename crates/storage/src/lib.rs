@@ -28,6 +28,7 @@ mod repair;
 mod store;
 mod trash;
 mod tree;
+mod unfinished;
 mod usage;
 mod watermark;
 

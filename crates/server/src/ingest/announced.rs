@@ -100,6 +100,11 @@ impl AnnouncedFiles {
         self.changed.notify_all();
     }
 
+    /// Takes out all that wait.
+    pub fn take_all(&self) -> HashMap<u64, Announced> {
+        std::mem::take(&mut self.table.lock().files)
+    }
+
     /// No announcement will come any more.
     pub fn close(&self) {
         self.table.lock().closed = true;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use manifest::content::{BLOCK_BYTES, BlockHash, BlockHasher, ContentHash, block_count, hash_block};
 use manifest::{Entry, Kind};
 use storage::{FileSink, FileStart};
+use tracing::debug;
 use wire::frame::{Frame, FrameReader};
 use wire::v1::{FileEnd, Piece, PieceStart, file_end::Outcome};
 
@@ -15,12 +16,29 @@ use crate::ingest::announced::Announced;
 
 /// Files that may be begun and not ended on one connection.
 const MAX_OPEN_FILES: usize = 64;
+/// How much of a new file comes before what there is of it is noted anew: what a crash of the server can cost.
+const NOTE_BYTES: u64 = 256 << 20;
 /// Zeros are hashed in runs of this size.
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// Serves the connection until its end mark.
 pub fn receive<R: std::io::Read>(session: &Arc<Session>, reader: &mut FrameReader<R>) -> Result<()> {
     let mut open: HashMap<u64, Receiving> = HashMap::new();
+    let received = receive_frames(session, reader, &mut open);
+    for (file_id, mut receiving) in open {
+        // Where even the session is over, nothing can be kept.
+        if let Err(error) = receiving.note(session, file_id) {
+            debug!(error = error.chain(), "what has come of a file is not kept");
+        }
+    }
+    received
+}
+
+fn receive_frames<R: std::io::Read>(
+    session: &Arc<Session>,
+    reader: &mut FrameReader<R>,
+    open: &mut HashMap<u64, Receiving>,
+) -> Result<()> {
     let mut counted_bytes = 0;
     loop {
         let frame = reader.next_frame()?;
@@ -32,7 +50,7 @@ pub fn receive<R: std::io::Read>(session: &Arc<Session>, reader: &mut FrameReade
                 for piece in pieces {
                     let (bytes, rest) = payload.split_at(piece.len_bytes as usize);
                     payload = rest;
-                    take_piece(session, &mut open, piece, bytes)?;
+                    take_piece(session, open, piece, bytes)?;
                 }
             }
         }
@@ -54,9 +72,14 @@ fn take_piece(
                 .get_mut(&file_id)
                 .ok_or_else(|| Error::protocol("a piece of a file that was not begun"))?;
             receiving.take(session, &piece, bytes)?;
+            if receiving.is_to_be_noted() {
+                receiving.note(session, file_id)?;
+            }
         }
         start => {
             if let Some(begun) = open.remove(&file_id) {
+                // What was noted of it is no more: it is overwritten.
+                session.so_far(file_id, None)?;
                 let mut receiving = begun.restart(session, start)?;
                 receiving.take(session, &piece, bytes)?;
                 open.insert(file_id, receiving);
@@ -124,6 +147,9 @@ struct Receiving {
     sink: FileSink,
     content: Content,
     size: u64,
+    /// Whether the file may differ from what is known of its content.
+    is_torn: bool,
+    noted_bytes: u64,
 }
 
 /// What is known of the content so far.
@@ -177,6 +203,8 @@ impl Receiving {
             sink,
             content,
             size,
+            is_torn: false,
+            noted_bytes: 0,
         })
     }
 
@@ -224,6 +252,7 @@ impl Receiving {
                 "the content of {path} goes on far beyond its announced size"
             )));
         }
+        self.is_torn = true;
         match &mut self.content {
             Content::New(hasher) => {
                 if !bytes.is_empty() || piece.hole_len_bytes > 0 {
@@ -249,7 +278,59 @@ impl Receiving {
             self.sink.punch(after, piece.hole_len_bytes)?;
         }
         self.size = self.size.max(end);
+        self.is_torn = false;
         Ok(())
+    }
+
+    /// Whether so much of a new file has come that it should be noted.
+    fn is_to_be_noted(&self) -> bool {
+        matches!(self.content, Content::New(_)) && self.size >= self.noted_bytes + NOTE_BYTES
+    }
+
+    /// Notes what has come, for a session that takes this one up.
+    fn note(&mut self, session: &Session, file_id: u64) -> Result<()> {
+        self.noted_bytes = self.size;
+        let base = self.announced.base.as_ref();
+        let so_far = match &self.content {
+            _ if self.is_torn => None,
+            Content::New(hasher) => self.known(hasher.full_blocks()),
+            Content::Patch { touched: false, .. } => {
+                let base = base.filter(|base| {
+                    let kept = session
+                        .ingest()
+                        .map(|ingest| ingest.keep_base(&self.announced.slot, base));
+                    matches!(kept, Ok(Ok(())))
+                });
+                base.cloned()
+            }
+            Content::Patch {
+                base_size, blocks, ..
+            } => {
+                // What was written behind the base's end follows on it only if that was the end of a block.
+                let whole_blocks = if self.size > *base_size {
+                    &blocks[..(base_size / BLOCK_BYTES) as usize]
+                } else {
+                    blocks
+                };
+                self.known(whole_blocks)
+            }
+            Content::Dropped => None,
+        };
+        session.so_far(file_id, so_far)
+    }
+
+    /// An entry for the begin of the file, up to the end of these blocks; `None` where that is not worth it.
+    fn known(&self, blocks: &[BlockHash]) -> Option<Entry> {
+        let size = self.size.min(blocks.len() as u64 * BLOCK_BYTES);
+        if !manifest::content::keeps_block_hashes(size) {
+            return None;
+        }
+        let hash = ContentHash::from_blocks(size, blocks)?;
+        let mut entry = self.announced.entry.clone();
+        // The next session has to look at the file again, whatever its size.
+        (entry.metadata.mtime, entry.metadata.ctime) = Default::default();
+        entry.kind = Kind::file(size, hash, Arc::from(blocks));
+        Some(entry)
     }
 
     fn finish(self, session: &Arc<Session>, file_id: u64, end: &FileEnd) -> Result<()> {

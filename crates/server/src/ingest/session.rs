@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use manifest::assemble::{Assembler, Outcome};
 use manifest::delta::FileId;
-use manifest::{Entry, Header, Summary};
+use manifest::{Entry, Header, Summary, Writer};
 use parking_lot::{Condvar, Mutex};
 use storage::{Ingest, Store};
 use tokio_util::sync::CancellationToken;
@@ -132,8 +132,25 @@ impl Session {
 
     /// Makes durable what has arrived, so that a resumed backup can build on it whatever happens.
     pub fn checkpoint(&self) -> Result<()> {
-        self.assemble(Assembler::flush_frame)?;
-        Ok(self.ingest()?.checkpoint()?)
+        let ingest = self.ingest()?;
+        let mut assembler = self.assembler.lock();
+        self.write_manifests(assembler.as_mut().ok_or(Error::Disconnected)?, &ingest)?;
+        drop(assembler);
+        Ok(ingest.checkpoint()?)
+    }
+
+    /// Writes out what the manifest has of directories that are complete, and of those that are not.
+    fn write_manifests(&self, assembler: &mut ManifestAssembler, ingest: &Ingest) -> Result<()> {
+        assembler.flush_frame()?;
+        let mut unfinished = Writer::create(ingest.unfinished_file()?, &self.header)?;
+        assembler.write_unfinished(&mut unfinished)?;
+        unfinished.finish(&manifest::Conclusion::default())?;
+        Ok(())
+    }
+
+    /// Notes what of a file that is not complete can be built on, if the session ends here.
+    pub fn so_far(&self, file_id: u64, entry: Option<Entry>) -> Result<()> {
+        self.assemble(|assembler| assembler.so_far(FileId(file_id), entry))
     }
 
     /// Notes that a file is complete, with the entry that the manifest is to have.
@@ -266,21 +283,42 @@ impl Session {
         Ok((self.take_ingest()?, summary))
     }
 
-    /// Keeps what has arrived for the next run.
+    /// Keeps what has arrived for the next run. The session has been shut down.
     pub fn suspend(&self) {
-        if let Some(mut assembler) = self.assembler.lock().take()
-            && let Err(error) = assembler.flush_frame()
-        {
-            warn!(client = self.header.client, %error, "the manifest of an interrupted backup could not be kept whole");
+        while self.connections_open.load(Ordering::Acquire) > 0 {
+            std::thread::sleep(Duration::from_millis(1));
         }
-        match self.take_ingest() {
-            Ok(ingest) => {
-                if let Err(error) = ingest.suspend() {
-                    warn!(client = self.header.client, %error, "an interrupted backup could not be kept");
-                }
+        let client = &self.header.client;
+        let Ok(ingest) = self.take_ingest() else {
+            debug!(client, "nothing of the interrupted backup is left to keep");
+            return;
+        };
+        if let Some(mut assembler) = self.assembler.lock().take() {
+            self.keep_bases(&mut assembler, &ingest);
+            if let Err(error) = self.write_manifests(&mut assembler, &ingest) {
+                warn!(
+                    client,
+                    error = error.chain(),
+                    "the manifest of an interrupted backup could not be kept whole"
+                );
             }
-            Err(error) => {
-                debug!(client = self.header.client, %error, "nothing of the interrupted backup is left to keep")
+        }
+        if let Err(error) = ingest.suspend() {
+            warn!(client, %error, "an interrupted backup could not be kept");
+        }
+    }
+
+    /// Of the files whose content has not begun to arrive, the base's versions are something to build on.
+    fn keep_bases(&self, assembler: &mut ManifestAssembler, ingest: &Ingest) {
+        for (file_id, announced) in self.files.take_all() {
+            let Some(base) = announced.base else { continue };
+            let kept = ingest.keep_base(&announced.slot, &base);
+            let kept = kept.map_err(Error::from);
+            if let Err(error) = kept.and_then(|()| Ok(assembler.so_far(FileId(file_id), Some(base))?)) {
+                debug!(
+                    error = error.chain(),
+                    "a file of an interrupted backup is not kept"
+                );
             }
         }
     }

@@ -107,7 +107,7 @@ fn resume(shared: &Arc<Shared>, client: &ClientName, claim: Claim) -> Result<Gro
     } else {
         OldBase::Available
     };
-    let Resumption { state, base } = next_generation(&work, &state, &boot_id(), old_base)?;
+    let Resumption { state, base } = next_generation(&work, &tree, &state, &boot_id(), old_base)?;
     let (growth, placed_until) = (state.growth, state.placed_until());
     let parts = Parts {
         work,

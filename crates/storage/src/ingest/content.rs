@@ -82,6 +82,16 @@ impl Growing {
         Ok(())
     }
 
+    /// Brings the base's version of a file into the tree, if it isn't there.
+    pub(super) fn keep_base(&self, slot: &DirSlot, base: &Entry) -> Result<()> {
+        let from = self.base_dir(slot, &base.name)?;
+        if slot.is_placed {
+            return Ok(());
+        }
+        self.duplicate(from, &base.name, slot, base)
+            .during_entry("carry", &slot.path, &base.name)
+    }
+
     /// The directory that has the base's version of the slot's entries.
     pub(super) fn base_dir<'a>(&self, slot: &'a DirSlot, name: &[u8]) -> Result<&'a Dir> {
         let from = if slot.is_placed {

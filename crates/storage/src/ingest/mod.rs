@@ -180,8 +180,24 @@ impl Ingest {
         slot.settle()
     }
 
+    /// Sees to it that the tree has the base's version of a pending file whose content has not begun to come.
+    ///
+    /// Fails with [`Error::NoBase`](crate::Error::NoBase) if the base has no such file.
+    pub fn keep_base(&self, slot: &DirSlot, base: &Entry) -> Result<()> {
+        self.growing.keep_base(slot, base)
+    }
+
+    /// A new file for the directories that are not complete, as a manifest with the files that are there already; the
+    /// next checkpoint makes it count.
+    pub fn unfinished_file(&self) -> Result<File> {
+        let work = &self.growing.work;
+        let name = self.growing.state.lock().new_unfinished_file();
+        crate::durable::remove(work, name.as_bytes())?;
+        work.create_file(name.as_bytes(), 0o600).during("create", &name)
+    }
+
     /// Makes durable what there is, so that a resumed backup can build on it even after a power loss. What the manifest's
-    /// file holds at the begin of the call counts as done.
+    /// file holds at the begin of the call counts as done, and so does the last [`unfinished_file`](Self::unfinished_file).
     pub fn checkpoint(&self) -> Result<()> {
         self.growing.checkpoint()
     }
@@ -216,6 +232,15 @@ impl Growing {
         cow_fs::sync_file_system(&self.tree.dir).during("sync", "the incomplete backup")?;
         crate::crash::point("checkpoint: tree durable");
         let mut state = self.state.lock();
+        let (new, unfinished) = (state.new_unfinished_file(), state.unfinished_file());
+        match self
+            .work
+            .rename(new.as_bytes(), &self.work, unfinished.as_bytes())
+        {
+            // Nothing was unfinished.
+            Err(error) if error.is_not_found() => {}
+            renamed => renamed.during("put in place", &unfinished)?,
+        }
         state.checkpoint = Some(Checkpoint { manifest_bytes });
         state.boot = boot_id();
         state.write(&self.work)
