@@ -122,6 +122,8 @@ pub enum Operation {
     FindExtents,
     MapExtents,
     SyncFileSystem,
+    /// Beginning to bring a range of a file to the disk.
+    StartWriteback,
     ReadInodeFlags,
     SetInodeFlags,
     RenameExchange,
@@ -149,6 +151,7 @@ impl fmt::Display for Operation {
             Self::FindExtents => "finding data and holes",
             Self::MapExtents => "mapping extents",
             Self::SyncFileSystem => "syncing the file system",
+            Self::StartWriteback => "beginning to write to the disk",
             Self::ReadInodeFlags => "reading inode flags",
             Self::SetInodeFlags => "setting inode flags",
             Self::RenameExchange => "exchanging two names",

@@ -35,6 +35,16 @@ pub fn replace_inode_flags(fd: impl AsFd, mask: InodeFlags, flags: InodeFlags) -
     }
 }
 
+/// Begins to write a range of a file to the disk and does not wait for it.
+///
+/// It says that the range is not needed soon (`posix_fadvise`), for which Linux writes what is dirty of it, and may
+/// give up what is written already. Where that is not so, it has no effect.
+pub fn start_writeback(fd: impl AsFd, offset_bytes: u64, len_bytes: u64) -> Result<()> {
+    let len = std::num::NonZeroU64::new(len_bytes);
+    fs::fadvise(fd, offset_bytes, len, fs::Advice::DontNeed)
+        .map_err(|errno| Error::new(Operation::StartWriteback, errno))
+}
+
 /// Makes everything written so far to the file system of `fd` durable (`syncfs`).
 ///
 /// Write errors of the file system since the descriptor was opened are reported here (Linux 5.8 and later), so the

@@ -23,7 +23,9 @@ pub use extents::{
     DataExtents, Extent, PhysicalExtent, PhysicalExtents, data_extents, physical_extents, punch_hole,
     shared_bytes,
 };
-pub use inode::{InodeFlags, inode_flags, replace_inode_flags, set_inode_flags, sync_file_system};
+pub use inode::{
+    InodeFlags, inode_flags, replace_inode_flags, set_inode_flags, start_writeback, sync_file_system,
+};
 pub use probe::{Capabilities, FileSystem, Refusal, probe};
 pub use reflink::{clone_file, clone_range, copy_range};
 pub use rename::{rename_exchange, rename_noreplace};

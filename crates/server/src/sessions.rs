@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use rustls::{ServerConnection, StreamOwned};
 use tracing::{debug, warn};
 use wire::frame::{FrameReader, FrameWriter};
+use wire::read_ahead::ReadAhead;
 
 use crate::error::Result;
 use crate::listen::DataConnection;
@@ -16,7 +17,7 @@ use crate::listen::DataConnection;
 /// How long a new data connection may take to introduce itself.
 const INTRODUCTION_TIMEOUT: Duration = Duration::from_secs(30);
 
-type Stream = StreamOwned<ServerConnection, std::net::TcpStream>;
+type Stream = StreamOwned<ServerConnection, ReadAhead<std::net::TcpStream>>;
 
 /// A data connection that has introduced itself.
 pub struct DataReader {
@@ -116,7 +117,11 @@ impl Sessions {
 }
 
 fn introduced(stream: Stream, permit: tokio::sync::OwnedSemaphorePermit) -> Result<(DataReader, Vec<u8>)> {
-    let handle = stream.sock.try_clone().map_err(wire::frame::FrameError::from)?;
+    let handle = stream
+        .sock
+        .socket()
+        .try_clone()
+        .map_err(wire::frame::FrameError::from)?;
     let timeout = |limit| {
         handle
             .set_read_timeout(limit)

@@ -26,6 +26,8 @@ pub const TARGET_PAYLOAD_BYTES: usize = 512 << 10;
 /// A sender cuts a frame when it has this many pieces.
 pub const MAX_PIECES: usize = 2048;
 
+/// A piece of this size that is not compressed is a frame of its own, and not copied.
+const ALONE_FROM_BYTES: usize = 128 << 10;
 const PREFIX_BYTES: usize = 8;
 /// Payloads below this are not worth compressing.
 const COMPRESS_FROM_BYTES: usize = 512;
@@ -108,8 +110,9 @@ impl<W: Write> FrameWriter<W> {
 
     /// Adds a piece whose bytes are `bytes`; a full frame is sent at once.
     pub fn piece(&mut self, mut piece: Piece, bytes: &[u8]) -> Result<(), FrameError> {
-        if self.payload.len() + bytes.len() > MAX_PAYLOAD_BYTES {
-            self.flush()?;
+        let goes_alone = bytes.len() >= ALONE_FROM_BYTES && self.compression == Compression::Off;
+        if goes_alone || self.payload.len() + bytes.len() > MAX_PAYLOAD_BYTES {
+            self.flush_pieces()?;
         }
         piece.len_bytes = u32::try_from(bytes.len())
             .ok()
@@ -117,6 +120,14 @@ impl<W: Write> FrameWriter<W> {
             .ok_or(FrameError::Malformed {
                 what: "a piece is longer than a frame",
             })?;
+        if goes_alone {
+            let pieces = Pieces {
+                pieces: vec![piece],
+                raw_len_bytes: 0,
+            };
+            self.raw_bytes += bytes.len() as u64;
+            return self.write(Header::Pieces(pieces), Body::Bytes(bytes));
+        }
         self.payload.extend_from_slice(bytes);
         self.pieces.push(piece);
         if self.payload.len() >= TARGET_PAYLOAD_BYTES || self.pieces.len() >= MAX_PIECES {
@@ -127,6 +138,12 @@ impl<W: Write> FrameWriter<W> {
 
     /// Sends what has been collected.
     pub fn flush(&mut self) -> Result<(), FrameError> {
+        self.flush_pieces()?;
+        self.out.flush()?;
+        Ok(())
+    }
+
+    fn flush_pieces(&mut self) -> Result<(), FrameError> {
         if !self.pieces.is_empty() {
             let pieces = std::mem::take(&mut self.pieces);
             let raw_len_bytes = self.compress()?;
@@ -145,7 +162,6 @@ impl<W: Write> FrameWriter<W> {
             )?;
             self.payload.clear();
         }
-        self.out.flush()?;
         Ok(())
     }
 
@@ -189,11 +205,12 @@ impl<W: Write> FrameWriter<W> {
         Ok(if worth_it { self.payload.len() as u32 } else { 0 })
     }
 
-    fn write(&mut self, header: Header, body: Body) -> Result<(), FrameError> {
+    fn write(&mut self, header: Header, body: Body<'_>) -> Result<(), FrameError> {
         let payload: &[u8] = match body {
             Body::Empty => &[],
             Body::Raw => &self.payload,
             Body::Packed => &self.packed,
+            Body::Bytes(bytes) => bytes,
         };
         let header = DataHeader { header: Some(header) };
         let header_len = header.encoded_len();
@@ -215,10 +232,11 @@ impl<W: Write> FrameWriter<W> {
 }
 
 #[derive(Clone, Copy)]
-enum Body {
+enum Body<'a> {
     Empty,
     Raw,
     Packed,
+    Bytes(&'a [u8]),
 }
 
 /// One frame as it was read.

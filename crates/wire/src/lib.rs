@@ -4,6 +4,7 @@
 //! Nothing here decides when to send what; it only says how a message looks and refuses those that don't.
 
 pub mod frame;
+pub mod read_ahead;
 pub mod token;
 pub mod version;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use wire::read_ahead::ReadAhead;
 
 use super::{server_name, tls, untrusted_or_unreachable};
 use crate::error::{Error, Result};
@@ -67,7 +68,7 @@ impl DataDialler {
         }
         let peer = tcp.peer_addr().map_err(unreachable)?;
         Ok(DataConnection {
-            stream: StreamOwned::new(tls, tcp),
+            stream: StreamOwned::new(tls, ReadAhead::new(tcp)),
             peer,
         })
     }
@@ -87,7 +88,7 @@ fn connect(address: &str) -> io::Result<TcpStream> {
 /// One data connection.
 #[derive(Debug)]
 pub struct DataConnection {
-    stream: StreamOwned<ClientConnection, TcpStream>,
+    stream: StreamOwned<ClientConnection, ReadAhead<TcpStream>>,
     peer: SocketAddr,
 }
 
@@ -99,7 +100,7 @@ impl DataConnection {
 
     /// Gives a handle that ends the connection from another thread.
     pub fn breaker(&self) -> Result<Breaker> {
-        let socket = self.stream.sock.try_clone();
+        let socket = self.stream.sock.socket().try_clone();
         socket
             .map(Breaker)
             .map_err(|error| Error::interrupted(format_args!("a data connection failed: {error}")))
@@ -107,7 +108,7 @@ impl DataConnection {
 
     /// Waits for the peer for as long as it takes from now on: it sends when it is asked for something only.
     pub fn wait_forever(&self) -> Result<()> {
-        let set = self.stream.sock.set_read_timeout(None);
+        let set = self.stream.sock.socket().set_read_timeout(None);
         set.map_err(|error| Error::interrupted(format_args!("a data connection failed: {error}")))
     }
 
@@ -115,7 +116,7 @@ impl DataConnection {
     pub fn close(mut self) -> io::Result<()> {
         self.stream.conn.send_close_notify();
         self.stream.flush()?;
-        self.stream.sock.shutdown(Shutdown::Write)
+        self.stream.sock.socket().shutdown(Shutdown::Write)
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
+use wire::read_ahead::ReadAhead;
 
 use crate::listen::ControlIo;
 use crate::trust::{ClientPeer, Peer};
@@ -16,6 +17,8 @@ use crate::trust::{ClientPeer, Peer};
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 /// A peer that takes nothing for so long is dead.
 const DATA_TIMEOUT: Duration = Duration::from_secs(120);
+/// How much is encrypted before it is handed to the system in one call.
+const BUFFER_BYTES: usize = 1 << 20;
 /// Connections open or in their handshake at the same time.
 const MAX_CONNECTIONS: usize = 4096;
 
@@ -24,7 +27,7 @@ pub struct DataConnection {
     /// Whom it comes from.
     pub peer: Arc<ClientPeer>,
     /// The connection itself.
-    pub stream: StreamOwned<rustls::ServerConnection, std::net::TcpStream>,
+    pub stream: StreamOwned<rustls::ServerConnection, ReadAhead<std::net::TcpStream>>,
     /// Its share of the connections that may be open.
     pub permit: tokio::sync::OwnedSemaphorePermit,
 }
@@ -81,13 +84,14 @@ async fn admit(
             warn!(%address, "a data connection without a client certificate was refused");
             return Ok(());
         };
-        let (tcp, session) = stream.into_inner();
+        let (tcp, mut session) = stream.into_inner();
+        session.set_buffer_limit(Some(BUFFER_BYTES));
         let tcp = tcp.into_std()?;
         tcp.set_nonblocking(false)?;
         tcp.set_write_timeout(Some(DATA_TIMEOUT))?;
         on_data(DataConnection {
             peer,
-            stream: StreamOwned::new(session, tcp),
+            stream: StreamOwned::new(session, ReadAhead::new(tcp)),
             permit,
         });
     } else {

@@ -1,6 +1,7 @@
 //! `FileSink`: a file of the growing tree that is written in pieces.
 
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +14,9 @@ use super::content::no_base;
 use super::{DirSlot, FileStart, Growing};
 use crate::error::{During as _, Error, Result};
 
+/// So much of a file is written before the system is asked to begin to bring it to the disk: what a commit has to wait
+/// for in the end shall not pile up in memory.
+const WRITEBACK_BYTES: u64 = 16 << 20;
 /// What is written where a file system has no holes to punch.
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
@@ -27,6 +31,8 @@ pub struct FileSink {
     state: Mutex<State>,
     /// End of what the file has had so far.
     high_bytes: AtomicU64,
+    /// Written since the system was last asked to begin.
+    gathered: Mutex<Range<u64>>,
 }
 
 #[derive(Debug)]
@@ -81,6 +87,7 @@ impl FileSink {
             name: entry.name.clone(),
             state: Mutex::new(state),
             high_bytes: AtomicU64::new(base_bytes),
+            gathered: Mutex::new(0..0),
         })
     }
 
@@ -92,7 +99,24 @@ impl FileSink {
         self.high_bytes
             .fetch_max(offset_bytes.saturating_add(bytes.len() as u64), Ordering::Relaxed);
         self.growing.tally.written_bytes(bytes.len() as u64);
+        self.gather(&file, offset_bytes, bytes.len() as u64);
         Ok(())
+    }
+
+    /// Has the system begin to write what has gathered once that is much.
+    fn gather(&self, file: &File, offset_bytes: u64, len_bytes: u64) {
+        let end_bytes = offset_bytes.saturating_add(len_bytes);
+        let mut gathered = self.gathered.lock();
+        if gathered.end != offset_bytes {
+            *gathered = offset_bytes..offset_bytes;
+        }
+        gathered.end = end_bytes;
+        let len_bytes = gathered.end - gathered.start;
+        if len_bytes >= WRITEBACK_BYTES {
+            // It is a hint: the commit brings everything to the disk.
+            let _ = cow_fs::start_writeback(file, gathered.start, len_bytes);
+            *gathered = end_bytes..end_bytes;
+        }
     }
 
     /// Makes a range a hole, which reads as zeros. What lies beyond the end that the file has in the end does not matter.
