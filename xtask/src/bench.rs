@@ -5,6 +5,7 @@
 //! and server together.
 
 mod arguments;
+mod figures;
 mod measure;
 mod perennial;
 mod report;
@@ -23,7 +24,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Runs the benchmark.
 pub fn run(arguments: &[String]) -> ExitCode {
-    match Arguments::parse(arguments).and_then(|arguments| bench(&arguments)) {
+    let parsed = Arguments::parse(arguments);
+    match parsed.and_then(|parsed| scene::with_own_mounts(arguments).and_then(|()| bench(&parsed))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use super::Result;
 
-const USAGE: &str = "usage: cargo xtask bench [--full | --million] [--only TOOL]… [--dir DIR] [--write FILE]
+const USAGE: &str = "usage: cargo xtask bench [--full | --million] [--only TOOL]… [--workload NAME]… [--dir DIR] [--write FILE]
   --full      the workloads at full size (needs linux-source-6.1, 30 GB, half an hour); else a tenth of it
   --million   only the many small files, a million of them, for the peak of memory
-  --only      only this tool: cp, rsync, restic, borg, perennial
+  --only      only this tool: cp, cp+sync, rsync, restic, borg, perennial
+  --workload  only this workload: W1, W2, W3
   --dir       where the sources and the file system's image go; else the temporary directory
   --write     write the table to this file as well";
 
@@ -29,6 +30,8 @@ pub struct Arguments {
     pub size: Size,
     /// Only these tools; all if empty.
     pub only: Vec<String>,
+    /// Only these workloads; all if empty.
+    pub workloads: Vec<String>,
     /// Where to work.
     pub dir: PathBuf,
     /// Where the table goes.
@@ -41,6 +44,7 @@ impl Arguments {
         let mut parsed = Self {
             size: Size::Short,
             only: Vec::new(),
+            workloads: Vec::new(),
             dir: std::env::temp_dir(),
             write: None,
         };
@@ -51,6 +55,7 @@ impl Arguments {
                 "--full" => parsed.size = Size::Full,
                 "--million" => parsed.size = Size::Million,
                 "--only" => parsed.only.push(value()?),
+                "--workload" => parsed.workloads.push(value()?),
                 "--dir" => parsed.dir = value()?.into(),
                 "--write" => parsed.write = Some(value()?.into()),
                 _ => return Err(USAGE.into()),

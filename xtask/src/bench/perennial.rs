@@ -59,8 +59,12 @@ impl Tool for Perennial {
         let notified = UnixDatagram::bind(&notify)?;
         notified.set_read_timeout(Some(Duration::from_secs(30)))?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let server = self
-            .command()
+        // Should the benchmark be killed, the server ends too.
+        let mut command = Command::new("setpriv");
+        let server = command
+            .args(["--pdeathsig", "TERM", "--"])
+            .arg(&self.binary)
+            .env("PERENNIAL_LOG", "warn")
             .args([
                 "server",
                 "run",

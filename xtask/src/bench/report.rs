@@ -6,6 +6,7 @@ use std::process::Command;
 
 use super::Result;
 use super::arguments::Size;
+use super::figures;
 use super::measure::{Cost, quiet};
 use super::scene::Scene;
 
@@ -43,9 +44,18 @@ impl Report {
         self.steps.extend(steps.into_iter().map(|step| (workload, step)));
     }
 
-    /// Prints the table.
+    /// What a step of a workload has cost a tool.
+    pub fn find(&self, workload: &str, name: &str, tool: &str) -> Option<&Step> {
+        let mut steps = self.steps.iter();
+        let found = steps.find(|(of, step)| *of == workload && step.name == name && step.tool == tool);
+        found.map(|(_, step)| step)
+    }
+
+    /// Prints the tables.
     pub fn print(&self, out: &mut impl std::io::Write) -> Result<()> {
         out.write_all(self.table().as_bytes())?;
+        writeln!(out)?;
+        out.write_all(figures::table(self).as_bytes())?;
         Ok(())
     }
 
@@ -73,10 +83,12 @@ impl Report {
             }
         }
         text.push_str(
-            "\nAll tools write to the same loop-mounted btrfs, one after the other, with the source in the page cache. \
+            "\nAll tools write to the same loop-mounted btrfs, one after the other, with nothing but the source in the page cache. \
              CPU is user and system time of all processes that take part; for Perennial client and server, and peak memory \
              of each.\n\n",
         );
+        text.push_str(&figures::table(self));
+        text.push('\n');
         text.push_str(&self.table());
         std::fs::write(path, text)?;
         Ok(())

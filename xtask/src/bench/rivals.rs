@@ -29,23 +29,45 @@ pub trait Tool {
 /// All of them.
 pub fn all() -> Vec<Box<dyn Tool>> {
     vec![
-        Box::new(Copy::default()),
+        Box::new(Copy::new("cp", "cp -a --reflink=never \"$1\" \"$2\"")),
+        Box::new(Copy::new(
+            "cp+sync",
+            "cp -a --reflink=never \"$1\" \"$2\" && sync -f \"$2\"",
+        )),
         Box::new(Rsync::default()),
         Box::new(Restic::default()),
         Box::new(Borg::default()),
     ]
 }
 
-/// `cp -a` into a new directory each time.
-#[derive(Default)]
+/// `cp -a` into a new directory each time; alone, or until all of it is on the disk, as a commit is.
 struct Copy {
+    name: &'static str,
+    script: &'static str,
     place: PathBuf,
     count: usize,
 }
 
+impl Copy {
+    fn new(name: &'static str, script: &'static str) -> Self {
+        Self {
+            name,
+            script,
+            place: PathBuf::new(),
+            count: 0,
+        }
+    }
+
+    fn copy(&self, from: &Path, to: &Path) -> Result<Cost> {
+        let mut command = Command::new("sh");
+        command.args(["-c", self.script, "sh"]).arg(from).arg(to);
+        timed(&mut command, &[0], None)
+    }
+}
+
 impl Tool for Copy {
     fn name(&self) -> &'static str {
-        "cp"
+        self.name
     }
 
     fn begin(&mut self, place: &Path, _own: &Path) -> Result<()> {
@@ -55,27 +77,11 @@ impl Tool for Copy {
 
     fn back_up(&mut self, source: &Path) -> Result<Cost> {
         self.count += 1;
-        let target = self.place.join(self.count.to_string());
-        timed(
-            Command::new("cp")
-                .args(["-a", "--reflink=never"])
-                .arg(source)
-                .arg(target),
-            &[0],
-            None,
-        )
+        self.copy(source, &self.place.join(self.count.to_string()))
     }
 
     fn restore(&mut self, to: &Path) -> Result<Cost> {
-        let newest = self.place.join(self.count.to_string());
-        timed(
-            Command::new("cp")
-                .args(["-a", "--reflink=never"])
-                .arg(newest)
-                .arg(to),
-            &[0],
-            None,
-        )
+        self.copy(&self.place.join(self.count.to_string()), to)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where the benchmark happens: a loop-mounted btrfs for what the tools write, and the sources beside it.
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -8,6 +9,40 @@ use super::Result;
 use super::arguments::{Arguments, Size};
 use super::measure::quiet;
 use super::workloads::Workload;
+
+/// Set in the process that has its mounts to itself.
+const OWN_MOUNTS: &str = "PERENNIAL_BENCH_OWN_MOUNTS";
+const PREFIX: &str = "perennial-bench-";
+
+/// Goes on in a mount namespace of its own, so that nothing stays mounted however the benchmark ends.
+pub fn with_own_mounts(arguments: &[String]) -> Result<()> {
+    if std::env::var_os(OWN_MOUNTS).is_some() {
+        return Ok(());
+    }
+    let error = Command::new("unshare")
+        .args(["--mount", "--propagation", "private", "--"])
+        .arg(std::env::current_exe()?)
+        .arg("bench")
+        .args(arguments)
+        .env(OWN_MOUNTS, "1")
+        .exec();
+    Err(format!("unshare can't be run: {error}").into())
+}
+
+/// Removes what runs left that were killed.
+fn sweep(dir: &Path) -> Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else {
+            continue;
+        };
+        if pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists() {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
 
 /// The directory of a run; unmounted and removed at the end.
 pub struct Scene {
@@ -20,9 +55,8 @@ pub struct Scene {
 impl Scene {
     /// Makes the file system.
     pub fn create(arguments: &Arguments) -> Result<Self> {
-        let root = arguments
-            .dir
-            .join(format!("perennial-bench-{}", std::process::id()));
+        sweep(&arguments.dir)?;
+        let root = arguments.dir.join(format!("{PREFIX}{}", std::process::id()));
         fs::create_dir_all(root.join("sources"))?;
         let mut scene = Self {
             root,

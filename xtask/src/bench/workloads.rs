@@ -8,13 +8,16 @@ use std::process::Command;
 
 use super::Result;
 use super::arguments::{Arguments, Size};
-use super::measure::{self, Cost, quiet};
+use super::measure::{Cost, quiet};
 use super::report::Step;
 use super::rivals::Tool;
 use super::scene::Scene;
 
 const KERNEL_ARCHIVE: &str = "/usr/src/linux-source-6.1.tar.xz";
 const OVERWRITTEN_BYTES: usize = 4 << 20;
+/// The floors' names.
+pub const HASHING: &str = "BLAKE3 on all cores";
+pub const STATTING: &str = "parallel stat";
 
 /// A workload.
 #[derive(Debug, Clone)]
@@ -35,7 +38,14 @@ pub enum Workload {
 
 /// The workloads of a run.
 pub fn all(arguments: &Arguments) -> Vec<Workload> {
-    match arguments.size {
+    let mut workloads = of_size(arguments.size);
+    let only = &arguments.workloads;
+    workloads.retain(|workload| only.is_empty() || only.iter().any(|name| name == workload.name()));
+    workloads
+}
+
+fn of_size(size: Size) -> Vec<Workload> {
+    match size {
         Size::Short => vec![
             Workload::Large { len_bytes: 400 << 20 },
             Workload::Small { files: 30_000 },
@@ -121,6 +131,7 @@ pub fn run(
     let cost = tool.back_up(source)?;
     let first = scene.used_bytes()?;
     step("first", cost, first.saturating_sub(before));
+    warm(source)?;
     let cost = tool.back_up(source)?;
     let second = scene.used_bytes()?;
     step("nothing changed", cost, second.saturating_sub(first));
@@ -145,19 +156,13 @@ pub fn run(
 pub fn floors(workload: &Workload, source: &Path) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
     let cost = match workload {
-        Workload::Large { .. } => {
-            let cost = measure::timed(Command::new("b3sum").arg(source.join("large")), &[0], None);
-            match cost {
-                Ok(cost) => cost,
-                Err(_) => return Ok(steps),
-            }
-        }
+        Workload::Large { .. } => hash_on_all_cores(&source.join("large"))?,
         _ => parallel_stat(source)?,
     };
     let name = if matches!(workload, Workload::Large { .. }) {
-        "b3sum on all cores"
+        HASHING
     } else {
-        "parallel stat"
+        STATTING
     };
     steps.push(Step {
         tool: name.into(),
@@ -166,6 +171,37 @@ pub fn floors(workload: &Workload, source: &Path) -> Result<Vec<Step>> {
         space_bytes: 0,
     });
     Ok(steps)
+}
+
+/// The wall time of reading and hashing a file, in as many parts as there are cores.
+fn hash_on_all_cores(path: &Path) -> Result<Cost> {
+    const PIECE_BYTES: u64 = 1 << 20;
+    let file = fs::File::open(path)?;
+    let len = file.metadata()?.len();
+    let next = std::sync::atomic::AtomicU64::new(0);
+    let hash = || -> std::io::Result<()> {
+        let mut buffer = vec![0; PIECE_BYTES as usize];
+        loop {
+            let offset = next.fetch_add(PIECE_BYTES, std::sync::atomic::Ordering::Relaxed);
+            if offset >= len {
+                return Ok(());
+            }
+            let read = file.read_at(&mut buffer, offset)?;
+            std::hint::black_box(blake3::hash(&buffer[..read]));
+        }
+    };
+    let begun = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(hash)).collect();
+        running
+            .into_iter()
+            .try_for_each(|thread| thread.join().unwrap_or(Ok(())))
+    })?;
+    Ok(Cost {
+        wall: begun.elapsed(),
+        ..Cost::default()
+    })
 }
 
 /// The wall time of a bare parallel `statx` of every entry.
@@ -222,8 +258,10 @@ fn tool_name(place: &Path) -> String {
         .unwrap_or_default()
 }
 
-/// Reads the source once, so that each tool finds it in the page cache.
+/// Empties the caches and reads the source once, so that each tool finds just that in memory.
 fn warm(source: &Path) -> Result<()> {
+    quiet(&mut Command::new("sync"))?;
+    fs::write("/proc/sys/vm/drop_caches", "3")?;
     quiet(
         Command::new("sh")
             .args(["-c", r#"tar -cf - "$1" | cat >/dev/null"#, "sh"])

@@ -1,0 +1,104 @@
+//! The figures that the benchmark is for, each as a ratio within one run.
+
+use std::fmt::Write as _;
+
+use super::report::{Report, Step};
+use super::workloads::{HASHING, STATTING};
+
+/// The others that make backups.
+const RIVALS: [&str; 3] = ["restic", "borg", "rsync"];
+
+/// The table of those figures for which everything was measured.
+pub fn table(report: &Report) -> String {
+    let mut text = String::from("| figure | measured | asked |\n|---|---:|---:|\n");
+    let mut row = |name: &str, value: Option<f64>, limit: f64, unit: &str| {
+        let Some(value) = value else { return };
+        let missed = if value > limit { " **missed**" } else { "" };
+        let _ = writeln!(text, "| {name} | {value:.2}{unit}{missed} | {limit}{unit} |");
+    };
+    for workload in ["W1", "W3"] {
+        let of = Of { report, workload };
+        let to_copy = of.ratio("first", of.wall("first", "cp"));
+        row(&format!("{workload} first, to `cp -a`"), to_copy, 1.3, " ×");
+        let to_rivals = of.ratio("first", of.fastest("first", &RIVALS[..2]));
+        row(
+            &format!("{workload} first, to the faster of restic and borg"),
+            to_rivals,
+            1.0,
+            " ×",
+        );
+        let to_rivals = of.ratio("nothing changed", of.fastest("nothing changed", &RIVALS));
+        row(
+            &format!("{workload} unchanged, to the fastest of restic, borg and rsync"),
+            to_rivals,
+            0.5,
+            " ×",
+        );
+        let to_stat = of.ratio("nothing changed", of.wall("floor", STATTING));
+        row(
+            &format!("{workload} unchanged, to a bare parallel stat"),
+            to_stat,
+            3.0,
+            " ×",
+        );
+    }
+    let tree = Of {
+        report,
+        workload: "W1",
+    };
+    let changed = tree.ratio("a little changed", tree.fastest("a little changed", &RIVALS));
+    row(
+        "W1 with 1 % changed, to the fastest of restic, borg and rsync",
+        changed,
+        0.5,
+        " ×",
+    );
+    row("W1 delete one of three", tree.wall("delete", PERENNIAL), 0.2, " s");
+    let restored = tree.ratio("restore", tree.wall("restore", "cp"));
+    row("W1 restore, to `cp -a`", restored, 1.3, " ×");
+    let large = Of {
+        report,
+        workload: "W2",
+    };
+    let first = large.ratio("first", large.wall("first", "cp"));
+    row("W2 first, to `cp -a`", first, 1.5, " ×");
+    let changed = large.ratio("a little changed", large.wall("floor", HASHING));
+    row(
+        "W2 with 4 MiB overwritten, to hashing it on all cores",
+        changed,
+        1.5,
+        " ×",
+    );
+    let space = large.step("a little changed", PERENNIAL);
+    let space = space.map(|step| step.space_bytes as f64 / f64::from(1 << 20));
+    row("W2 with 4 MiB overwritten, space", space, 5.0, " MiB");
+    text
+}
+
+const PERENNIAL: &str = "perennial";
+
+/// The steps of one workload.
+struct Of<'a> {
+    report: &'a Report,
+    workload: &'static str,
+}
+
+impl Of<'_> {
+    fn step(&self, name: &str, tool: &str) -> Option<&Step> {
+        self.report.find(self.workload, name, tool)
+    }
+
+    fn wall(&self, name: &str, tool: &str) -> Option<f64> {
+        self.step(name, tool).map(|step| step.cost.wall.as_secs_f64())
+    }
+
+    fn fastest(&self, name: &str, tools: &[&str]) -> Option<f64> {
+        let walls: Option<Vec<f64>> = tools.iter().map(|tool| self.wall(name, tool)).collect();
+        walls?.into_iter().reduce(f64::min)
+    }
+
+    /// Perennial's time for a step, as a multiple of another.
+    fn ratio(&self, name: &str, other: Option<f64>) -> Option<f64> {
+        Some(self.wall(name, PERENNIAL)? / other?)
+    }
+}
