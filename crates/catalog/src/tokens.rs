@@ -111,6 +111,17 @@ impl Catalog {
         })
     }
 
+    /// The name of the client that a token is bound to, if there is such a token and it is.
+    pub fn token_client(&self, hash: TokenHash) -> Result<Option<String>, Error> {
+        self.connections.read(|transaction| {
+            let client = transaction
+                .prepare_cached("SELECT client_name FROM tokens WHERE hash = ?1")?
+                .query_row([hash.0], |row| row.get::<_, Option<String>>(0))
+                .optional()?;
+            Ok(client.flatten())
+        })
+    }
+
     /// Forgets tokens that expired before this time, used or not. Returns how many.
     pub fn prune_tokens(&self, expired_before_ms: i64) -> Result<u64, Error> {
         self.connections.write(|transaction| {

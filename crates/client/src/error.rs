@@ -57,11 +57,9 @@ pub enum Error {
         message: String,
     },
     /// The server knows a client of this name already.
-    #[error("the server refuses the name {name:?}: {message}")]
+    #[error("the server refuses the name: {message}")]
     NameTaken {
-        /// The name.
-        name: String,
-        /// The server's reason.
+        /// The server's reason, with the name.
         message: String,
     },
     /// The server can't be reached.

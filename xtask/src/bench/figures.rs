@@ -53,7 +53,12 @@ pub fn table(report: &Report) -> String {
         0.5,
         " ×",
     );
-    row("W1 delete one of three", tree.wall("delete", PERENNIAL), 0.2, " s");
+    row(
+        "W1 delete one of three",
+        tree.wall("delete", PERENNIAL),
+        0.2,
+        " s",
+    );
     let restored = tree.ratio("restore", tree.wall("restore", "cp"));
     row("W1 restore, to `cp -a`", restored, 1.3, " ×");
     let large = Of {

@@ -27,18 +27,20 @@ pub struct ClientInfo {
     pub host_name: String,
 }
 
-/// Enrols this machine as `name` with the server that made `token`, and stores the identity in `dir`.
+/// Enrols this machine with the server that made `token`, and stores the identity in `dir`. Without a `name` it gets the
+/// one that the token is bound to, or its own.
 ///
 /// The private key is made here and never leaves the machine. Fails with [`Error::AlreadyEnrolled`] before
 /// the token is spent, with [`Error::WrongFingerprint`], [`Error::TokenRefused`], [`Error::NameTaken`] or
 /// [`Error::Unreachable`]; nothing is stored then.
-pub async fn enrol(token: &Token, name: &str, dir: &Path, info: &ClientInfo) -> Result<Identity> {
+pub async fn enrol(token: &Token, name: Option<&str>, dir: &Path, info: &ClientInfo) -> Result<Identity> {
     if let Some(record) = store::read_record(dir)? {
         return Err(Error::AlreadyEnrolled {
             dir: dir.to_owned(),
             name: record.name,
         });
     }
+    let name = name.unwrap_or_default();
     let key = KeyPair::generate().map_err(Error::certificate)?;
     let request = EnrolRequest {
         secret: token.secret.to_vec(),
@@ -46,8 +48,9 @@ pub async fn enrol(token: &Token, name: &str, dir: &Path, info: &ClientInfo) -> 
         signing_request: signing_request(&key, name)?,
         client_version: info.version.clone(),
         operating_system: info.operating_system.clone(),
+        host_name: info.host_name.clone(),
     };
-    let reply = ask(token, name, request).await?;
+    let reply = ask(token, request).await?;
     if fingerprint(&reply.authority) != token.authority_fingerprint {
         return Err(Error::WrongFingerprint {
             address: token.address.clone(),
@@ -76,7 +79,7 @@ fn signing_request(key: &KeyPair, name: &str) -> Result<Vec<u8>> {
     Ok(request.der().to_vec())
 }
 
-async fn ask(token: &Token, name: &str, request: EnrolRequest) -> Result<EnrolReply> {
+async fn ask(token: &Token, request: EnrolRequest) -> Result<EnrolReply> {
     let provider = tls::provider();
     let verifier = Arc::new(FingerprintVerifier::new(token.authority_fingerprint, provider));
     let config = tls::anonymous(verifier.clone())?;
@@ -92,19 +95,16 @@ async fn ask(token: &Token, name: &str, request: EnrolRequest) -> Result<EnrolRe
     let channel = connection::channel_over(stream, &token.address).await?;
     let reply = EnrolmentClient::new(channel).enrol(request).await;
     let reply = reply
-        .map_err(|status| refusal(&status, name, &token.address))?
+        .map_err(|status| refusal(&status, &token.address))?
         .into_inner();
     check(&reply)?;
     Ok(reply)
 }
 
-fn refusal(status: &tonic::Status, name: &str, address: &str) -> Error {
+fn refusal(status: &tonic::Status, address: &str) -> Error {
     let message = status.message().to_owned();
     match status.code() {
-        Code::AlreadyExists => Error::NameTaken {
-            name: name.to_owned(),
-            message,
-        },
+        Code::AlreadyExists => Error::NameTaken { message },
         Code::Unauthenticated | Code::PermissionDenied | Code::InvalidArgument | Code::NotFound => {
             Error::TokenRefused { message }
         }

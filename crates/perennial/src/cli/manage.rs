@@ -17,8 +17,8 @@ Examples:
 pub struct EnrollArgs {
     /// The token, or - to read it from stdin
     pub token: String,
-    /// The client's name; by default this machine's
-    #[arg(long)]
+    /// The client's name; by default the one the token is bound to, or this machine's
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub name: Option<String>,
     /// Give up the identity that this machine has and enrol anew
     #[arg(long)]

@@ -21,11 +21,10 @@ pub async fn run(context: &Context, args: EnrollArgs) -> Result<Outcome> {
     };
     let token = Token::parse(&text)?;
     let state = context.client_state()?;
-    let name = args.name.unwrap_or_else(machine_name);
     if args.replace {
         Identity::discard(&state)?;
     }
-    let identity = client::enrol(&token, &name, &state, &client_info()).await?;
+    let identity = client::enrol(&token, args.name.as_deref(), &state, &client_info()).await?;
     context.console().note(&format!(
         "Enrolled as {} with the server at {}.\nNow: perennial client --source PATH, or set sources in client.toml.",
         identity.name(),
@@ -46,7 +45,7 @@ pub fn client_info() -> ClientInfo {
                 system.release().to_string_lossy()
             )
         }),
-        host_name: system.nodename().to_string_lossy().into_owned(),
+        host_name: machine_name(),
     }
 }
 

@@ -36,6 +36,18 @@ fn a_token_for_one_name_is_no_good_for_another() {
 }
 
 #[test]
+fn a_machine_takes_the_name_that_the_token_is_bound_to() {
+    let lab = started();
+    let token = lab.token(&["--client", "laptop"]);
+    let state = lab.client_state("any");
+    let mut enroll = lab.command(["enroll", &token, "--client-state"]);
+    let output = enroll.arg(&state).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let listed = lab.json(["clients", "list", "--json"]);
+    assert_eq!(listed[0]["name"], "laptop", "{listed}");
+}
+
+#[test]
 fn an_expired_token_is_refused() {
     let lab = started();
     let token = lab.token(&["--valid", "1s"]);

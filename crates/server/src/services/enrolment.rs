@@ -27,14 +27,20 @@ impl Service {
     }
 
     fn enrol(&self, request: EnrolRequest) -> Result<EnrolReply, Status> {
-        let name: storage::ClientName = request.client_name.parse().map_err(Error::InvalidName)?;
+        let core = &self.core;
+        let hash = TokenHash::of(&request.secret);
+        let name = if request.client_name.is_empty() {
+            let bound = core.catalog.token_client(hash).map_err(Error::from)?;
+            bound.unwrap_or(request.host_name)
+        } else {
+            request.client_name
+        };
+        let name: storage::ClientName = name.parse().map_err(Error::InvalidName)?;
         for text in [&request.client_version, &request.operating_system] {
             if text.len() > MAX_TEXT_BYTES {
                 return Err(Status::invalid_argument("the client says too much about itself"));
             }
         }
-        let core = &self.core;
-        let hash = TokenHash::of(&request.secret);
         let now_ms = core.clock.now_ms();
         let preview = core
             .catalog
@@ -74,15 +80,15 @@ impl Enrolment for Service {
     async fn enrol(&self, request: Request<EnrolRequest>) -> Result<Response<EnrolReply>, Status> {
         let address = address_of(&request);
         let request = request.into_inner();
-        let name = request.client_name.clone();
+        let asked = request.client_name.clone();
         match self.enrol(request) {
             Ok(reply) => {
-                info!(client = name, ?address, "a client was enrolled");
+                info!(client = reply.client_name, ?address, "a client was enrolled");
                 Ok(Response::new(reply))
             }
             Err(status) => {
                 warn!(
-                    client = name,
+                    client = asked,
                     ?address,
                     why = status.message(),
                     "an enrolment was refused"

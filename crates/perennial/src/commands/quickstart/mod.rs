@@ -180,6 +180,6 @@ async fn identity(running: &server::Running, status: &StatusReply, state: &Path)
         valid: TOKEN_VALID,
     };
     let token = running.create_token(&request).context("can't make a token")?;
-    let enrolled = client::enrol(&token, &name, state, &enroll::client_info()).await;
+    let enrolled = client::enrol(&token, Some(&name), state, &enroll::client_info()).await;
     enrolled.context("can't enrol this machine")
 }
