@@ -40,6 +40,9 @@ impl InodeFlags {
             | Self::NOCOW.0,
     );
 
+    /// Those that keep even root from changing, renaming or linking what has them.
+    pub const PROTECTING: Self = Self(Self::IMMUTABLE.0 | Self::APPEND.0);
+
     /// Takes those worth keeping out of the bits that the kernel gives.
     pub fn from_kernel(bits: u32) -> Self {
         Self(bits & Self::KEPT.0)
@@ -48,6 +51,16 @@ impl InodeFlags {
     /// Whether no flag is set.
     pub fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// These without some.
+    pub fn without(self, flags: Self) -> Self {
+        Self(self.0 & !flags.0)
+    }
+
+    /// Whether any of `flags` is set.
+    pub fn has_any(self, flags: Self) -> bool {
+        self.0 & flags.0 != 0
     }
 
     /// Whether all of `flags` are set.

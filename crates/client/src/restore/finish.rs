@@ -30,6 +30,7 @@ pub(super) fn run(state: &State, selection: &Selection<'_>, rules: Rules, leftov
         finisher.directory(selected?);
         state.tell_progress(Phase::Finishing);
     }
+    state.protect();
     finisher.leave_down_to(0);
     state.refusals.report(state);
     Ok(())
@@ -94,7 +95,7 @@ impl Finisher<'_> {
                 .state
                 .target
                 .open_beneath(&path)
-                .and_then(|dir| apply(&dir, &metadata, self.state.apply(Prior::Unknown)));
+                .and_then(|dir| apply(&dir, &metadata, self.state.apply_all(Prior::Unknown)));
             match applied {
                 Ok(refused) => self.state.refusals.note(&path, &refused),
                 Err(error) => self.state.report(ProblemKind::Metadata, &path, error),

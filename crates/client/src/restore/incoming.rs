@@ -217,13 +217,13 @@ impl Arriving {
             Placement::Patch(_) => Prior::Unknown,
             Placement::Direct | Placement::Temporary => dir.prior,
         };
+        let path = manifest::join_path(&dir.path, &entry.name);
         let refused = apply(file, &entry.metadata, state.apply(prior))?;
-        state
-            .refusals
-            .note(&manifest::join_path(&dir.path, &entry.name), &refused);
+        state.refusals.note(&path, &refused);
         if self.name != entry.name {
             dir.dir.rename(&self.name, &dir.dir, &entry.name)?;
         }
+        state.protect_later(path, &entry.metadata);
         Ok(())
     }
 }
@@ -261,9 +261,9 @@ impl Incoming {
             prepare_empty_file(&file, entry.metadata.flags)?;
             file.write_all_at(bytes, 0)?;
             let refused = apply(&file, &entry.metadata, state.apply(dir.prior))?;
-            state
-                .refusals
-                .note(&manifest::join_path(&dir.path, &entry.name), &refused);
+            let path = manifest::join_path(&dir.path, &entry.name);
+            state.refusals.note(&path, &refused);
+            state.protect_later(path, &entry.metadata);
             Ok(())
         })();
         if written.is_err() {

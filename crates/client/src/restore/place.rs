@@ -275,9 +275,9 @@ impl<'a> Placer<'a> {
         }
         let target = Target::At(&place.open.dir, &entry.name);
         let refused = apply(target, &entry.metadata, self.state.apply(Prior::Unknown))?;
-        self.state
-            .refusals
-            .note(&join_path(&place.selected.path, &entry.name), &refused);
+        let path = join_path(&place.selected.path, &entry.name);
+        self.state.refusals.note(&path, &refused);
+        self.state.protect_later(path, &entry.metadata);
         if let Kind::File { size, .. } = &entry.kind {
             self.state.counts.files_kept.fetch_add(1, Ordering::Relaxed);
             self.state.counts.bytes_done.fetch_add(*size, Ordering::Relaxed);

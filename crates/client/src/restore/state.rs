@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use file_tree::metadata::{Apply, Owners, Prior};
+use file_tree::metadata::{Apply, Owners, Prior, Target, apply};
 use file_tree::{Dir, Names};
-use manifest::InodeFlags;
+use manifest::{InodeFlags, Metadata};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::mpsc;
 use wire::v1::RestoreRequest;
@@ -47,6 +47,8 @@ pub(super) struct State {
     changed: Condvar,
     open_dirs: Arc<AtomicUsize>,
     progressed: Mutex<Instant>,
+    /// Files that are to be protected once nothing is done with them any more.
+    protected: Mutex<Vec<(Box<[u8]>, Metadata)>>,
 }
 
 /// What a restore begins with.
@@ -116,6 +118,7 @@ impl State {
             wishes: Mutex::default(),
             changed: Condvar::new(),
             open_dirs: Arc::default(),
+            protected: Mutex::default(),
             progressed: Mutex::new(Instant::now()),
         }
     }
@@ -229,8 +232,37 @@ impl State {
         self.request(Request::Finish(wire::v1::RestoreFinish {}))
     }
 
-    /// How metadata is applied to something that has `prior` already.
+    /// How metadata is applied to something that is still to be renamed or linked: without protecting flags.
     pub(super) fn apply(&self, prior: Prior) -> Apply<'_> {
+        Apply {
+            flags: InodeFlags::KEPT.without(InodeFlags::PROTECTING),
+            ..self.apply_all(prior)
+        }
+    }
+
+    /// Notes that a file is to have the protecting flags of its metadata in the end.
+    pub(super) fn protect_later(&self, path: Box<[u8]>, metadata: &Metadata) {
+        if metadata.flags.has_any(InodeFlags::PROTECTING) {
+            self.protected.lock().push((path, metadata.clone()));
+        }
+    }
+
+    /// Gives the flags that were held back.
+    pub(super) fn protect(&self) {
+        for (path, metadata) in self.protected.lock().drain(..) {
+            let applied = self
+                .target
+                .locate(&path)
+                .and_then(|(dir, name)| apply(Target::At(&dir, name), &metadata, self.apply_all(Prior::Unknown)));
+            match applied {
+                Ok(refused) => self.refusals.note(&path, &refused),
+                Err(error) => self.report(ProblemKind::Metadata, &path, error),
+            }
+        }
+    }
+
+    /// How metadata is applied to something with which nothing more is done.
+    pub(super) fn apply_all(&self, prior: Prior) -> Apply<'_> {
         let owners = match self.owners {
             OwnerMapping::ByName => Owners::ByName(&self.names),
             OwnerMapping::Numeric => Owners::Numeric,

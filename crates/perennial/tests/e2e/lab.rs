@@ -1,6 +1,8 @@
 //! A server with clients in a directory of its own, torn down at the end whatever happens.
 
 use std::ffi::OsStr;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -11,12 +13,15 @@ use tempfile::TempDir;
 
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 const GIB: u64 = 1 << 30;
+/// A user and group that own nothing.
+const NOBODY: u32 = 65534;
 
 /// A server, its storage and its clients.
 pub struct Lab {
     server: Option<Child>,
     address: String,
     storage: PathBuf,
+    is_unprivileged: bool,
     // Unmounted after the server has ended, removed after that.
     _scratch: Option<Scratch>,
     root: TempDir,
@@ -67,6 +72,7 @@ impl Lab {
             server: None,
             address: free_address(),
             storage,
+            is_unprivileged: false,
             _scratch: scratch,
             root,
         }
@@ -86,6 +92,32 @@ impl Lab {
         );
     }
 
+    /// From now on the server runs as a user without rights, whose its directories are.
+    pub fn give_up_root(&mut self) {
+        let nobody = Some(NOBODY);
+        std::fs::set_permissions(self.root(), Permissions::from_mode(0o755)).unwrap();
+        for dir in [self.server_state(), self.storage.clone()] {
+            std::fs::create_dir_all(&dir).unwrap();
+            std::os::unix::fs::chown(&dir, nobody, nobody).unwrap();
+        }
+        self.is_unprivileged = true;
+    }
+
+    /// The command of the server, with its first arguments.
+    fn server_command(&self) -> Command {
+        let run = ["server", "run"];
+        if !self.is_unprivileged {
+            return self.command(run);
+        }
+        let mut command = Command::new("setpriv");
+        command
+            .args([format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")])
+            .args(["--clear-groups", "--", env!("CARGO_BIN_EXE_perennial")])
+            .args(run);
+        Self::clean(&mut command, self.root());
+        command
+    }
+
     /// Starts the server and waits until it is ready or has ended.
     fn spawn(&mut self, arguments: &[&str], environment: &[(&str, &str)]) -> Option<()> {
         let socket = self.root.path().join("notify");
@@ -94,10 +126,10 @@ impl Lab {
         notified
             .set_read_timeout(Some(Duration::from_millis(100)))
             .unwrap();
+        std::fs::set_permissions(&socket, Permissions::from_mode(0o777)).unwrap();
         let child = self
-            .command([
-                "server",
-                "run",
+            .server_command()
+            .args([
                 "--listen",
                 &self.address,
                 "--incremental-interval",
@@ -321,14 +353,18 @@ impl Lab {
     /// A command of the binary with a clean environment.
     pub fn command<I: IntoIterator<Item: AsRef<OsStr>>>(&self, arguments: I) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_perennial"));
+        Self::clean(&mut command, self.root());
+        command.args(arguments);
+        command
+    }
+
+    fn clean(command: &mut Command, home: &Path) {
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.root.path())
+            .env("HOME", home)
             .env("PERENNIAL_LOG", "info")
-            .stdin(Stdio::null())
-            .args(arguments);
-        command
+            .stdin(Stdio::null());
     }
 
     /// Where the backups lie.

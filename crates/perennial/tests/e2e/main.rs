@@ -4,6 +4,7 @@
 
 mod damage;
 mod errors;
+mod fidelity;
 mod hostile;
 mod interruption;
 mod kill;

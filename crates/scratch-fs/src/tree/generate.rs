@@ -297,6 +297,13 @@ impl Generator {
     }
 
     /// Gives the directories their metadata, children first, since filling them changes their times.
+    /// Forgets what is not there any more, so that nothing is linked to it.
+    pub(super) fn forget_vanished(&mut self) {
+        let is_file = |path: &PathBuf| path.symlink_metadata().is_ok_and(|found| found.is_file());
+        self.files.retain(is_file);
+        self.directories.retain(|path| path.is_dir());
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         let mut directories = std::mem::take(&mut self.directories);
         while let Some(path) = directories.pop() {

@@ -23,6 +23,7 @@ pub fn mutate_tree(seed: u64, dir: &Path, changes: usize) -> io::Result<Vec<Stri
 }
 
 fn change(generator: &mut Generator, top: &Path, salt: &str) -> io::Result<String> {
+    generator.forget_vanished();
     let mut found = Found {
         directories: vec![top.to_owned()],
         ..Found::default()
