@@ -132,11 +132,11 @@ impl<'a, D: Destination> Scan<'a, D> {
         let applied = changed.delta.apply(base.as_ref())?;
         self.destination.wait_for_room(changed.files.len())?;
         let delta: DirDelta = changed.delta;
-        self.destination.operation(&Op::Dir(Box::new(delta)))?;
-        // ORDER: assembled before it is announced, for a file may be complete at once.
+        // ORDER: assembled before it is announced, for a file may be complete at once; announced before the server is
+        // told, for that may answer at once.
         self.destination.changed(applied.record, &applied.pending)?;
         self.destination.announce(dir, changed.files);
-        Ok(())
+        self.destination.operation(&Op::Dir(Box::new(delta)))
     }
 
     /// Stops where a source looks as if its file system was not mounted, or can't be read at all.

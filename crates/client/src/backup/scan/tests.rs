@@ -74,6 +74,12 @@ impl Destination for Collected {
         Ok(())
     }
     fn operation(&self, op: &Op) -> Result<()> {
+        if let Op::Dir(delta) = op {
+            let announced = self.files.borrow();
+            let is_announced = |id| announced.iter().any(|file| file.id == id);
+            let mut asked = delta.upserts.iter().filter_map(|upsert| upsert.pending);
+            assert!(asked.all(is_announced), "the server may answer at once");
+        }
         self.ops.borrow_mut().push(op.clone());
         Ok(())
     }
