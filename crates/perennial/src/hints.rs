@@ -185,6 +185,9 @@ fn of_status(status: &tonic::Status) -> Option<&'static str> {
         Code::Unauthenticated => {
             Some("have the administrator make a new token, then: perennial enroll --replace TOKEN")
         }
+        Code::Unavailable if status.message().ends_with("is not connected") => {
+            Some("start \"perennial client\" on that machine, and look at \"perennial clients list\"")
+        }
         Code::Unavailable => Some("the connection was lost or the other side is not there; try again"),
         Code::ResourceExhausted => {
             Some("delete backups that are no longer needed, or give the storage more room")

@@ -97,6 +97,12 @@ pub enum Error {
         /// By what.
         why: String,
     },
+    /// The client is needed for it, and not there.
+    #[error("client {client} is not connected")]
+    NotConnected {
+        /// Its name.
+        client: String,
+    },
     /// The client said that it could not do its part.
     #[error("the client could not do it: {why}")]
     Client {
@@ -153,7 +159,7 @@ impl From<Error> for tonic::Status {
             Error::Refused { .. } => tonic::Code::PermissionDenied,
             Error::NotFound { .. } => tonic::Code::NotFound,
             Error::Busy { .. } | Error::Unsupported { .. } => tonic::Code::FailedPrecondition,
-            Error::Disconnected => tonic::Code::Unavailable,
+            Error::Disconnected | Error::NotConnected { .. } => tonic::Code::Unavailable,
             Error::Cancelled => tonic::Code::Cancelled,
             Error::Storage(storage) if storage.is_full() => tonic::Code::ResourceExhausted,
             Error::Frame(wire::frame::FrameError::Io(_)) => tonic::Code::Unavailable,

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use super::lineage::Lineage;
 use super::links::{LinkTable, Role};
-use crate::error::Result;
+use crate::error::{Result, explain};
 use crate::monitor::{Problem, ProblemKind};
 use crate::source::{SourceDir, SourceEntry};
 
@@ -166,7 +166,7 @@ fn own_metadata(dir: &SourceDir, stat: &Stat, problems: &mut Vec<Problem>) -> Me
     problems.extend(
         unread
             .iter()
-            .map(|error| Problem::new(ProblemKind::Metadata, &*dir.path, error)),
+            .map(|error| Problem::new(ProblemKind::Metadata, &*dir.path, explain(&error))),
     );
     metadata
 }
@@ -380,7 +380,7 @@ impl Comparison<'_> {
         } else {
             ProblemKind::Unreadable
         };
-        self.report(kind, name, error);
+        self.report(kind, name, explain(error));
     }
 
     fn report(&mut self, kind: ProblemKind, name: &[u8], message: impl std::fmt::Display) {

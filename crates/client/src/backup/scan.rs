@@ -12,7 +12,7 @@ use manifest::{RawRecord, Reader, compare_paths};
 
 use super::merge::{Changed, Merge, PlannedFile, Step};
 use super::session::Session;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, explain};
 use crate::monitor::{Problem, ProblemKind};
 use crate::source::{EntryProblem, HeldSource, SourceDir};
 
@@ -212,7 +212,7 @@ fn walk_problem(dir: &SourceDir, problem: &EntryProblem) -> Problem {
     } else {
         ProblemKind::Unreadable
     };
-    Problem::new(kind, path, &problem.error)
+    Problem::new(kind, path, explain(&problem.error))
 }
 
 impl Destination for Session {

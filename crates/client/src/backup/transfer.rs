@@ -16,7 +16,7 @@ use super::merge::Detail;
 use super::pieces::{FileSink, PieceWriter};
 use super::queue::{Task, Work};
 use super::segments::{Layout, Part, ReadError};
-use crate::error::Result;
+use crate::error::{Result, explain};
 use crate::monitor::{Problem, ProblemKind};
 use crate::source::{EntryResult, FileReader};
 
@@ -73,7 +73,7 @@ impl Transfer<'_> {
             TreeError::NotFound { .. } | TreeError::Replaced { .. } => ProblemKind::Vanished,
             _ => ProblemKind::Unreadable,
         };
-        self.problems.push(Problem::new(kind, path(), &error));
+        self.problems.push(Problem::new(kind, path(), explain(&error)));
         let end = FileEnd {
             outcome: Outcome::Dropped.into(),
             ..FileEnd::default()
@@ -246,7 +246,7 @@ impl Transfer<'_> {
             for error in &unread {
                 let path = join_path(&work.dir.path, &announced.name);
                 self.problems
-                    .push(Problem::new(ProblemKind::Metadata, path, error));
+                    .push(Problem::new(ProblemKind::Metadata, path, explain(error)));
             }
             metadata
         };

@@ -80,8 +80,8 @@ pub(super) fn finish_patch(state: &State, incoming: Incoming) -> Result<()> {
             state.counts.bytes_done.fetch_add(size, Ordering::Relaxed);
         }
         Err(error) if error.is_full() => return Err(Error::TargetFull { path }),
-        Err(error @ FileError::Corrupt) => state.report(ProblemKind::Corrupt, &path, error),
-        Err(error) => state.report(ProblemKind::Unwritable, &path, error),
+        Err(error @ FileError::Corrupt) => state.report_error(ProblemKind::Corrupt, &path, &error),
+        Err(error) => state.report_error(ProblemKind::Unwritable, &path, &error),
     }
     Ok(())
 }

@@ -98,7 +98,7 @@ impl Finisher<'_> {
                 .and_then(|dir| apply(&dir, &metadata, self.state.apply_all(Prior::Unknown)));
             match applied {
                 Ok(refused) => self.state.refusals.note(&path, &refused),
-                Err(error) => self.state.report(ProblemKind::Metadata, &path, error),
+                Err(error) => self.state.report_error(ProblemKind::Metadata, &path, &error),
             }
         }
     }
@@ -113,7 +113,7 @@ impl Finisher<'_> {
             return;
         }
         if let Err(error) = self.try_link(&path, first) {
-            self.state.report(ProblemKind::Unwritable, &path, error);
+            self.state.report_error(ProblemKind::Unwritable, &path, &error);
         }
     }
 

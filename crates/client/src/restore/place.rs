@@ -102,7 +102,8 @@ impl<'a> Placer<'a> {
         let (dir, prior) = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                self.state.report(ProblemKind::Unwritable, &selected.path, error);
+                self.state
+                    .report_error(ProblemKind::Unwritable, &selected.path, &error);
                 self.leftover.blocked.push(selected.path.clone());
                 return Ok(());
             }
@@ -129,7 +130,7 @@ impl<'a> Placer<'a> {
             Ok(listing) => listing,
             Err(error) => {
                 self.state
-                    .report(ProblemKind::Unreadable, &place.selected.path, error);
+                    .report_error(ProblemKind::Unreadable, &place.selected.path, &error);
                 return Ok(());
             }
         };
@@ -148,7 +149,7 @@ impl<'a> Placer<'a> {
                 && let Err(error) = dir.remove_tree(listed.name, Subvolumes::Refuse)
             {
                 let path = join_path(&place.selected.path, listed.name);
-                self.state.report(ProblemKind::Conflict, &path, error);
+                self.state.report_error(ProblemKind::Conflict, &path, &error);
             }
         }
         Ok(())
@@ -163,7 +164,7 @@ impl<'a> Placer<'a> {
             }),
             Err(EntryError::Tree(error)) => {
                 let path = join_path(&place.selected.path, &entry.name);
-                self.state.report(ProblemKind::Unwritable, &path, error);
+                self.state.report_error(ProblemKind::Unwritable, &path, &error);
                 if entry.is_directory() {
                     self.leftover.blocked.push(path);
                 }

@@ -124,7 +124,7 @@ impl<'a> Receiver<'a> {
                     FileError::Corrupt => ProblemKind::Corrupt,
                     FileError::Tree(_) | FileError::Io(_) => ProblemKind::Unwritable,
                 };
-                self.state.report(kind, path, error);
+                self.state.report_error(kind, path, &error);
             }
         }
         self.state.complete();

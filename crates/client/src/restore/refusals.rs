@@ -7,7 +7,10 @@ use file_tree::metadata::{Aspect, NotApplied};
 use parking_lot::Mutex;
 
 use super::state::State;
-use crate::monitor::ProblemKind;
+use crate::monitor::{Level, ProblemKind};
+
+/// Whom things belong to is set by root only: to nobody else is that a problem.
+const OWNERS: [&str; 2] = ["owner", "group"];
 
 /// What could not be applied so far.
 #[derive(Debug, Default)]
@@ -49,6 +52,11 @@ impl Refusals {
                 others => format!(", here and on {others} more"),
             };
             let message = format!("the {what} can't be set{others}: {}", refused.reason);
+            if OWNERS.contains(&what.as_str()) && !rustix::process::geteuid().is_root() {
+                let path = file_tree::shown(&refused.first);
+                state.monitor.log(Level::Info, &format!("{path}: {message}"));
+                continue;
+            }
             state.report(ProblemKind::Metadata, &refused.first, message);
         }
     }
@@ -56,8 +64,8 @@ impl Refusals {
 
 fn label(aspect: &Aspect) -> String {
     match aspect {
-        Aspect::Owner => "owner".to_owned(),
-        Aspect::Group => "group".to_owned(),
+        Aspect::Owner => OWNERS[0].to_owned(),
+        Aspect::Group => OWNERS[1].to_owned(),
         Aspect::Mode => "mode".to_owned(),
         Aspect::Xattr(name) => format!("attribute {}", file_tree::shown(name)),
         Aspect::Flags(_) => "inode flags".to_owned(),

@@ -21,7 +21,7 @@ use super::refusals::Refusals;
 use super::{OwnerMapping, Restored};
 use crate::abort::Abort;
 use crate::connection::DataDialler;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, explain};
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
 
 const WINDOW_FILES: usize = 4096;
@@ -250,13 +250,12 @@ impl State {
     /// Gives the flags that were held back.
     pub(super) fn protect(&self) {
         for (path, metadata) in self.protected.lock().drain(..) {
-            let applied = self
-                .target
-                .locate(&path)
-                .and_then(|(dir, name)| apply(Target::At(&dir, name), &metadata, self.apply_all(Prior::Unknown)));
+            let applied = self.target.locate(&path).and_then(|(dir, name)| {
+                apply(Target::At(&dir, name), &metadata, self.apply_all(Prior::Unknown))
+            });
             match applied {
                 Ok(refused) => self.refusals.note(&path, &refused),
-                Err(error) => self.report(ProblemKind::Metadata, &path, error),
+                Err(error) => self.report_error(ProblemKind::Metadata, &path, &error),
             }
         }
     }
@@ -278,6 +277,11 @@ impl State {
     pub(super) fn report(&self, kind: ProblemKind, path: &[u8], message: impl std::fmt::Display) {
         self.counts.problems.fetch_add(1, Ordering::Relaxed);
         self.monitor.problem(&Problem::new(kind, path, message));
+    }
+
+    /// Reports that an entry failed, with all that led to it.
+    pub(super) fn report_error(&self, kind: ProblemKind, path: &[u8], error: &dyn std::error::Error) {
+        self.report(kind, path, explain(error));
     }
 
     /// Notes how much there is to do.

@@ -129,12 +129,7 @@ impl Lab {
         std::fs::set_permissions(&socket, Permissions::from_mode(0o777)).unwrap();
         let child = self
             .server_command()
-            .args([
-                "--listen",
-                &self.address,
-                "--incremental-interval",
-                "off",
-            ])
+            .args(["--listen", &self.address, "--incremental-interval", "off"])
             .args(["--full-interval", "off"])
             .arg("--state")
             .arg(self.server_state())

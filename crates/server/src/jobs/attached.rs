@@ -93,9 +93,8 @@ impl Attached {
             .lock()
             .get(client)
             .cloned()
-            .ok_or_else(|| Error::Busy {
-                what: format!("client {client}"),
-                why: "it is not connected".into(),
+            .ok_or_else(|| Error::NotConnected {
+                client: client.to_owned(),
             })
     }
 
