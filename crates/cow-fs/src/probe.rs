@@ -8,6 +8,7 @@ mod file_system;
 mod place;
 mod trial;
 
+use std::fs::File;
 use std::path::Path;
 
 pub use file_system::FileSystem;
@@ -65,6 +66,8 @@ pub struct Refusal {
     pub capability: &'static str,
     /// What the trial met.
     pub reason: String,
+    /// Whether that was a full disk, which says nothing of what the file system can do.
+    pub is_untried: bool,
 }
 
 impl Capabilities {
@@ -75,26 +78,45 @@ impl Capabilities {
             .find(|refusal| refusal.capability == capability)
             .map(|refusal| refusal.reason.as_str())
     }
+
+    /// Whether the capability of that field name was found to be absent. One that a full disk left no room to try may
+    /// be there.
+    pub fn is_refused(&self, capability: &str) -> bool {
+        self.refusals
+            .iter()
+            .any(|refusal| refusal.capability == capability && !refusal.is_untried)
+    }
+
+    /// Whether the disk was too full to try everything.
+    pub fn has_untried(&self) -> bool {
+        self.refusals.iter().any(|refusal| refusal.is_untried)
+    }
 }
 
 /// Tries out what can be done in the directory `dir`, which must be writable.
 ///
 /// Takes some milliseconds; on btrfs some more, for its subvolumes. Fails only if the file system can't be
-/// identified or the temporary subdirectory (`.probe-PID-N`) can't be made, in which case nothing is left behind.
+/// identified or the temporary subdirectory (`.probe-PID-N`) can't be made for another reason than a full disk; in
+/// either case nothing is left behind. On a full disk what could not be tried is absent, and
+/// [untried](Refusal::is_untried).
 pub fn probe(dir: &Path) -> Result<Capabilities> {
-    let place = Place::create(dir)?;
-    let file_system =
-        FileSystem::of(place.dir()).map_err(|errno| crate::Error::at(Operation::Probe, dir, errno.into()))?;
+    let failed = |source| crate::Error::at(Operation::Probe, dir, source);
+    let file_system = File::open(dir)
+        .and_then(|dir| Ok(FileSystem::of(&dir)?))
+        .map_err(failed)?;
+    let place = match Place::create(dir) {
+        Err(crate::Error::NoSpace { .. }) => None,
+        created => Some(created?),
+    };
     let mut refusals = Vec::new();
-    let mut attempt = |capability: &'static str, trial: fn(&Place) -> trial::Outcome| match trial(&place) {
-        Ok(()) => true,
-        Err(reason) => {
-            refusals.push(Refusal {
-                capability,
-                reason: reason.to_string(),
-            });
-            false
-        }
+    let mut attempt = |capability: &'static str, trial: fn(&Place) -> trial::Outcome| {
+        let outcome = place.as_ref().map_or(Err(trial::Reason::NoRoom), trial);
+        refusals.extend(outcome.as_ref().err().map(|reason| Refusal {
+            capability,
+            reason: reason.to_string(),
+            is_untried: reason.is_full(),
+        }));
+        outcome.is_ok()
     };
     let mut capabilities = Capabilities {
         reflink: attempt("reflink", trial::reflink),

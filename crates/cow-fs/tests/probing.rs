@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is what a test reports")]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -121,6 +122,25 @@ fn probe_as_user(dir: &Path) -> String {
         "the probe left something behind"
     );
     String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn what_a_full_disk_leaves_no_room_to_try_is_not_refused() {
+    skip_unless_available!();
+    let scratch = Scratch::xfs(mib(300)).unwrap();
+    let mut filler = fs::File::create(scratch.path().join("filler")).unwrap();
+    for len_bytes in [1 << 20, 4 << 10] {
+        let block = vec![1; len_bytes];
+        while filler.write_all(&block).and_then(|()| filler.sync_data()).is_ok() {}
+    }
+    let found = probe_and_look(scratch.path());
+    assert_eq!(found.file_system.name, "xfs");
+    assert!(found.has_untried() && !found.reflink);
+    assert!(!found.is_refused("reflink") && found.refusal("reflink").is_some());
+    drop(filler);
+    fs::remove_file(scratch.path().join("filler")).unwrap();
+    let found = probe_and_look(scratch.path());
+    assert!(found.reflink && found.is_refused("subvolume_snapshot") && !found.has_untried());
 }
 
 #[test]

@@ -32,11 +32,16 @@ pub(crate) fn take_in(state: &Dir) {
 pub(crate) fn with_ballast<T>(state: &Dir, free: impl Fn() -> Result<T>) -> Result<T> {
     match free() {
         Err(Error::Full { .. }) => {
-            durable::remove(state, FILE.as_bytes())?;
-            // Freed blocks can be used once the file system has written that they are free.
-            cow_fs::sync_file_system(state).during("sync", FILE)?;
+            let_go(state)?;
             free()
         }
         done => done,
     }
+}
+
+/// Throws the ballast overboard.
+pub(crate) fn let_go(state: &Dir) -> Result<()> {
+    durable::remove(state, FILE.as_bytes())?;
+    // Freed blocks can be used once the file system has written that they are free.
+    cow_fs::sync_file_system(state).during("sync", FILE)
 }

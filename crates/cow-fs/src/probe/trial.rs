@@ -25,6 +25,23 @@ pub(crate) enum Reason {
     },
     #[error("{0}")]
     Ineffective(&'static str),
+    #[error("no space left for a trial")]
+    NoRoom,
+}
+
+impl Reason {
+    /// Whether there was no room to try it.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::Io(error) => matches!(
+                error.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            ),
+            Self::Operation { error } => matches!(error, crate::Error::NoSpace { .. }),
+            Self::Ineffective(_) => false,
+            Self::NoRoom => true,
+        }
+    }
 }
 
 impl From<rustix::io::Errno> for Reason {

@@ -47,7 +47,7 @@ impl fmt::Display for BackendKind {
 impl BackendKind {
     /// The best that a file system offers.
     pub fn best(capabilities: &Capabilities) -> Self {
-        if Self::Btrfs.lacking(capabilities).is_none() {
+        if capabilities.subvolume_snapshot && capabilities.reflink {
             Self::Btrfs
         } else if capabilities.reflink {
             Self::Reflink
@@ -56,17 +56,16 @@ impl BackendKind {
         }
     }
 
-    /// Why a file system can't carry this backend; `None` if it can.
+    /// Why a file system can't carry this backend; `None` if it can, or is too full to tell.
     pub(crate) fn lacking(self, capabilities: &Capabilities) -> Option<String> {
-        let needed: &[(&'static str, bool)] = match self {
-            Self::Btrfs => &[
-                ("subvolume_snapshot", capabilities.subvolume_snapshot),
-                ("reflink", capabilities.reflink),
-            ],
-            Self::Reflink => &[("reflink", capabilities.reflink)],
+        let needed: &[&'static str] = match self {
+            Self::Btrfs => &["subvolume_snapshot", "reflink"],
+            Self::Reflink => &["reflink"],
             Self::Hardlink => &[],
         };
-        let (missing, _) = needed.iter().find(|(_, present)| !present)?;
+        let missing = needed
+            .iter()
+            .find(|capability| capabilities.is_refused(capability))?;
         let reason = capabilities.refusal(missing).unwrap_or("the file system can't");
         Some(format!("{missing}: {reason}"))
     }

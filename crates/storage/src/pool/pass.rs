@@ -21,8 +21,9 @@ impl Store {
     /// Fails with [`Error::Busy`] while the client is backed up. Does nothing while one of the two backups is read.
     pub fn pool_backup(&self, client: &ClientName, name: &BackupName) -> Result<Vec<PoolChange>> {
         let shared = &*self.shared;
-        let offers = shared.capabilities.rename_exchange && shared.capabilities.symlink;
-        if self.backend() != BackendKind::Hardlink || shared.pooling == Pooling::Off || !offers {
+        let lacks = |capability| shared.capabilities.is_refused(capability);
+        let can_pool = !lacks("rename_exchange") && !lacks("symlink");
+        if self.backend() != BackendKind::Hardlink || shared.pooling == Pooling::Off || !can_pool {
             return Ok(Vec::new());
         }
         let busy = || Error::Busy {

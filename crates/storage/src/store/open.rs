@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use file_tree::Dir;
 use parking_lot::Mutex;
+use rustix::io::Errno;
 
 use super::{CreateOptions, OpenOptions, Recovery, Shared, Store};
 use crate::backend::{BackendKind, backend};
@@ -56,7 +57,8 @@ impl Store {
         }
         let state = Layout::ensure_state(&root).map_err(|error| at(error, path))?;
         let lock = Lock::take(&state, path)?;
-        let capabilities = cow_fs::probe(&path.join(STATE)).during("probe", path)?;
+        let capabilities = probe(path, &state)?;
+        refuse_untried(path, &capabilities)?;
         let kind = options
             .backend
             .unwrap_or_else(|| BackendKind::best(&capabilities));
@@ -81,7 +83,8 @@ impl Store {
                 owner: identity.owner,
             });
         }
-        let capabilities = cow_fs::probe(&path.join(STATE)).during("probe", path)?;
+        // A disk that stays too full to try: then the storage is taken at its word.
+        let capabilities = probe(path, &state)?;
         check_backend(path, identity.backend, &capabilities)?;
         Self::assemble(
             Layout::open(path, root, state)?,
@@ -98,7 +101,8 @@ impl Store {
     /// never use it again.
     pub fn adopt(path: &Path, options: &OpenOptions) -> Result<Self> {
         let (root, state, lock, mut identity) = unlock(path)?;
-        let capabilities = cow_fs::probe(&path.join(STATE)).during("probe", path)?;
+        let capabilities = probe(path, &state)?;
+        refuse_untried(path, &capabilities)?;
         identity.owner = options.server.clone();
         if identity.backend.lacking(&capabilities).is_some() {
             identity.backend = BackendKind::best(&capabilities);
@@ -167,6 +171,26 @@ fn unlock(path: &Path) -> Result<(Dir, Dir, Lock, Identity)> {
     let lock = Lock::take(&state, path)?;
     let identity = Identity::read(&state, path)?.ok_or_else(not_ours)?;
     Ok((root, state, lock, identity))
+}
+
+/// Finds out what the file system can do. On a full disk the ballast goes overboard first; it is taken in again when the
+/// storage is open.
+fn probe(path: &Path, state: &Dir) -> Result<cow_fs::Capabilities> {
+    let attempt = || cow_fs::probe(&path.join(STATE)).during("probe", path);
+    let capabilities = attempt()?;
+    if !capabilities.has_untried() {
+        return Ok(capabilities);
+    }
+    ballast::let_go(state)?;
+    attempt()
+}
+
+/// Which backend is best can't be said before all have been tried.
+fn refuse_untried(path: &Path, capabilities: &cow_fs::Capabilities) -> Result<()> {
+    if capabilities.has_untried() {
+        return Err(Errno::NOSPC).during("try out", path);
+    }
+    Ok(())
 }
 
 fn check_backend(path: &Path, backend: BackendKind, capabilities: &cow_fs::Capabilities) -> Result<()> {
