@@ -1,6 +1,9 @@
 //! One connection that writes and a pool of those that read, on one database in WAL mode.
 //!
 //! Readers see the last committed state and never wait for the writer.
+//!
+//! All connections belong to this process (SQLite's VFS `unix-excl`), so the log's index is kept in plain memory. Otherwise
+//! it would be mapped from a file, and a page of that which a full file system can't give kills the process.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,8 +11,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use crate::ballast::Ballast;
 use crate::error::{Error, Failure, classify};
 
+const VFS: &str = "unix-excl";
 /// How long a statement waits for a foreign program (a backup tool, a `sqlite3` shell) to let go.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections beyond these are closed after use instead of kept.
@@ -18,14 +23,16 @@ const READERS_KEPT: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Connections {
     path: PathBuf,
+    ballast: Ballast,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
 }
 
 impl Connections {
-    pub(crate) fn new(path: PathBuf, writer: Connection) -> Self {
+    pub(crate) fn new(path: PathBuf, ballast: Ballast, writer: Connection) -> Self {
         Self {
             path,
+            ballast,
             writer: Mutex::new(writer),
             readers: Mutex::new(Vec::new()),
         }
@@ -35,19 +42,22 @@ impl Connections {
         &self.path
     }
 
-    /// Runs `body` in a transaction that is durable when this returns `Ok`, and undone else.
-    pub(crate) fn write<T>(
-        &self,
-        body: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
-    ) -> Result<T, Error> {
+    pub(crate) fn ballast(&self) -> &Ballast {
+        &self.ballast
+    }
+
+    /// Runs `body` in a transaction that is durable when this returns `Ok`, and undone else. On a full disk it may run
+    /// twice.
+    pub(crate) fn write<T>(&self, body: impl Fn(&Transaction<'_>) -> Result<T, Failure>) -> Result<T, Error> {
         let mut writer = self.writer.lock();
-        let attempt = || {
+        let mut attempt = || {
             let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = body(&transaction)?;
             transaction.commit()?;
             Ok(value)
         };
-        attempt().map_err(|failure: Failure| failure.at(&self.path))
+        self.ballast
+            .with(|| attempt().map_err(|failure: Failure| failure.at(&self.path)))
     }
 
     /// Runs `body` on one consistent state of the database.
@@ -91,7 +101,8 @@ fn open_reader(path: &Path) -> Result<Connection, Error> {
 
 fn open(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
     let attempt = || {
-        let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags_and_vfs(path, flags, VFS)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         Ok(connection)
     };

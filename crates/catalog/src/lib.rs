@@ -11,6 +11,7 @@
 //! Lock order: the writer's connection, then the pool of readers; no call holds both.
 
 mod backups;
+mod ballast;
 mod clients;
 mod columns;
 mod connections;

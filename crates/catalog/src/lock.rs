@@ -46,11 +46,16 @@ impl Lock {
             }
             Err(errno) => return Err(io("locking")(errno.into())),
         }
-        file.set_len(0).map_err(io("writing"))?;
-        file.rewind().map_err(io("writing"))?;
-        writeln!(file, "{}", std::process::id()).map_err(io("writing"))?;
+        // The number only makes for a better message: a full disk, say, is no reason to go without the lock.
+        let _ = note_owner(&mut file);
         Ok(Self { _file: file })
     }
+}
+
+fn note_owner(file: &mut File) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())
 }
 
 fn owner(file: &mut File) -> Option<u32> {

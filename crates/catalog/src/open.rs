@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use rusqlite_migration::Error as MigrationError;
 use uuid::Uuid;
 
+use crate::ballast::Ballast;
 use crate::connections::{Connections, open_writer};
 use crate::error::{Error, classify};
 use crate::lock::Lock;
@@ -101,6 +102,16 @@ impl Catalog {
         self.connections.path()
     }
 
+    /// Sets aside again the space that is kept for changes on a full disk, where it has been used.
+    pub fn restock(&self) {
+        self.connections.ballast().take_in();
+    }
+
+    /// Frees some of that space for something else in the catalog's directory. Returns whether there was any left.
+    pub fn make_room(&self) -> bool {
+        self.connections.ballast().let_go().is_ok()
+    }
+
     /// Reads the whole database and fails with [`Error::Corrupt`] on the first things that don't fit.
     pub fn check(&self) -> Result<(), Error> {
         let findings = self.connections.read(|transaction| {
@@ -146,12 +157,17 @@ impl Catalog {
 
     fn open_locked(dir: &Path, lock: Lock) -> Result<Self, Error> {
         let path = dir.join(DATABASE);
-        let mut writer = open_writer(&path)?;
-        check_kind(&path, &writer)?;
-        migrate(&path, &mut writer)?;
-        let server_id = read_server_id(&path, &writer)?;
+        let ballast = Ballast::of(dir);
+        let (writer, server_id) = ballast.with(|| {
+            let mut writer = open_writer(&path)?;
+            check_kind(&path, &writer)?;
+            migrate(&path, &mut writer)?;
+            let server_id = read_server_id(&path, &writer)?;
+            Ok((writer, server_id))
+        })?;
+        ballast.take_in();
         Ok(Self {
-            connections: Connections::new(path, writer),
+            connections: Connections::new(path, ballast, writer),
             server_id,
             _lock: lock,
         })

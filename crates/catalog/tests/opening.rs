@@ -136,3 +136,23 @@ fn the_frozen_database_has_the_tables_of_a_new_one() {
         "a change of the schema needs a new version and a new fixture"
     );
 }
+
+#[test]
+fn the_logs_index_is_in_memory_and_space_is_set_aside() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let catalog = Catalog::create_or_open(dir.path()).expect("creates");
+    catalog.backups(&BackupFilter::default()).expect("reads");
+    catalog.interrupt_jobs(1).expect("writes");
+    assert!(dir.path().join("catalog.sqlite-wal").exists());
+    assert!(!dir.path().join("catalog.sqlite-shm").exists());
+    let ballast = || {
+        let found = fs::metadata(dir.path().join("catalog.ballast")).expect("is there");
+        std::os::unix::fs::MetadataExt::blocks(&found) * 512
+    };
+    let whole = ballast();
+    assert!(whole >= 8 << 20);
+    assert!(catalog.make_room());
+    assert!(ballast() < whole);
+    catalog.restock();
+    assert_eq!(ballast(), whole);
+}

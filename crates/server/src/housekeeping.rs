@@ -179,6 +179,7 @@ impl Worker {
             debug!(%client, %name, "nothing of the deleted backup is left");
         }
         self.record(&reaped.pool_changes)?;
+        self.catalog.restock();
         Ok(!reaped.waiting.is_empty())
     }
 

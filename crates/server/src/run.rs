@@ -63,7 +63,7 @@ impl Server {
         })?;
         let opening = tokio::task::spawn_blocking(move || open(settings, clock, local_address));
         let (core, housekeeping) = opening.await.map_err(|_| Error::Cancelled)??;
-        let admin = bind_admin_socket(&core.settings.admin_socket())?;
+        let admin = open_admin_socket(&core)?;
         let tls = server_config(&core.authority, &core.settings.host_names)?;
         let tasks = serve(&core, listener, admin, tls);
         info!(listen = %core.local_address, storage = %core.settings.storage_dir.display(), "server runs");
@@ -111,6 +111,18 @@ impl Running {
         // A socket that nobody listens on would only confuse.
         let _ = fs::remove_file(self.core.settings.admin_socket());
         info!("server ended");
+    }
+}
+
+/// Binds the administration socket, which takes space, like every name.
+fn open_admin_socket(core: &Core) -> Result<UnixListener> {
+    let path = core.settings.admin_socket();
+    loop {
+        match bind_admin_socket(&path) {
+            Err(Error::Listen { source, .. })
+                if source.kind() == std::io::ErrorKind::StorageFull && core.catalog.make_room() => {}
+            bound => return bound,
+        }
     }
 }
 

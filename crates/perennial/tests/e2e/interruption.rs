@@ -1,6 +1,7 @@
 //! A backup that is cut off goes on where it was; what was committed is never touched.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -133,44 +134,110 @@ fn a_killed_server_goes_on_with_what_it_had() {
     });
 }
 
-#[test]
-fn a_full_disk_stops_the_backup_and_leaves_the_committed_ones_whole() {
+/// More than fits on the disk of a lab for full disks, in directories small enough that some are complete early.
+fn too_large_source(lab: &Lab) -> PathBuf {
+    let dir = lab.root().join("large");
+    for number in 0..40 {
+        let sub = dir.join(format!("{number:02}"));
+        fs::create_dir_all(&sub).unwrap();
+        for file in 0..10 {
+            fs::write(
+                sub.join(format!("file-{file}")),
+                noise(number * 10 + file, 1_200_000),
+            )
+            .unwrap();
+        }
+    }
+    dir
+}
+
+/// Leaves not a block on a disk.
+fn fill(disk: &Path) {
+    for len_bytes in [1 << 20, 64 << 10, 4 << 10] {
+        let block = noise(len_bytes, len_bytes as usize);
+        let path = disk.join(format!("filler-{len_bytes}"));
+        // A disk may be too full even for a name.
+        let Ok(mut filler) = fs::File::create(path) else {
+            return;
+        };
+        while filler.write_all(&block).and_then(|()| filler.sync_data()).is_ok() {}
+    }
+}
+
+fn on_full_disks(place: impl Fn(Lab) -> Lab) {
     for kind in [
         scratch_fs::FileSystem::Btrfs,
         scratch_fs::FileSystem::Xfs,
         scratch_fs::FileSystem::Ext4,
     ] {
-        let Some(mut lab) = Lab::sized(kind, 400 << 20) else {
+        let Some(lab) = Lab::sized(kind, 400 << 20) else {
             continue;
         };
-        lab.start();
-        lab.enroll("laptop");
-        let source = lab.root().join("small");
-        fs::create_dir(&source).unwrap();
-        fs::write(source.join("precious"), vec![7; 1_000_000]).unwrap();
-        let name = lab.back_up("laptop", &source);
-        let large = large_source(&lab);
-        for copy in 0..8 {
-            for sub in 0..40 {
-                let (from, to) = (
-                    large.join(format!("{sub:02}/file-0")),
-                    large.join(format!("{sub:02}/more-{copy}")),
-                );
-                let mut bytes = fs::read(from).unwrap();
-                bytes.rotate_left(copy + 1);
-                bytes.extend_from_within(..);
-                bytes.extend_from_within(..);
-                fs::write(to, bytes).unwrap();
-            }
-        }
-        let output = lab.once_command("laptop", &large, &[]).output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-        assert!(
-            text(&output.stderr).contains("no space"),
-            "{}",
-            text(&output.stderr)
-        );
-        lab.verify("laptop", &name);
-        assert_eq!(lab.backups("laptop"), std::slice::from_ref(&name));
+        eprintln!("--- on {}", kind.name());
+        a_full_disk(&mut place(lab));
     }
+}
+
+fn a_full_disk(lab: &mut Lab) {
+    lab.start();
+    lab.enroll("laptop");
+    let source = lab.root().join("small");
+    fs::create_dir(&source).unwrap();
+    fs::write(source.join("precious"), noise(1, 1_000_000)).unwrap();
+    fs::write(source.join("large"), noise(2, 30_000_000)).unwrap();
+    let first = lab.back_up("laptop", &source);
+    fs::remove_file(source.join("large")).unwrap();
+    let second = lab.back_up("laptop", &source);
+    let large = too_large_source(lab);
+    let output = lab.once_command("laptop", &large, &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("no space"),
+        "{}",
+        text(&output.stderr)
+    );
+    fill(lab.storage().parent().unwrap());
+    lab.verify("laptop", &first);
+    lab.stop();
+    lab.start();
+    lab.kill();
+    lab.start();
+    assert_eq!(lab.backups("laptop"), [first.clone(), second.clone()]);
+    lab.verify("laptop", &first);
+    assert_same(&source, &lab.restored("laptop", &second));
+    lab.ok(["backup", "delete", &format!("laptop/{first}")]);
+    fs::write(source.join("more"), noise(3, 100_000)).unwrap();
+    let third = back_up_once_there_is_room(lab, &source);
+    assert_same(&source, &lab.restored("laptop", &third));
+    lab.verify("laptop", &second);
+    assert_eq!(lab.backups("laptop"), [second, third]);
+}
+
+/// Makes a backup; what was deleted before it is freed in the background.
+fn back_up_once_there_is_room(lab: &Lab, source: &Path) -> String {
+    let begun = Instant::now();
+    loop {
+        let output = lab.once_command("laptop", source, &[]).output().unwrap();
+        if output.status.success() {
+            let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            return report["backup"]["name"].as_str().unwrap().to_owned();
+        }
+        let said = text(&output.stderr);
+        assert!(
+            said.contains("no space") && begun.elapsed() < Duration::from_secs(60),
+            "{said}\n{}",
+            lab.log()
+        );
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn on_a_full_disk_backups_stop_and_all_else_works_also_after_a_restart() {
+    on_full_disks(|lab| lab);
+}
+
+#[test]
+fn a_full_disk_may_hold_the_servers_state_too() {
+    on_full_disks(Lab::with_state_beside_the_storage);
 }

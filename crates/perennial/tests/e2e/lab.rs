@@ -22,6 +22,7 @@ pub struct Lab {
     address: String,
     storage: PathBuf,
     is_unprivileged: bool,
+    state: PathBuf,
     // Unmounted after the server has ended, removed after that.
     _scratch: Option<Scratch>,
     root: TempDir,
@@ -59,6 +60,12 @@ impl Lab {
         Some(Self::with(storage, Some(scratch)))
     }
 
+    /// Lets the server's state lie on the file system of the storage. Before the first start.
+    pub fn with_state_beside_the_storage(mut self) -> Self {
+        self.state = self.storage.with_file_name("state");
+        self
+    }
+
     /// A lab whose storage lies in the temporary directory, whatever file system that is.
     pub fn plain() -> Self {
         let mut lab = Self::with(PathBuf::new(), None);
@@ -73,6 +80,7 @@ impl Lab {
             address: free_address(),
             storage,
             is_unprivileged: false,
+            state: root.path().join("server"),
             _scratch: scratch,
             root,
         }
@@ -379,7 +387,7 @@ impl Lab {
 
     /// The server's state directory.
     pub fn server_state(&self) -> PathBuf {
-        self.root.path().join("server")
+        self.state.clone()
     }
 
     /// A client's state directory.
