@@ -159,13 +159,18 @@ fn open_base(file: &File) -> Result<Reader> {
     Ok(Reader::open(file)?)
 }
 
-/// The name for a backup that begins now: the minute in the server's zone, with a number where that is taken.
+/// The name for a backup that begins now: the minute in the server's zone, with a number where that is taken. A number that
+/// has become free is not given again below a newer one: names are sorted to find which backup is the newer.
 fn free_name(core: &Core, client: &ClientName, now: jiff::Timestamp) -> Result<BackupName> {
     let minute = now
         .to_zoned(jiff::tz::TimeZone::system())
         .strftime("%y%m%d-%H%M")
         .to_string();
     let taken = core.store.backups(client)?;
+    let newest = taken
+        .iter()
+        .filter(|name| name.as_str().starts_with(&minute))
+        .max();
     for number in 1..1000u32 {
         let text = if number == 1 {
             minute.clone()
@@ -173,7 +178,8 @@ fn free_name(core: &Core, client: &ClientName, now: jiff::Timestamp) -> Result<B
             format!("{minute}-{number}")
         };
         let name: BackupName = text.parse()?;
-        if !taken.contains(&name) && core.catalog.backup(client.as_str(), &text).is_err() {
+        let is_newer = newest.is_none_or(|newest| name > *newest);
+        if is_newer && core.catalog.backup(client.as_str(), &text).is_err() {
             return Ok(name);
         }
     }
