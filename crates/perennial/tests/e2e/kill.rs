@@ -1,8 +1,17 @@
-//! The server is killed between any two durable steps of a backup, a deletion and a restart: what was committed stays
-//! whole, and the next backup works.
+//! The server is killed between any two durable steps of a backup, a deletion and a restart, and at moments in between:
+//! what was committed stays whole, and the next backup works.
+//!
+//! A round backs up and deletes until the server dies at the numbered point that was armed, or at a moment, and lets the next
+//! start die at one of its first points too. Then every backup is verified and a new one is made, restored and compared. One
+//! pass takes all points; more of them, each with other changes to the source and other moments, with
+//!
+//! ```sh
+//! PERENNIAL_KILL_PASSES=20 cargo nextest run --workspace --all-features --no-capture -E 'test(kill::)'
+//! ```
 
-use std::path::Path;
-use std::process::Output;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use scratch_fs::FileSystem;
 use scratch_fs::tree::mutate_tree;
@@ -11,111 +20,170 @@ use crate::lab::{Lab, assert_same, source, text};
 
 /// More points than any round passes.
 const MOST_POINTS: u64 = 400;
+/// Moments in each pass.
+const MOMENTS: u32 = 12;
+/// A pass of less would prove little: points and moments, without the restarts.
+const FEWEST_KILLS: u64 = 24;
 const CRASH_AT: &str = "PERENNIAL_CRASH_AT";
 
-fn kill_at_every_point(kind: FileSystem) {
+fn campaign(kind: FileSystem) {
     let Some(mut lab) = Lab::on(kind) else { return };
-    lab.start();
-    if !lab.log().contains("crash points are armed") && !crash_points_are_built_in(&mut lab) {
+    lab.start_with(&[], &[(CRASH_AT, "1000000")]);
+    if !lab.log().contains("crash points are armed") {
         eprintln!("skipped: the binary is built without the feature crash-points");
         return;
     }
     lab.enroll("laptop");
     let source = source(&lab, 21);
     lab.back_up("laptop", &source);
+    check(&lab, &source, "before it begins");
     lab.stop();
-    for at in (1..MOST_POINTS).step_by(stride()) {
-        mutate_tree(at, &source, 12).unwrap();
-        let died = round(&mut lab, &source, at);
-        lab.start();
-        check(&lab, &source, at);
-        lab.stop();
-        if !died {
-            eprintln!("all {at} points were passed on {}", kind.name());
-            assert!(at > 10, "only {at} points were passed");
-            return;
+    let mut victim = Victim {
+        lab,
+        source,
+        kills: 0,
+        restart_kills: 0,
+    };
+    for pass in 0..passes() {
+        let before = victim.kills;
+        victim.kill_at_points(u64::from(pass) * 2 * MOST_POINTS);
+        victim.kill_at_moments(pass);
+        let kills = victim.kills - before;
+        println!(
+            "{}: {kills} kills, {} of restarts so far",
+            kind.name(),
+            victim.restart_kills
+        );
+        assert!(kills >= FEWEST_KILLS, "only {kills} kills");
+    }
+}
+
+fn passes() -> u32 {
+    let asked = std::env::var("PERENNIAL_KILL_PASSES").ok();
+    asked.and_then(|passes| passes.parse().ok()).unwrap_or(1)
+}
+
+struct Victim {
+    lab: Lab,
+    source: PathBuf,
+    kills: u64,
+    restart_kills: u64,
+}
+
+impl Victim {
+    fn kill_at_points(&mut self, seed: u64) {
+        for at in 1..MOST_POINTS {
+            mutate_tree(seed + at, &self.source, 12).unwrap();
+            let died = round(&mut self.lab, &self.source, at);
+            if died {
+                self.kills += 1;
+                self.kill_the_restart(at);
+            }
+            self.live_on(&format!("killed at point {at}"));
+            if !died {
+                return;
+            }
+        }
+        panic!("a round passes more than {MOST_POINTS} points");
+    }
+
+    /// What the restart does is cut off too.
+    fn kill_the_restart(&mut self, at: u64) {
+        let died = !start_armed(&mut self.lab, 1 + at % 5);
+        self.restart_kills += u64::from(died);
+        self.lab.kill();
+    }
+
+    /// Spread over a round's time, each pass at others.
+    fn kill_at_moments(&mut self, pass: u32) {
+        let begun = Instant::now();
+        round(&mut self.lab, &self.source, 0);
+        let whole = begun.elapsed();
+        self.lab.kill();
+        for number in 0..MOMENTS {
+            // The same seed twice would make the same names twice.
+            let seed = u64::from(2 * pass + 1) * MOST_POINTS + u64::from(number);
+            mutate_tree(seed, &self.source, 12).unwrap();
+            let part = (f64::from(number) + f64::from(pass) * 0.618 % 1.0) / f64::from(MOMENTS);
+            let moment = whole.mul_f64(part);
+            self.kill_at(moment);
+            self.live_on(&format!("killed after {moment:?}"));
         }
     }
-    panic!("a round passes more than {MOST_POINTS} points");
+
+    fn kill_at(&mut self, moment: Duration) {
+        self.lab.start();
+        let mut backup = self
+            .lab
+            .once_command("laptop", &self.source, &[])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(moment);
+        self.lab.kill();
+        self.kills += 1;
+        // It may be done, or try again: that is its own affair.
+        let _ = backup.kill();
+        backup.wait().unwrap();
+    }
+
+    fn live_on(&mut self, when: &str) {
+        self.lab.start();
+        check(&self.lab, &self.source, when);
+        self.lab.stop();
+    }
 }
 
-/// How many points to go on after each kill. The storage's own crash test takes every point; here, with the whole system
-/// around it, a few have to do, unless PERENNIAL_KILL_STRIDE asks for more.
-fn stride() -> usize {
-    std::env::var("PERENNIAL_KILL_STRIDE")
-        .ok()
-        .and_then(|stride| stride.parse().ok())
-        .unwrap_or(9)
-}
-
-fn crash_points_are_built_in(lab: &mut Lab) -> bool {
-    lab.stop();
-    lab.start_with(&[], &[(CRASH_AT, "1000000")]);
-    lab.log().contains("crash points are armed")
+/// Starts a server that dies at a point; `false` where it does before it is ready.
+fn start_armed(lab: &mut Lab, at: u64) -> bool {
+    lab.start_unless_it_dies(&[(CRASH_AT, &at.to_string())])
 }
 
 /// Backs up and deletes with a server that dies at a point. Returns whether it did.
 fn round(lab: &mut Lab, source: &Path, at: u64) -> bool {
-    let armed = at.to_string();
-    if !lab.start_unless_it_dies(&[(CRASH_AT, &armed)]) {
+    if !start_armed(lab, at) {
         return true;
     }
-    // Either may be cut off: then the server is gone, and that is what this is about.
-    let backed_up = lab.once_command("laptop", source, &[]).output().unwrap();
-    let mut finished = backed_up.status.success();
-    if finished {
-        finished = delete_oldest(lab).status.success();
+    let backup = lab.once_command("laptop", source, &[]);
+    if lab.run_while_it_lives(backup) {
+        let oldest = format!("laptop/{}", lab.backups("laptop")[0]);
+        let delete = lab.admin_command(["backup", "delete", &oldest]);
+        lab.run_while_it_lives(delete);
     }
-    if finished && !lab.has_died() {
+    if !lab.has_died() {
         lab.stop_or_die();
     }
     lab.has_died()
 }
 
-fn delete_oldest(lab: &Lab) -> Output {
-    let listed = lab.admin(["backup", "list", "laptop", "--json"]);
-    let list: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap_or_default();
-    match list[0]["name"].as_str() {
-        Some(name) => lab.admin(["backup", "delete", &format!("laptop/{name}")]),
-        None => listed,
-    }
-}
-
 /// Every backup that there is verifies, and a new one is exact.
-fn check(lab: &Lab, source: &Path, at: u64) {
+fn check(lab: &Lab, source: &Path, when: &str) {
     let backups = lab.backups("laptop");
-    assert!(!backups.is_empty(), "killed at point {at}: no backup is left");
+    assert!(!backups.is_empty(), "{when}: no backup is left");
     for name in &backups {
         let verified = lab.admin(["backup", "verify", &format!("laptop/{name}")]);
-        assert!(
-            verified.status.success(),
-            "killed at point {at}: {}",
-            text(&verified.stderr)
-        );
+        assert!(verified.status.success(), "{when}: {}", text(&verified.stderr));
     }
-    if at.is_multiple_of(5) {
-        let name = lab.back_up("laptop", source);
-        assert_same(source, &lab.restored("laptop", &name));
-    }
-    for name in backups.iter().rev().skip(2) {
+    let name = lab.back_up("laptop", source);
+    assert_same(source, &lab.restored("laptop", &name));
+    // The next round's deletion is to have something before its base.
+    for name in backups.iter().rev().skip(1) {
         lab.ok(["backup", "delete", &format!("laptop/{name}")]);
     }
 }
 
 #[test]
-#[ignore = "a campaign of many minutes: cargo nextest run --all-features --run-ignored only"]
-fn killed_at_every_point_on_btrfs() {
-    kill_at_every_point(FileSystem::Btrfs);
+fn killed_again_and_again_on_btrfs() {
+    campaign(FileSystem::Btrfs);
 }
 
 #[test]
-#[ignore = "a campaign of many minutes: cargo nextest run --all-features --run-ignored only"]
-fn killed_at_every_point_on_xfs() {
-    kill_at_every_point(FileSystem::Xfs);
+fn killed_again_and_again_on_xfs() {
+    campaign(FileSystem::Xfs);
 }
 
 #[test]
-#[ignore = "a campaign of many minutes: cargo nextest run --all-features --run-ignored only"]
-fn killed_at_every_point_on_ext4() {
-    kill_at_every_point(FileSystem::Ext4);
+fn killed_again_and_again_on_ext4() {
+    campaign(FileSystem::Ext4);
 }

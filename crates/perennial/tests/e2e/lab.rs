@@ -176,6 +176,27 @@ impl Lab {
         self.spawn(&[], environment).is_some()
     }
 
+    /// Runs a command until it ends, or the server dies. Returns whether it succeeded.
+    pub fn run_while_it_lives(&mut self, mut command: Command) -> bool {
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                return status.success();
+            }
+            if self.has_died() {
+                // It would try again for minutes.
+                child.kill().unwrap();
+                child.wait().unwrap();
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Whether the server has ended by itself.
     pub fn has_died(&mut self) -> bool {
         match &mut self.server {
@@ -313,13 +334,16 @@ impl Lab {
         to.join("data")
     }
 
-    /// Runs a command that talks to the server as its administrator.
+    /// A command that talks to the server as its administrator.
+    pub fn admin_command<I: IntoIterator<Item: AsRef<OsStr>>>(&self, arguments: I) -> Command {
+        let mut command = self.command(arguments);
+        command.arg("--server-state").arg(self.server_state());
+        command
+    }
+
+    /// Runs such a command.
     pub fn admin<I: IntoIterator<Item: AsRef<OsStr>>>(&self, arguments: I) -> Output {
-        self.command(arguments)
-            .arg("--server-state")
-            .arg(self.server_state())
-            .output()
-            .unwrap()
+        self.admin_command(arguments).output().unwrap()
     }
 
     /// The same, expected to succeed; returns its stdout.

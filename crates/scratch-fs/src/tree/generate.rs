@@ -173,7 +173,10 @@ impl Generator {
         if self.dice.one_in(2) && !self.files.is_empty() {
             let linked = self.dice.pick(&self.files).clone();
             let name = self.name();
-            tolerate(fs::hard_link(linked, path.join(name)))?;
+            // It may be gone again, when a tree is changed.
+            if linked.is_file() {
+                tolerate(fs::hard_link(linked, path.join(name)))?;
+            }
         }
         if self.dice.one_in(2) {
             let (name, target) = (self.name(), self.name());

@@ -16,6 +16,8 @@ use crate::lab::{Lab, client, nth, server};
 const STORAGE: &str = "STORAGE_CRASH_STORAGE";
 const SOURCES: &str = "STORAGE_CRASH_SOURCES";
 const POINT: &str = "STORAGE_CRASH_POINT";
+/// As many kills there are at least on each kind of storage.
+const FEWEST_POINTS: u64 = 100;
 
 /// One source per backup, which differ in a few places.
 fn make_sources(lab: &Lab) -> PathBuf {
@@ -158,8 +160,8 @@ pub fn every_point(lab: Lab) {
         assert!(plan.steps.is_empty(), "point {point}: {plan:?}");
         drop(store);
         if survived {
-            println!("{} points", point - 1);
-            assert!(point > 50, "the points are not compiled in");
+            println!("killed at {} points", point - 1);
+            assert!(point > FEWEST_POINTS, "the points are not compiled in");
             // From another storage everything is as good.
             let store = lab.store();
             back_up(store, &laptop, &nth(1), Basis::Fresh, &sources.join("1"));
