@@ -21,6 +21,7 @@ pub(crate) struct PoolList {
 }
 
 impl PoolList {
+    /// Of several links at one path the first counts.
     pub fn new(mut links: Vec<PoolLink>) -> Self {
         links.sort_by(|a, b| manifest::compare_paths(&a.path, &b.path));
         links.dedup_by(|a, b| a.path == b.path);
@@ -29,6 +30,14 @@ impl PoolList {
 
     pub fn links(&self) -> &[PoolLink] {
         &self.links
+    }
+
+    /// The link at a path.
+    pub fn find(&self, path: &[u8]) -> Option<&PoolLink> {
+        let at = self
+            .links
+            .binary_search_by(|link| manifest::compare_paths(&link.path, path));
+        at.ok().map(|at| &self.links[at])
     }
 
     pub fn is_empty(&self) -> bool {

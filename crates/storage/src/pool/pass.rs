@@ -113,24 +113,12 @@ impl<'a> Pass<'a> {
     fn run(self, found: Vec<Box<[u8]>>, before: &PoolList, now: &PoolList) -> Result<Vec<PoolChange>> {
         let mut moves = Vec::new();
         for path in found {
-            if let Some(link) = before.links().iter().find(|link| link.path == path) {
-                moves.push(Move {
-                    link: link.clone(),
-                    origin: Origin::Pooled,
-                });
-            } else if self.is_directory(&self.base.1, &path)? && self.is_directory(&self.backup.1, &path)? {
-                moves.push(Move {
-                    link: PoolLink {
-                        path,
-                        pool: PoolId::random(),
-                    },
-                    origin: Origin::New,
-                });
-            }
+            moves.extend(self.plan(path, before)?);
         }
+        // What is added counts before what is listed: that may be of a pass that was interrupted.
         let with = |list: &PoolList, is_added: fn(&Move) -> bool| {
             let added = moves.iter().filter(|step| is_added(step)).map(|step| &step.link);
-            PoolList::new(list.links().iter().chain(added).cloned().collect())
+            PoolList::new(added.chain(list.links()).cloned().collect())
         };
         // ORDER: the lists name a pooled directory before anything links to it. A list that names one that isn't there
         // does no harm; a link that no list names could lose its directory.
@@ -155,6 +143,36 @@ impl<'a> Pass<'a> {
         // Its content is removed by the next round of background work.
         self.item.release(&self.shared.layout)?;
         Ok(changes)
+    }
+
+    /// What is to be done with a directory. The list only says where to look: a pass that was interrupted has listed
+    /// what it has not moved.
+    fn plan(&self, path: Box<[u8]>, before: &PoolList) -> Result<Option<Move>> {
+        if !self.is_directory(&self.backup.1, &path)? {
+            return Ok(None);
+        }
+        if self.is_directory(&self.base.1, &path)? {
+            let pool = PoolId::random();
+            return Ok(Some(Move {
+                link: PoolLink { path, pool },
+                origin: Origin::New,
+            }));
+        }
+        Ok(match before.find(&path) {
+            Some(link) if self.is_linked(link)? => Some(Move {
+                link: link.clone(),
+                origin: Origin::Pooled,
+            }),
+            _ => None,
+        })
+    }
+
+    /// Whether the base has the link, and what it leads to is there.
+    fn is_linked(&self, link: &PoolLink) -> Result<bool> {
+        let (parent, name) = locate(&self.base.1, &link.path)?;
+        let text = link_text(self.client, &link.path, &link.pool);
+        let has_link = parent.read_link(name).is_ok_and(|found| *found == *text);
+        Ok(has_link && self.pool.child(link.pool.as_bytes()).is_ok())
     }
 
     fn changes(&self, moves: &[Move]) -> Vec<PoolChange> {

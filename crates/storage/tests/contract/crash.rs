@@ -17,43 +17,54 @@ const STORAGE: &str = "STORAGE_CRASH_STORAGE";
 const SOURCES: &str = "STORAGE_CRASH_SOURCES";
 const POINT: &str = "STORAGE_CRASH_POINT";
 /// As many kills there are at least on each kind of storage.
-const FEWEST_POINTS: u64 = 100;
+const FEWEST_POINTS: u64 = 80;
 
-/// One source per backup, which differ in a few places.
+/// What is the same for each backup, in `now`, and beside it what differs in a few places; [`arrange`] puts them together.
 fn make_sources(lab: &Lab) -> PathBuf {
     let top = lab.source().to_owned();
+    let write = |path: &str, content: &[u8]| {
+        let path = top.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    };
+    for file in 0..12 {
+        // The very same files, or they are not pooled.
+        write(&format!("now/same/{file}"), b"the same in all");
+    }
     for round in 1..=3 {
-        let write = |path: &str, content: &[u8]| {
-            let path = top.join(round.to_string()).join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, content).unwrap();
-        };
-        for file in 0..12 {
-            write(&format!("same/{file}"), b"the same in all");
-        }
-        write("changing/small", format!("round {round}").as_bytes());
+        write(&format!("{round}/round"), round.to_string().as_bytes());
+        write(
+            &format!("{round}/changing/small"),
+            format!("round {round}").as_bytes(),
+        );
         let mut large = vec![7; 2 << 20];
         large[1 << 20] = round as u8;
-        write("changing/large", &large);
-        write(&format!("only-{round}/file"), &vec![round as u8; 30_000]);
+        write(&format!("{round}/changing/large"), &large);
+        write(&format!("{round}/only-{round}/file"), &vec![round as u8; 30_000]);
         let dir = top.join(round.to_string()).join("changing");
         fs::hard_link(dir.join("large"), dir.join("name")).unwrap();
-        // The sources are made one after the other; what is the same must also have the same times.
-        for file in 0..12 {
-            let file = fs::File::options()
-                .write(true)
-                .open(top.join(format!("{round}/same/{file}")))
-                .unwrap();
-            file.set_modified(std::time::UNIX_EPOCH).unwrap();
-        }
     }
     top
+}
+
+/// Makes `now` the source of a round and returns its path.
+fn arrange(sources: &Path, round: usize) -> PathBuf {
+    let now = sources.join("now");
+    let rest = now.join("rest");
+    let round = round.to_string();
+    match fs::read_to_string(rest.join("round")) {
+        Ok(there) if there == round => return now,
+        Ok(there) => fs::rename(&rest, sources.join(there)).unwrap(),
+        Err(_) => {}
+    }
+    fs::rename(sources.join(round), &rest).unwrap();
+    now
 }
 
 /// What the child does, in such a way that it can be begun again wherever it ended.
 fn live(store: &Store, sources: &Path) {
     let laptop = client("laptop");
-    let source = |round: usize| sources.join(round.to_string());
+    let source = |round: usize| arrange(sources, round);
     let backups = || store.backups(&laptop).unwrap();
     for round in 1..=3 {
         // Once the third is there, the first has been or is to be deleted.
@@ -164,7 +175,7 @@ pub fn every_point(lab: Lab) {
             assert!(point > FEWEST_POINTS, "the points are not compiled in");
             // From another storage everything is as good.
             let store = lab.store();
-            back_up(store, &laptop, &nth(1), Basis::Fresh, &sources.join("1"));
+            back_up(store, &laptop, &nth(1), Basis::Fresh, &arrange(&sources, 1));
             check_all(store, Exact);
             return;
         }
