@@ -183,3 +183,63 @@ fn a_backup_of_a_client_whose_clock_is_years_off_is_dated_by_the_server() {
         .unwrap();
     assert!(year < 2040, "{started}");
 }
+
+fn remount(lab: &Lab, options: &str) {
+    let mount_point = lab.storage().parent().unwrap();
+    let output = std::process::Command::new("mount")
+        .args(["-o", &format!("remount,{options}")])
+        .arg(mount_point)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_storage_on_a_read_only_file_system_is_refused() {
+    crate::lab::on_each_storage(|lab| {
+        lab.enroll("laptop");
+        let source = source(lab, 10);
+        let name = lab.back_up("laptop", &source);
+        lab.stop();
+        remount(lab, "ro");
+        let refusal = refusal(lab);
+        remount(lab, "rw");
+        assert!(refusal.contains("the file system is read-only"), "{refusal}");
+        assert!(refusal.contains("hint: mount it writable"), "{refusal}");
+        lab.start();
+        lab.verify("laptop", &name);
+        lab.back_up("laptop", &source);
+    });
+}
+
+#[test]
+fn a_storage_that_turns_read_only_takes_nothing_and_gives_all() {
+    let Some(mut lab) = Lab::on(scratch_fs::FileSystem::Ext4) else {
+        return;
+    };
+    lab.start();
+    lab.enroll("laptop");
+    let source = source(&lab, 11);
+    let name = lab.back_up("laptop", &source);
+    fs::write(source.join("more"), "more").unwrap();
+    // What the kernel does when the file system is damaged.
+    remount(&lab, "errors=remount-ro,abort");
+    let output = lab.once_command("laptop", &source, &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("read-only"),
+        "{}",
+        text(&output.stderr)
+    );
+    let delete = lab.admin(["backup", "delete", &format!("laptop/{name}")]);
+    assert_eq!(delete.status.code(), Some(1), "{}", text(&delete.stderr));
+    assert!(
+        text(&delete.stderr).contains("read-only"),
+        "{}",
+        text(&delete.stderr)
+    );
+    lab.ok(["status"]);
+    assert!(!lab.log().contains("panicked"), "{}", lab.log());
+    lab.stop();
+    assert!(refusal(&lab).contains("the file system is read-only"));
+}

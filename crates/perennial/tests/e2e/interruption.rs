@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::lab::{Lab, assert_same, on_each_storage, text};
 
 /// Files large enough that a backup takes a while, in directories small enough that many are complete early.
-fn large_source(lab: &Lab) -> PathBuf {
+pub fn large_source(lab: &Lab) -> PathBuf {
     let dir = lab.root().join("source");
     for number in 0..40 {
         let sub = dir.join(format!("{number:02}"));
@@ -23,7 +23,7 @@ fn large_source(lab: &Lab) -> PathBuf {
 }
 
 /// Bytes that can't be compressed.
-fn noise(seed: u64, len_bytes: usize) -> Vec<u8> {
+pub fn noise(seed: u64, len_bytes: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1);
     let words = std::iter::repeat_with(|| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

@@ -9,5 +9,6 @@ mod hostile;
 mod interruption;
 mod kill;
 mod lab;
+mod living;
 mod main_job;
 mod trust;
