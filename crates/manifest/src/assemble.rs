@@ -174,6 +174,11 @@ impl<W: Write> Assembler<W> {
         Ok(())
     }
 
+    /// Notes that a file is left out of a directory that is about to be pushed, so that hard links to it are, too.
+    pub fn leave_out(&mut self, path: Box<[u8]>) {
+        self.dropped.insert(path);
+    }
+
     /// Ends a pending file; writes whatever can be written then.
     ///
     /// # Errors
@@ -288,7 +293,7 @@ impl<W: Write> Assembler<W> {
         self.writer.totals()
     }
 
-    /// Takes the paths of hard links that were left out because the file they belong to was dropped.
+    /// Takes the paths of hard links that were left out because the file they belong to was.
     pub fn take_lost_links(&mut self) -> Vec<Box<[u8]>> {
         std::mem::take(&mut self.lost_links)
     }

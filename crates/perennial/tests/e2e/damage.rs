@@ -155,3 +155,83 @@ fn a_damaged_catalog_is_refused_and_can_be_rebuilt() {
         assert_same(&source, &lab.restored("laptop", &backups[1]));
     }
 }
+
+/// Files that are unchanged, in a changed directory, changed themselves, and with other names; the first are to be lost.
+fn source_with_much_to_lose(lab: &Lab) -> PathBuf {
+    let source = lab.root().join("source");
+    for dir in ["same", "beside", "patched", "chmod", "gone/sub", "linked"] {
+        fs::create_dir_all(source.join(dir)).unwrap();
+    }
+    for file in [
+        "same/a",
+        "same/b",
+        "beside/a",
+        "chmod/a",
+        "gone/a",
+        "gone/sub/b",
+        "linked/a",
+    ] {
+        fs::write(source.join(file), file.repeat(9000)).unwrap();
+    }
+    let disk: Vec<u8> = (0..3_000_000u32).map(|at| (at % 251) as u8).collect();
+    fs::write(source.join("patched/disk"), disk).unwrap();
+    fs::hard_link(source.join("linked/a"), source.join("linked/z")).unwrap();
+    source
+}
+
+#[test]
+fn what_a_tree_has_lost_is_told_by_the_next_backup_and_comes_again_with_the_one_after_that() {
+    use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+    // A snapshot on btrfs brings what there is; there it is for verify to tell.
+    for kind in [scratch_fs::FileSystem::Xfs, scratch_fs::FileSystem::Ext4] {
+        let Some(mut lab) = Lab::on(kind) else { continue };
+        lab.start();
+        lab.enroll("laptop");
+        let source = source_with_much_to_lose(&lab);
+        let first = lab.back_up("laptop", &source);
+        let tree = lab.storage().join("laptop").join(&first).join("data");
+        let lost = ["beside/a", "chmod/a", "linked/a", "patched/disk", "same/a"];
+        for file in lost {
+            fs::remove_file(tree.join(file)).unwrap();
+        }
+        fs::remove_dir_all(tree.join("gone")).unwrap();
+        fs::write(source.join("beside/new"), "new").unwrap();
+        let disk = fs::OpenOptions::new()
+            .write(true)
+            .open(source.join("patched/disk"))
+            .unwrap();
+        disk.write_all_at(b"changed", 1_500_000).unwrap();
+        fs::set_permissions(source.join("chmod/a"), fs::Permissions::from_mode(0o600)).unwrap();
+
+        let output = lab.once_command("laptop", &source, &[]).output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(3),
+            "{}\n{}",
+            text(&output.stderr),
+            lab.log()
+        );
+        let second = lab.backups("laptop").pop().unwrap();
+        let mut problems = lab.problems("laptop");
+        problems.sort();
+        let gone = ["gone/a", "gone/sub/b", "linked/z"];
+        let mut expected: Vec<_> = lost
+            .iter()
+            .chain(&gone)
+            .map(|path| (format!("data/{path}"), "lost".to_owned()))
+            .collect();
+        expected.sort();
+        assert_eq!(problems, expected);
+        lab.verify("laptop", &second);
+        let restored = lab.restored("laptop", &second);
+        for file in lost.iter().chain(&gone) {
+            assert!(!restored.join(file).exists(), "{file}");
+        }
+        assert!(restored.join("same/b").exists() && restored.join("beside/new").exists());
+
+        let third = lab.back_up("laptop", &source);
+        assert!(lab.problems("laptop").is_empty());
+        assert_same(&source, &lab.restored("laptop", &third));
+        lab.verify("laptop", &third);
+    }
+}

@@ -377,6 +377,16 @@ impl Lab {
             .collect()
     }
 
+    /// Path and kind of each problem of a client's newest backup.
+    pub fn problems(&self, client: &str) -> Vec<(String, String)> {
+        let shown = self.json(["backup", "show", &format!("{client}/latest"), "--json"]);
+        let word = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let list = shown["problem_list"].as_array().unwrap();
+        list.iter()
+            .map(|problem| (word(&problem["path"]), word(&problem["kind"])))
+            .collect()
+    }
+
     /// A command of the binary with a clean environment.
     pub fn command<I: IntoIterator<Item: AsRef<OsStr>>>(&self, arguments: I) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_perennial"));

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use serde_json::Value;
 
 use crate::interruption::{large_source, noise};
 use crate::lab::{Lab, assert_same, on_each_storage, signal, source, text};
@@ -60,16 +59,6 @@ fn has_a_file(tree: &Path) -> bool {
     files.count() > 0
 }
 
-/// Path and kind of each problem of the newest backup.
-fn problems(lab: &Lab, client: &str) -> Vec<(String, String)> {
-    let shown = lab.json(["backup", "show", &format!("{client}/latest"), "--json"]);
-    let word = |value: &Value| value.as_str().unwrap().to_owned();
-    let list = shown["problem_list"].as_array().unwrap();
-    list.iter()
-        .map(|problem| (word(&problem["path"]), word(&problem["kind"])))
-        .collect()
-}
-
 #[test]
 fn what_vanishes_while_it_is_backed_up_is_a_problem_and_no_more() {
     let mut lab = Lab::plain();
@@ -83,7 +72,7 @@ fn what_vanishes_while_it_is_backed_up_is_a_problem_and_no_more() {
     }
     signal(&client, Signal::CONT);
     assert_eq!(ended(&lab, client), Some(3), "{}", lab.log());
-    let problems = problems(&lab, "laptop");
+    let problems = lab.problems("laptop");
     assert!(!problems.is_empty());
     for (path, kind) in &problems {
         assert!(path.starts_with("data/3") && kind == "vanished", "{path}: {kind}");
@@ -172,14 +161,16 @@ fn is_changed_while_it_is_read(rewrite: Rewrite) {
             let name = lab.back_up("laptop", &source);
             lab.verify("laptop", &name);
             let restored = lab.restored("laptop", &name);
-            let told = problems(&lab, "laptop").contains(&("data/disk".into(), "changed".into()));
+            let told = lab
+                .problems("laptop")
+                .contains(&("data/disk".into(), "changed".into()));
             assert!(told || is_whole(&restored.join("disk")), "{}", lab.log());
             assert_eq!(fs::read(restored.join("quiet")).unwrap(), quiet);
         }
     });
     let name = lab.back_up("laptop", &source);
     assert_same(&source, &lab.restored("laptop", &name));
-    assert!(problems(&lab, "laptop").is_empty());
+    assert!(lab.problems("laptop").is_empty());
 }
 
 /// Ends a thread also when its test fails.

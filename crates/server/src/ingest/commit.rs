@@ -25,17 +25,16 @@ pub fn commit(
 ) -> Result<()> {
     // The client may be gone from here on: its content is here.
     let _ = reply(replies, Reply::Received(Received {}));
-    let problems = session.problem_list();
     let finished_at = core.clock.now();
-    let conclusion = Conclusion {
+    let (ingest, summary) = session.conclude(|problems| Conclusion {
         finished: Timestamp {
             secs: finished_at.as_second(),
             nanos: finished_at.subsec_nanosecond().unsigned_abs(),
         },
         problem_count: problems.count,
         problems: problems.kept.clone(),
-    };
-    let (ingest, summary) = session.conclude(&conclusion)?;
+    })?;
+    let mut problems = session.problem_list();
     let client: ClientName = session.header().client.parse()?;
     let name: BackupName = session.header().name.parse()?;
     if client_digest != summary.digest.0 {
@@ -47,6 +46,8 @@ pub fn commit(
     // ORDER: the storage first, then the catalog, then the link: a crash between the first two is found at the next
     // start by the manifest that the catalog does not know.
     let committed = ingest.commit(&name)?;
+    // Hard links are made last, so what is missing there the catalog alone can say.
+    problems.add_lost(&committed.outcome.lost);
     let backup = record(session, &summary, &problems, finished_at.as_millisecond());
     core.catalog.commit_backup(&backup)?;
     storage::crash::point("catalog knows the backup");

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use manifest::content::{BLOCK_BYTES, BlockHash, BlockHasher, ContentHash, block_count, hash_block};
-use manifest::{Entry, Kind};
+use manifest::{Entry, Kind, join_path};
 use storage::{FileSink, FileStart};
 use tracing::debug;
 use wire::frame::{Frame, FrameReader};
@@ -144,7 +144,8 @@ fn take_whole(
 /// A file that is arriving piece by piece.
 struct Receiving {
     announced: Announced,
-    sink: FileSink,
+    /// `None` if the content leads nowhere.
+    sink: Option<FileSink>,
     content: Content,
     size: u64,
     /// Whether the file may differ from what is known of its content.
@@ -165,6 +166,8 @@ enum Content {
     },
     /// Nothing of it comes: it was unreadable.
     Dropped,
+    /// A patch of what the storage has lost: it comes in vain.
+    Lost,
 }
 
 impl Receiving {
@@ -191,9 +194,13 @@ impl Receiving {
             }
             _ => (Content::New(Box::new(BlockHasher::new())), FileStart::New),
         };
-        let sink = session
+        let opened = session
             .ingest()?
-            .file(&announced.slot, &announced.entry, file_start)?;
+            .file(&announced.slot, &announced.entry, file_start);
+        let (sink, content) = match opened {
+            Err(storage::Error::NoBase { .. }) => (None, Content::Lost),
+            opened => (Some(opened?), content),
+        };
         let size = match &content {
             Content::Patch { base_size, .. } => *base_size,
             _ => 0,
@@ -252,6 +259,7 @@ impl Receiving {
                 "the content of {path} goes on far beyond its announced size"
             )));
         }
+        let Some(sink) = &self.sink else { return Ok(()) };
         self.is_torn = true;
         match &mut self.content {
             Content::New(hasher) => {
@@ -269,13 +277,15 @@ impl Receiving {
                     replace_blocks(session, blocks, offset, bytes, piece.hole_len_bytes)?;
                 }
             }
-            Content::Dropped => return Err(Error::protocol("content for a file that was given up")),
+            Content::Dropped | Content::Lost => {
+                return Err(Error::protocol("content for a file that was given up"));
+            }
         }
         if !bytes.is_empty() {
-            self.sink.write_at(bytes, offset)?;
+            sink.write_at(bytes, offset)?;
         }
         if piece.hole_len_bytes > 0 {
-            self.sink.punch(after, piece.hole_len_bytes)?;
+            sink.punch(after, piece.hole_len_bytes)?;
         }
         self.size = self.size.max(end);
         self.is_torn = false;
@@ -314,7 +324,7 @@ impl Receiving {
                 };
                 self.known(whole_blocks)
             }
-            Content::Dropped => None,
+            Content::Dropped | Content::Lost => None,
         };
         session.so_far(file_id, so_far)
     }
@@ -334,14 +344,14 @@ impl Receiving {
     }
 
     fn finish(self, session: &Arc<Session>, file_id: u64, end: &FileEnd) -> Result<()> {
-        if end.outcome() == Outcome::Dropped || matches!(self.content, Content::Dropped) {
-            drop(self.sink);
-            session
-                .ingest()?
-                .skip(&self.announced.slot, &self.announced.entry.name)?;
-            return session.dropped(file_id);
-        }
         let announced = self.announced;
+        if end.outcome() == Outcome::Dropped {
+            drop(self.sink);
+            return leave_out(session, file_id, &announced);
+        }
+        let Some(sink) = self.sink else {
+            return lose(session, file_id, &announced);
+        };
         let (size, hash, blocks) = match self.content {
             Content::New(hasher) => {
                 let hashed = hasher.finish();
@@ -360,13 +370,32 @@ impl Receiving {
                     patched(&announced, size, blocks)?
                 }
             }
-            Content::Dropped => return Err(Error::protocol("content for a file that was given up")),
+            Content::Dropped | Content::Lost => {
+                return Err(Error::protocol("content for a file that was given up"));
+            }
         };
         check_hash(&announced, end, hash)?;
         let entry = final_entry(&announced, end, size, hash, blocks)?;
-        self.sink.finish(&entry)?;
-        session.complete(file_id, entry)
+        match sink.finish(&entry) {
+            Err(storage::Error::NoBase { .. }) => lose(session, file_id, &announced),
+            finished => {
+                finished?;
+                session.complete(file_id, entry)
+            }
+        }
     }
+}
+
+/// Ends a file that does not become part of the backup.
+fn leave_out(session: &Session, file_id: u64, announced: &Announced) -> Result<()> {
+    session.ingest()?.skip(&announced.slot, &announced.entry.name)?;
+    session.dropped(file_id)
+}
+
+/// Ends a file whose content should have come from the base.
+fn lose(session: &Session, file_id: u64, announced: &Announced) -> Result<()> {
+    session.lost([join_path(announced.slot.path(), &announced.entry.name)]);
+    leave_out(session, file_id, announced)
 }
 
 /// How large a file may turn out that was announced with this size: it may have grown since it was listed.

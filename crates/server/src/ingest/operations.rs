@@ -82,11 +82,16 @@ impl Operations {
         let ingest = self.session.ingest()?;
         for _ in 0..dirs {
             let raw = self.take()?;
+            let mut lost = Vec::new();
             if !ingest.carries_base() {
-                ingest.same(&raw)?;
+                lost = ingest.same(&raw)?;
                 self.session.check()?;
             }
-            self.session.assemble(|assembler| assembler.push_raw(&raw))?;
+            if lost.is_empty() {
+                self.session.assemble(|assembler| assembler.push_raw(&raw))?;
+            } else {
+                self.session.assemble_without(raw.decode()?, &[], &lost)?;
+            }
         }
         Ok(())
     }
@@ -131,7 +136,7 @@ impl Operations {
         }
         // ORDER: the assembler must know a file before its content can arrive.
         self.session
-            .assemble(|assembler| assembler.push(merged.record, &merged.pending))?;
+            .assemble_without(merged.record, &merged.pending, slot.lost())?;
         self.session
             .files()
             .announce(announced, WINDOW_FILES as usize * 2)

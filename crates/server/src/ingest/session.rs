@@ -1,5 +1,6 @@
 //! What the control stream and the data connections of one ingest session share.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use manifest::assemble::{Assembler, Outcome};
 use manifest::delta::FileId;
-use manifest::{Entry, Header, Summary, Writer};
+use manifest::{DirRecord, Entry, Header, Summary, Writer, join_path};
 use parking_lot::{Condvar, Mutex};
 use storage::{Ingest, Store};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,8 @@ pub const DATA_CONNECTIONS: u32 = 4;
 const KEPT_PROBLEMS: usize = 10_000;
 /// The kind of a problem that is none: something of a type that is not backed up, such as a socket.
 const SKIPPED: &str = "skipped";
+/// The kind of a problem with what the base should have had.
+const LOST: &str = "lost";
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The assembler of a manifest that is written to a file.
@@ -60,6 +63,28 @@ pub struct ProblemList {
     pub kept: Vec<manifest::Problem>,
     /// All of them.
     pub count: u64,
+}
+
+impl ProblemList {
+    fn add(&mut self, problem: manifest::Problem) {
+        self.count += 1;
+        if self.kept.len() < KEPT_PROBLEMS {
+            self.kept.push(problem);
+        }
+    }
+
+    /// Adds what was lost and is not known yet.
+    pub fn add_lost(&mut self, paths: &[Box<[u8]>]) {
+        let known: HashSet<&[u8]> = self.kept.iter().map(|problem| &*problem.path).collect();
+        let new: Vec<_> = paths.iter().filter(|path| !known.contains(&***path)).collect();
+        for path in new {
+            self.add(manifest::Problem {
+                path: path.clone(),
+                kind: LOST.to_owned(),
+                message: "the server has lost the file that this is a link to".to_owned(),
+            });
+        }
+    }
 }
 
 impl Session {
@@ -128,6 +153,34 @@ impl Session {
             Some(assembler) => Ok(work(assembler)?),
             None => Err(Error::Disconnected),
         }
+    }
+
+    /// Adds a directory without the entries that the base has lost, which become problems.
+    pub fn assemble_without(
+        &self,
+        mut record: DirRecord,
+        pending: &[(usize, FileId)],
+        lost: &[Box<[u8]>],
+    ) -> Result<()> {
+        if lost.is_empty() {
+            return self.assemble(|assembler| assembler.push(record, pending));
+        }
+        let is_lost = |entry: &Entry| lost.binary_search(&entry.name).is_ok();
+        let lost_before = |at: usize| record.entries[..at].iter().filter(|entry| is_lost(entry)).count();
+        let pending: Vec<_> = pending
+            .iter()
+            .map(|&(at, file)| (at - lost_before(at), file))
+            .collect();
+        let paths: Vec<_> = lost.iter().map(|name| join_path(&record.path, name)).collect();
+        record.entries.retain(|entry| !is_lost(entry));
+        self.assemble(|assembler| {
+            for path in &paths {
+                assembler.leave_out(path.clone());
+            }
+            assembler.push(record, &pending)
+        })?;
+        self.lost(paths);
+        Ok(())
     }
 
     /// Makes durable what has arrived, so that a resumed backup can build on it whatever happens.
@@ -211,14 +264,29 @@ impl Session {
                 });
                 continue;
             }
-            list.count += 1;
-            if list.kept.len() < KEPT_PROBLEMS {
-                list.kept.push(manifest::Problem {
-                    path: problem.path.into(),
-                    kind: problem.kind,
-                    message: problem.message,
-                });
-            }
+            list.add(manifest::Problem {
+                path: problem.path.into(),
+                kind: problem.kind,
+                message: problem.message,
+            });
+        }
+    }
+
+    /// Adds files that the storage has lost. The client takes them for there; as the manifest does not have them, it
+    /// sends them at the next backup.
+    pub fn lost(&self, paths: impl IntoIterator<Item = Box<[u8]>>) {
+        let mut list = self.problems.lock();
+        for path in paths {
+            warn!(
+                client = self.header.client,
+                path = %String::from_utf8_lossy(&path),
+                "the backup that this one grows from has lost a file"
+            );
+            list.add(manifest::Problem {
+                path,
+                kind: LOST.to_owned(),
+                message: "the server has lost it; the next backup brings it again".to_owned(),
+            });
         }
     }
 
@@ -276,10 +344,20 @@ impl Session {
         self.progressed.notify_all();
     }
 
-    /// Finishes the manifest and hands the tree over for the commit.
-    pub fn conclude(&self, conclusion: &manifest::Conclusion) -> Result<(Ingest, Summary)> {
-        let assembler = self.assembler.lock().take().ok_or(Error::Disconnected)?;
-        let (summary, _) = assembler.finish(conclusion)?;
+    /// Finishes the manifest and hands the tree over for the commit. The conclusion is made of all problems.
+    pub fn conclude(
+        &self,
+        conclusion: impl FnOnce(&ProblemList) -> manifest::Conclusion,
+    ) -> Result<(Ingest, Summary)> {
+        let mut assembler = self.assembler.lock().take().ok_or(Error::Disconnected)?;
+        let links = assembler.take_lost_links();
+        let conclusion = {
+            let mut problems = self.problems.lock();
+            // Of those whose file was dropped the client has told.
+            problems.add_lost(&links);
+            conclusion(&problems)
+        };
+        let (summary, _) = assembler.finish(&conclusion)?;
         Ok((self.take_ingest()?, summary))
     }
 

@@ -13,6 +13,15 @@ use crate::error::{Cause, During as _, Error, Result, errno, shown};
 use crate::index::Content;
 use crate::names::PoolId;
 
+/// What became of an entry that was to be carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carried {
+    /// It is in the tree, or will be when all else is.
+    Whole,
+    /// The base has lost its content.
+    Lost,
+}
+
 impl Growing {
     /// Opens a directory of the base's tree.
     pub(super) fn open_base(&self, path: &[u8]) -> Result<Dir> {
@@ -22,56 +31,77 @@ impl Growing {
             .ok_or_else(|| Error::NoBase { path: shown(path) })?;
         // A directory that the base's manifest has a record of is one, and so is all above it.
         match base.root.open_dir(path, |_| Ok(true)) {
-            Err(Error::NotInBackup { .. }) => Err(Error::NoBase { path: shown(path) }),
+            // It, or the pooled directory that it lies in, is gone.
+            Err(Error::NotInBackup { .. } | Error::Corrupt { .. }) => {
+                Err(Error::NoBase { path: shown(path) })
+            }
             opened => opened,
         }
     }
 
-    /// Carries all entries that the delta leaves alone.
+    /// The same, where one that the base has lost is no reason to fail: its entries are lost one by one.
+    pub(super) fn find_base(&self, path: &[u8]) -> Result<Option<Dir>> {
+        match self.open_base(path) {
+            Err(Error::NoBase { .. }) => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
+    /// Carries all entries that the delta leaves alone. Returns the names of those that the base has lost.
     pub(super) fn carry_rest(
         &self,
         structure: &mut Structure,
         slot: &DirSlot,
         delta: &DirDelta,
         merged: &DirRecord,
-    ) -> Result<()> {
+    ) -> Result<Vec<Box<[u8]>>> {
+        let mut lost = Vec::new();
         let mut upserts = delta.upserts.iter().map(|upsert| &upsert.entry.name).peekable();
         for entry in &merged.entries {
             while upserts.next_if(|name| **name < entry.name).is_some() {}
-            if upserts.next_if(|name| **name == entry.name).is_none() {
-                self.carry(structure, slot, entry)?;
+            if upserts.next_if(|name| **name == entry.name).is_none()
+                && self.carry(structure, slot, entry)? == Carried::Lost
+            {
+                lost.push(entry.name.clone());
             }
         }
-        Ok(())
+        Ok(lost)
     }
 
-    /// Carries one entry; a file that the base has lost is counted, and the backup goes on.
-    pub(super) fn carry(&self, structure: &mut Structure, slot: &DirSlot, entry: &Entry) -> Result<()> {
+    /// Carries one entry. Where the base has lost a file, the backup goes on without it.
+    pub(super) fn carry(&self, structure: &mut Structure, slot: &DirSlot, entry: &Entry) -> Result<Carried> {
         let (path, name) = (&*slot.path, &*entry.name);
-        let from = slot
+        match &entry.kind {
+            Kind::File { .. } => return self.carry_file(slot, entry),
+            Kind::Directory => match self.pooled_in_base(slot, name) {
+                Some(text) => self.replacing(slot, name, || slot.dir.create_symlink(name, &text))?,
+                None => self.make_dir(structure, slot, entry, None)?,
+            },
+            Kind::HardLink { .. } => structure.note_links(path),
+            Kind::Symlink { .. } | Kind::Fifo | Kind::CharDevice { .. } | Kind::BlockDevice { .. } => {
+                self.make_special(slot, entry)?;
+            }
+        }
+        Ok(Carried::Whole)
+    }
+
+    fn carry_file(&self, slot: &DirSlot, entry: &Entry) -> Result<Carried> {
+        let name = &*entry.name;
+        let duplicated = slot
             .base
             .as_ref()
-            .ok_or_else(|| Error::NoBase { path: shown(path) })?;
-        match &entry.kind {
-            Kind::File { .. } => match self.duplicate(from, name, slot, entry) {
-                Err(cause) if errno(&cause) == Some(rustix::io::Errno::NOENT) => {
-                    self.tally.lost(join_path(path, name));
-                    Ok(())
-                }
-                done => done
-                    .during_entry("carry", path, name)
-                    .map(|()| self.tally.carried()),
-            },
-            Kind::Directory => match self.pooled_in_base(from, path, name) {
-                Some(text) => self.replacing(slot, name, || slot.dir.create_symlink(name, &text)),
-                None => self.make_dir(structure, slot, entry, None),
-            },
-            Kind::HardLink { .. } => {
-                structure.note_links(path);
-                Ok(())
+            .map(|from| self.duplicate(from, name, slot, entry));
+        match duplicated {
+            Some(Err(cause)) if errno(&cause) != Some(rustix::io::Errno::NOENT) => {
+                Err(cause).during_entry("carry", &slot.path, name)
             }
-            Kind::Symlink { .. } | Kind::Fifo | Kind::CharDevice { .. } | Kind::BlockDevice { .. } => {
-                self.make_special(slot, entry)
+            Some(Ok(())) => {
+                self.tally.carried();
+                Ok(Carried::Whole)
+            }
+            Some(Err(_)) | None => {
+                self.tally.lost(join_path(&slot.path, name));
+                Ok(Carried::Lost)
             }
         }
     }
@@ -119,11 +149,12 @@ impl Growing {
         }
     }
 
-    /// The text of the link, if the base has a link into the pool in place of this directory.
-    fn pooled_in_base(&self, from: &Dir, path: &[u8], name: &[u8]) -> Option<Box<[u8]>> {
+    /// The text of the link, if the base has a link into the pool in place of this directory, and that is there.
+    fn pooled_in_base(&self, slot: &DirSlot, name: &[u8]) -> Option<Box<[u8]>> {
         let base = self.base.as_ref().filter(|base| base.has_pool_links)?;
-        let text = from.read_link(name).ok()?;
-        crate::pool::parse_link(&base.root.client, &join_path(path, name), &text).map(|_| text)
+        let text = slot.base.as_ref()?.read_link(name).ok()?;
+        let pool = crate::pool::parse_link(&base.root.client, &join_path(&slot.path, name), &text)?;
+        base.root.open_pooled(&pool).is_ok().then_some(text)
     }
 
     /// Makes something, in place of what is there.

@@ -125,15 +125,17 @@ impl Ingest {
         self.growing.growth == Growth::Whole
     }
 
-    /// Takes over a directory of the base as it is.
-    pub fn same(&self, record: &RawRecord) -> Result<()> {
+    /// Takes over a directory of the base as it is. Returns the names of entries, sorted, whose content the base has lost:
+    /// they are not in the tree and must not be in the manifest.
+    pub fn same(&self, record: &RawRecord) -> Result<Vec<Box<[u8]>>> {
         self.growing.same(record)
     }
 
     /// Makes a directory what the delta says: `merged` is the outcome (pending files in it as announced), `base` the base's
     /// directory if the delta builds on it. What is pending is then to be given to the slot, each file once, by
     /// [`put_small`](Ingest::put_small), [`file`](Ingest::file), [`unchanged`](Ingest::unchanged),
-    /// [`reuse`](Ingest::reuse) or [`skip`](Ingest::skip).
+    /// [`reuse`](Ingest::reuse) or [`skip`](Ingest::skip). What the slot says is [lost](DirSlot::lost) does not become part
+    /// of the backup.
     pub fn directory(
         &self,
         delta: &DirDelta,

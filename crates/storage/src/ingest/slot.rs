@@ -20,6 +20,7 @@ pub struct DirSlot {
     pub(super) base: Option<Dir>,
     /// Whether the entries of the base are in the tree already.
     pub(super) is_placed: bool,
+    pub(super) lost: Vec<Box<[u8]>>,
     pub(super) pending: AtomicUsize,
     pub(super) closing: Closing,
 }
@@ -35,6 +36,12 @@ impl DirSlot {
     /// The directory's path within the backup.
     pub fn path(&self) -> &[u8] {
         &self.path
+    }
+
+    /// The names of entries, sorted, whose content should have come from the base, which has lost it. They are not in the
+    /// tree and must not be in the manifest.
+    pub fn lost(&self) -> &[Box<[u8]>] {
+        &self.lost
     }
 
     /// How many files are still to come.

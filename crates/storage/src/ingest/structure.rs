@@ -5,6 +5,7 @@
 //! directory itself is there (its parent made it) and is empty, its base entries have to be carried. *Pooled*: it is a
 //! link into the pool, or beneath one, and stays so as long as nothing beneath it changes.
 
+use std::os::unix::ffi::OsStringExt as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -13,6 +14,7 @@ use manifest::delta::{Basis as DeltaBasis, DirDelta, Upsert};
 use manifest::{DirRecord, Entry, Kind, RawRecord, compare_paths, is_beneath, join_path};
 
 use super::Growing;
+use super::carry::Carried;
 use super::slot::{Closing, DirSlot};
 use crate::attributes::DefaultAcl;
 use crate::backend::Growth;
@@ -76,12 +78,12 @@ impl Structure {
 }
 
 impl Growing {
-    pub(super) fn same(&self, record: &RawRecord) -> Result<()> {
+    pub(super) fn same(&self, record: &RawRecord) -> Result<Vec<Box<[u8]>>> {
         let structure = &mut *self.structure.lock();
         let path = record.path();
         structure.advance(path)?;
         if self.growth == Growth::Whole || self.place(structure, path) != Place::Missing {
-            return Ok(());
+            return Ok(Vec::new());
         }
         structure.watermark.raise(path)?;
         let to = match self.tree.dir.open_beneath(path) {
@@ -89,17 +91,21 @@ impl Growing {
             Err(file_tree::Error::SymbolicLink { .. } | file_tree::Error::NotDirectory { .. })
                 if self.note_pooled(structure, path)? =>
             {
-                return Ok(());
+                return Ok(Vec::new());
             }
             Err(error) => return Err(not_listed(error, path)),
         };
         let record = record.decode().map_err(Error::manifest("of the base"))?;
-        let from = self.open_base(path)?;
-        let slot = self.slot(path, to, Some(from), Place::Missing)?;
-        for entry in &record.entries {
-            self.carry(structure, &slot, entry)?;
+        let from = self.find_base(path)?;
+        let slot = self.slot(path, to, from, Place::Missing)?;
+        let mut lost = Vec::new();
+        for entry in record.entries {
+            if self.carry(structure, &slot, &entry)? == Carried::Lost {
+                lost.push(entry.name);
+            }
         }
-        slot.close()
+        slot.close()?;
+        Ok(lost)
     }
 
     pub(super) fn directory(
@@ -116,7 +122,7 @@ impl Growing {
         let (to, place) = self.enter(structure, path)?;
         let builds_on = base.filter(|_| delta.basis == DeltaBasis::Delta);
         let from = match (place, builds_on) {
-            (Place::Missing, Some(_)) => Some(self.open_base(path)?),
+            (Place::Missing, Some(_)) => self.find_base(path)?,
             _ => None,
         };
         let mut slot = self.slot(path, to, from, place)?;
@@ -125,7 +131,9 @@ impl Growing {
         }
         match (delta.basis, place) {
             (DeltaBasis::Complete, _) => self.remove_unlisted(&slot, merged)?,
-            (DeltaBasis::Delta, Place::Missing) => self.carry_rest(structure, &slot, delta, merged)?,
+            (DeltaBasis::Delta, Place::Missing) => {
+                slot.lost = self.carry_rest(structure, &slot, delta, merged)?;
+            }
             (DeltaBasis::Delta, _) => {
                 for name in &delta.removed {
                     self.clear(&slot.dir, path, name)?;
@@ -136,8 +144,15 @@ impl Growing {
         for upsert in &delta.upserts {
             pending += usize::from(upsert.pending.is_some());
             let old = builds_on.and_then(|base| base.find(&upsert.entry.name));
-            self.upsert(structure, &slot, upsert, old)?;
+            match self.upsert(structure, &slot, upsert, old) {
+                Err(Error::NoBase { path }) => {
+                    self.tally.lost(path.into_os_string().into_vec().into());
+                    slot.lost.push(upsert.entry.name.clone());
+                }
+                done => done?,
+            }
         }
+        slot.lost.sort_unstable();
         slot.pending = AtomicUsize::new(pending);
         if pending == 0 {
             slot.close()?;
@@ -210,6 +225,7 @@ impl Growing {
             dir,
             base,
             is_placed: place == Place::Placed,
+            lost: Vec::new(),
             pending: AtomicUsize::new(0),
             closing: Closing { mtime, acl },
         })

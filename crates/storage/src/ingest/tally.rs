@@ -25,7 +25,8 @@ pub struct Outcome {
     pub reduced_entries: u64,
     /// FIFOs and device nodes that are in the manifest only.
     pub absent_entries: u64,
-    /// Entries whose content should have come from the base, or from a hard link's target, and was not there.
+    /// Entries whose content should have come from the base, or from a hard link's target, and was not there. Of the latter
+    /// the manifest speaks all the same: it is complete when the links are made.
     pub lost_entries: u64,
     /// The first of them: paths within the backup.
     pub lost: Vec<Box<[u8]>>,

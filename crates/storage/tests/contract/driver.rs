@@ -145,7 +145,8 @@ impl Session<'_> {
         if let Some((raw, record)) = base
             && *record == dir.record
         {
-            return self.ingest.same(raw);
+            assert!(self.ingest.same(raw)?.is_empty());
+            return Ok(());
         }
         let base = base.map(|(_, record)| record);
         let delta = self.delta(dir, base);
@@ -159,6 +160,7 @@ impl Session<'_> {
             .map(|upsert| &upsert.entry)
             .collect();
         assert_eq!(slot.pending(), pending.len());
+        assert!(slot.lost().is_empty());
         let give = |entries: &[&Entry]| -> storage::Result<()> {
             let given = |entry: &&Entry| -> storage::Result<()> {
                 self.content(&slot, entry, base.and_then(|base| base.find(&entry.name)))?;
