@@ -12,6 +12,7 @@ use storage::{Committed, Monitor, PoolChange, PoolChangeKind, Store};
 use tracing::{debug, warn};
 
 use crate::error::{Error, Result};
+use crate::repair;
 
 /// How long a new backup waits for the index to know the ones before.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -185,19 +186,30 @@ impl Worker {
 
     /// Keeps the count of links to pooled directories in the catalog.
     fn record(&self, changes: &[PoolChange]) -> Result<()> {
-        for change in changes {
-            let links = PoolLinks {
-                pool: change.pool.as_str().to_owned(),
-                links: 1,
-            };
-            let change_of = match change.kind {
-                PoolChangeKind::Linked => catalog::PoolChange::Added(links),
-                PoolChangeKind::Unlinked => catalog::PoolChange::Taken(links),
-            };
-            let client = change.client.as_str();
-            let unlinked = self.catalog.change_pool_links(client, &[change_of])?;
-            self.catalog.forget_pools(client, &unlinked)?;
+        for of_client in changes.chunk_by(|one, next| one.client == next.client) {
+            let client = &of_client[0].client;
+            let counted: Vec<_> = of_client.iter().map(counted).collect();
+            match self.catalog.change_pool_links(client.as_str(), &counted) {
+                Ok(unlinked) => self.catalog.forget_pools(client.as_str(), &unlinked)?,
+                // A server that was killed had not counted all that it had linked.
+                Err(catalog::Error::PoolUnderflow { .. }) => {
+                    repair::recount(&self.store, &self.catalog, client)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
+    }
+}
+
+/// A change as the catalog takes it.
+fn counted(change: &PoolChange) -> catalog::PoolChange {
+    let links = PoolLinks {
+        pool: change.pool.as_str().to_owned(),
+        links: 1,
+    };
+    match change.kind {
+        PoolChangeKind::Linked => catalog::PoolChange::Added(links),
+        PoolChangeKind::Unlinked => catalog::PoolChange::Taken(links),
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use catalog::PoolLinks;
-use storage::{Finding, Monitor, Remedy};
+use catalog::{Catalog, PoolLinks};
+use storage::{ClientName, Finding, Monitor, Remedy, Store};
 use tracing::{info, warn};
 use wire::v1::RepairStep;
 
@@ -36,7 +36,9 @@ pub fn repair(core: &Arc<Core>, apply: bool) -> Result<Vec<RepairStep>> {
         }
         steps.push(step);
     }
-    recount(core)?;
+    for client in core.store.clients()? {
+        recount(&core.store, &core.catalog, &client)?;
+    }
     core.housekeeping.refresh();
     Ok(steps)
 }
@@ -66,24 +68,21 @@ fn step(finding: &Finding, remedy: Remedy) -> RepairStep {
     }
 }
 
-/// Counts the links into the pools anew, from what the storage has.
-fn recount(core: &Core) -> Result<()> {
-    for client in core.store.clients()? {
-        let mut links = BTreeMap::<String, u64>::new();
-        for name in core.store.backups(&client)? {
-            for link in core.store.pool_links(&client, &name)? {
-                *links.entry(link.pool.as_str().to_owned()).or_default() += 1;
-            }
-        }
-        let found: Vec<PoolLinks> = links
-            .into_iter()
-            .map(|(pool, links)| PoolLinks { pool, links })
-            .collect();
-        match core.catalog.replace_pool_links(client.as_str(), &found) {
-            // A client that has backups and no record is taken in at the next start.
-            Ok(()) | Err(catalog::Error::UnknownClient { .. }) => {}
-            Err(error) => return Err(Error::from(error)),
+/// Counts a client's links into the pool anew, from what the storage has.
+pub fn recount(store: &Store, catalog: &Catalog, client: &ClientName) -> Result<()> {
+    let mut links = BTreeMap::<String, u64>::new();
+    for name in store.backups(client)? {
+        for link in store.pool_links(client, &name)? {
+            *links.entry(link.pool.as_str().to_owned()).or_default() += 1;
         }
     }
-    Ok(())
+    let found: Vec<PoolLinks> = links
+        .into_iter()
+        .map(|(pool, links)| PoolLinks { pool, links })
+        .collect();
+    match catalog.replace_pool_links(client.as_str(), &found) {
+        // A client that has backups and no record is taken in at the next start.
+        Ok(()) | Err(catalog::Error::UnknownClient { .. }) => Ok(()),
+        Err(error) => Err(Error::from(error)),
+    }
 }
