@@ -21,6 +21,7 @@ use crate::{JobState, columns};
 const DATABASE: &str = "catalog.sqlite";
 const UNFINISHED: &str = "catalog.sqlite.new";
 const SERVER_ID: &str = "server_id";
+const STORAGE_ID: &str = "storage_id";
 /// What SQLite keeps beside a database.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
@@ -95,6 +96,30 @@ impl Catalog {
     /// The server that this catalog belongs to.
     pub fn server_id(&self) -> Uuid {
         self.server_id
+    }
+
+    /// The storage that the backups lie in; `None` before there was one.
+    pub fn storage_id(&self) -> Result<Option<String>, Error> {
+        self.connections.read(|transaction| {
+            let id = transaction
+                .query_row("SELECT value FROM meta WHERE key = ?1", [STORAGE_ID], |row| {
+                    row.get(0)
+                })
+                .optional()?;
+            Ok(id)
+        })
+    }
+
+    /// Notes which storage the backups lie in.
+    pub fn set_storage_id(&self, id: &str) -> Result<(), Error> {
+        self.connections.write(|transaction| {
+            transaction.execute(
+                "INSERT INTO meta (key, value) VALUES (?1, ?2)
+                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                params![STORAGE_ID, id],
+            )?;
+            Ok(())
+        })
     }
 
     /// The database file.

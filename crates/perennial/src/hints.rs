@@ -131,6 +131,11 @@ fn of_server(error: &server::Error) -> Option<String> {
             Some("ports below 1024 are for root; pick another with --listen".into())
         }
         Error::Busy { .. } => Some("another server uses it: stop that one first".into()),
+        Error::OtherStorage { .. } => Some(
+            "mount its file system, or name the right directory with --storage; if those backups are gone for good, \
+             \"perennial server adopt-storage\" goes on with this one"
+                .into(),
+        ),
         Error::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => Some(
             "run the server as a user who may write there, or pick other places with --state and --storage"
                 .into(),

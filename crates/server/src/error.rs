@@ -45,6 +45,14 @@ pub enum Error {
     /// The storage failed.
     #[error("the storage failed")]
     Storage(#[from] storage::Error),
+    /// The catalog knows of backups, and this is not the storage that has them.
+    #[error("{} is not the storage with the {backups} backups that the catalog knows of", path.display())]
+    OtherStorage {
+        /// The directory that was named.
+        path: PathBuf,
+        /// How many the catalog knows of.
+        backups: u64,
+    },
     /// A text is not a valid name.
     #[error(transparent)]
     InvalidName(#[from] storage::InvalidName),

@@ -34,6 +34,7 @@ pub fn rebuild_catalog(settings: &Settings) -> Result<Rebuilt> {
     crate::run::create_private_dir(&settings.state_dir)?;
     let rebuilt = Catalog::rebuild(&settings.state_dir, server_id)?;
     let store = Store::open(&settings.storage_dir, &crate::run::open_options(settings, owner))?;
+    rebuilt.catalog.set_storage_id(store.id())?;
     let mut clients = std::collections::BTreeSet::new();
     let stored = stored_backups(&store)?;
     for backup in &stored {
@@ -47,13 +48,21 @@ pub fn rebuild_catalog(settings: &Settings) -> Result<Rebuilt> {
     })
 }
 
-/// Takes over a storage that belonged to another server or was moved to another file system: it becomes the storage of
-/// the server with this state. No server may be running, and the other one must never use it again.
+/// Takes over a storage that belonged to another server or was moved to another file system, or begins anew in an empty
+/// directory: it becomes the storage of the server with this state, whatever that had. No server may be running, and the
+/// other one must never use it again.
 pub fn adopt_storage(settings: &Settings) -> Result<()> {
     crate::run::create_private_dir(&settings.state_dir)?;
     let catalog = Catalog::create_or_open(&settings.state_dir)?;
     let server = catalog.server_id().to_string().parse()?;
-    let store = Store::adopt(&settings.storage_dir, &crate::run::open_options(settings, server))?;
+    let options = crate::run::open_options(settings, server);
+    let store = match Store::adopt(&settings.storage_dir, &options) {
+        Err(storage::Error::Missing { .. } | storage::Error::NotAStorage { .. }) => {
+            crate::run::create_storage(settings, options)?
+        }
+        adopted => adopted?,
+    };
+    catalog.set_storage_id(store.id())?;
     adopt(&catalog, &store)
 }
 

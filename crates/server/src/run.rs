@@ -135,19 +135,39 @@ pub(crate) fn open_options(settings: &Settings, server: ServerId) -> storage::Op
     }
 }
 
-/// Opens the storage, or creates it where there is none.
-fn open_storage(settings: &Settings, server: ServerId) -> Result<Store> {
-    let options = open_options(settings, server);
-    match Store::open(&settings.storage_dir, &options) {
+/// Opens the storage, or creates it where there is none and none is known. Whatever a file system that is not mounted
+/// leaves in its place must not pass for a storage that has lost all backups.
+fn open_storage(settings: &Settings, catalog: &Catalog) -> Result<Store> {
+    let options = open_options(settings, catalog.server_id().to_string().parse()?);
+    let backups = catalog.totals()?.backups;
+    let other = || Error::OtherStorage {
+        path: settings.storage_dir.clone(),
+        backups,
+    };
+    let store = match Store::open(&settings.storage_dir, &options) {
         Err(storage::Error::Missing { .. } | storage::Error::NotAStorage { .. }) => {
-            let create = storage::CreateOptions {
-                open: options,
-                backend: settings.backend,
-            };
-            Ok(Store::create(&settings.storage_dir, &create)?)
+            if backups > 0 {
+                return Err(other());
+            }
+            create_storage(settings, options)?
         }
-        opened => Ok(opened?),
+        opened => opened?,
+    };
+    match catalog.storage_id()? {
+        Some(known) if known == store.id() => {}
+        Some(_) if backups > 0 => return Err(other()),
+        _ => catalog.set_storage_id(store.id())?,
     }
+    Ok(store)
+}
+
+/// Creates the storage.
+pub(crate) fn create_storage(settings: &Settings, open: storage::OpenOptions) -> Result<Store> {
+    let options = storage::CreateOptions {
+        open,
+        backend: settings.backend,
+    };
+    Ok(Store::create(&settings.storage_dir, &options)?)
 }
 
 /// Says what the storage had to put right.
@@ -172,7 +192,7 @@ fn open(
     create_private_dir(&settings.state_dir)?;
     let catalog = Arc::new(Catalog::create_or_open(&settings.state_dir)?);
     let authority = Authority::open_or_create(&settings.state_dir.join("trust"))?;
-    let store = Arc::new(open_storage(&settings, catalog.server_id().to_string().parse()?)?);
+    let store = Arc::new(open_storage(&settings, &catalog)?);
     tell_recovery(&store);
     reconcile::adopt(&catalog, &store)?;
     let board = Board::create(catalog.clone(), clock.clone())?;

@@ -47,7 +47,7 @@ enrols anew, with a token made for its name.")]
         #[command(flatten)]
         output: OutputArgs,
     },
-    /// Take over a storage of another server, or one that was moved to another file system; no server may be running
+    /// Take over a storage of another server, or one that was moved, or begin anew in an empty directory; no server may be running
     #[command(after_help = "\
 The storage then belongs to the server with this state directory, and its backups are taken into that server's catalog. \
 The server that had it before must never use it again.")]

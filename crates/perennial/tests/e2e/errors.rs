@@ -243,3 +243,57 @@ fn a_storage_that_turns_read_only_takes_nothing_and_gives_all() {
     lab.stop();
     assert!(refusal(&lab).contains("the file system is read-only"));
 }
+
+#[test]
+fn a_storage_that_is_not_there_is_never_taken_for_an_empty_one() {
+    let mut lab = Lab::plain();
+    lab.start();
+    lab.enroll("laptop");
+    let source = source(&lab, 12);
+    let name = lab.back_up("laptop", &source);
+    lab.stop();
+    let before = lab.root().join("away");
+    fs::rename(lab.storage(), &before).unwrap();
+    for dir in [None, Some(lab.storage())] {
+        // As where a file system is not mounted: nothing, then an empty directory.
+        dir.map(fs::create_dir).transpose().unwrap();
+        let refusal = refusal(&lab);
+        assert!(
+            refusal.contains("is not the storage with the 1 backups that the catalog knows of"),
+            "{refusal}"
+        );
+        assert!(refusal.contains("hint: mount its file system"), "{refusal}");
+    }
+    assert_eq!(
+        fs::read_dir(lab.storage()).unwrap().count(),
+        0,
+        "something was made there"
+    );
+    // A command that starts the server for itself does not know of --storage.
+    let listed = lab.admin(["backup", "list"]);
+    assert_eq!(listed.status.code(), Some(1), "{}", text(&listed.stdout));
+    fs::remove_dir(lab.storage()).unwrap();
+    fs::rename(&before, lab.storage()).unwrap();
+    lab.start();
+    assert_eq!(lab.backups("laptop"), std::slice::from_ref(&name));
+    lab.verify("laptop", &name);
+    lab.stop();
+    begin_anew(&mut lab, &source);
+}
+
+/// With another storage, in place of one that is gone for good.
+fn begin_anew(lab: &mut Lab, source: &std::path::Path) {
+    fs::remove_dir_all(lab.storage()).unwrap();
+    let adopted = lab
+        .command(["server", "adopt-storage", "--state"])
+        .arg(lab.server_state())
+        .arg("--storage")
+        .arg(lab.storage())
+        .output()
+        .unwrap();
+    assert!(adopted.status.success(), "{}", text(&adopted.stderr));
+    lab.start();
+    assert!(lab.backups("laptop").is_empty());
+    let name = lab.back_up("laptop", source);
+    assert_same(source, &lab.restored("laptop", &name));
+}

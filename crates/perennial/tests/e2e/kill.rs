@@ -146,15 +146,23 @@ fn round(lab: &mut Lab, source: &Path, at: u64) -> bool {
         return true;
     }
     let backup = lab.once_command("laptop", source, &[]);
-    if lab.run_while_it_lives(backup) {
-        let oldest = format!("laptop/{}", lab.backups("laptop")[0]);
-        let delete = lab.admin_command(["backup", "delete", &oldest]);
+    if lab.run_while_it_lives(backup)
+        && let Some(oldest) = oldest(lab)
+    {
+        let delete = lab.admin_command(["backup", "delete", &format!("laptop/{oldest}")]);
         lab.run_while_it_lives(delete);
     }
     if !lab.has_died() {
         lab.stop_or_die();
     }
     lab.has_died()
+}
+
+/// The oldest backup, unless the server dies before it can say.
+fn oldest(lab: &Lab) -> Option<String> {
+    let listed = lab.admin(["backup", "list", "laptop", "--json"]);
+    let list: serde_json::Value = serde_json::from_slice(&listed.stdout).ok()?;
+    list[0]["name"].as_str().map(ToOwned::to_owned)
 }
 
 /// Every backup that there is verifies, and a new one is exact.
