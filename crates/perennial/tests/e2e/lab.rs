@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use scratch_fs::{FileSystem, Scratch};
 use tempfile::TempDir;
 
+use crate::network::Network;
+
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 const GIB: u64 = 1 << 30;
 /// A user and group that own nothing.
@@ -21,7 +23,9 @@ pub struct Lab {
     server: Option<Child>,
     address: String,
     storage: PathBuf,
-    is_unprivileged: bool,
+    /// The programs that run the server's and the clients' commands, with their arguments.
+    server_wrapper: Vec<String>,
+    client_wrapper: Vec<String>,
     state: PathBuf,
     // Unmounted after the server has ended, removed after that.
     _scratch: Option<Scratch>,
@@ -79,7 +83,8 @@ impl Lab {
             server: None,
             address: free_address(),
             storage,
-            is_unprivileged: false,
+            server_wrapper: Vec::new(),
+            client_wrapper: Vec::new(),
             state: root.path().join("server"),
             _scratch: scratch,
             root,
@@ -108,22 +113,20 @@ impl Lab {
             std::fs::create_dir_all(&dir).unwrap();
             std::os::unix::fs::chown(&dir, nobody, nobody).unwrap();
         }
-        self.is_unprivileged = true;
+        self.server_wrapper = vec![
+            "setpriv".into(),
+            format!("--reuid={NOBODY}"),
+            format!("--regid={NOBODY}"),
+            "--clear-groups".into(),
+            "--".into(),
+        ];
     }
 
-    /// The command of the server, with its first arguments.
-    fn server_command(&self) -> Command {
-        let run = ["server", "run"];
-        if !self.is_unprivileged {
-            return self.command(run);
-        }
-        let mut command = Command::new("setpriv");
-        command
-            .args([format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")])
-            .args(["--clear-groups", "--", env!("CARGO_BIN_EXE_perennial")])
-            .args(run);
-        Self::clean(&mut command, self.root());
-        command
+    /// From now on server and clients are on the two ends of a network.
+    pub fn move_to(&mut self, network: &Network) {
+        self.server_wrapper = network.server_wrapper();
+        self.client_wrapper = network.client_wrapper();
+        self.address = network.server_address().to_owned();
     }
 
     /// Starts the server and waits until it is ready or has ended.
@@ -136,7 +139,7 @@ impl Lab {
             .unwrap();
         std::fs::set_permissions(&socket, Permissions::from_mode(0o777)).unwrap();
         let child = self
-            .server_command()
+            .wrapped(&self.server_wrapper, ["server", "run"])
             .args(["--listen", &self.address, "--incremental-interval", "off"])
             .args(["--full-interval", "off"])
             .arg("--state")
@@ -389,19 +392,23 @@ impl Lab {
 
     /// A command of the binary with a clean environment.
     pub fn command<I: IntoIterator<Item: AsRef<OsStr>>>(&self, arguments: I) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_perennial"));
-        Self::clean(&mut command, self.root());
-        command.args(arguments);
-        command
+        self.wrapped(&self.client_wrapper, arguments)
     }
 
-    fn clean(command: &mut Command, home: &Path) {
+    /// The same, run by another program.
+    fn wrapped<I: IntoIterator<Item: AsRef<OsStr>>>(&self, wrapper: &[String], arguments: I) -> Command {
+        let binary = env!("CARGO_BIN_EXE_perennial").to_owned();
+        let mut words = wrapper.iter().chain([&binary]);
+        let mut command = Command::new(words.next().unwrap());
         command
+            .args(words)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", home)
+            .env("HOME", self.root.path())
             .env("PERENNIAL_LOG", "info")
-            .stdin(Stdio::null());
+            .stdin(Stdio::null())
+            .args(arguments);
+        command
     }
 
     /// Where the backups lie.

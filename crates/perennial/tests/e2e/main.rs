@@ -11,4 +11,5 @@ mod kill;
 mod lab;
 mod living;
 mod main_job;
+mod network;
 mod trust;
