@@ -40,13 +40,13 @@ fn bench(arguments: &Arguments) -> Result<()> {
     for workload in workloads::all(arguments) {
         eprintln!("{}: making the source", workload.name());
         let source = scene.source(&workload)?;
-        for tool in rivals::all().into_iter().chain([perennial::tool()]) {
+        for (round, tool) in (1..).zip(rivals::all().into_iter().chain([perennial::tool()])) {
             if !arguments.wants(tool.name()) {
                 continue;
             }
             eprintln!("{}: {}", workload.name(), tool.name());
             let place = scene.fresh_place(tool.name())?;
-            let steps = workloads::run(&workload, &source, tool, &place, &scene)?;
+            let steps = workloads::run(&workload, &source, (round, tool), &place, &scene)?;
             report.add(workload.name(), steps);
             scene.remove_place(&place)?;
         }

@@ -91,7 +91,7 @@ impl Workload {
         Ok(())
     }
 
-    /// Changes the source a little: every hundredth file, or a range of the large one.
+    /// Changes the source a little: every hundredth file, or a range of the large one. Each round brings something new.
     pub fn change(&self, source: &Path, round: u64) -> Result<()> {
         match self {
             Self::Large { len_bytes } => {
@@ -107,11 +107,11 @@ impl Workload {
     }
 }
 
-/// Runs all steps of a workload with a tool.
+/// Runs all steps of a workload with a tool, which is the `round`th to meet the source.
 pub fn run(
     workload: &Workload,
     source: &Path,
-    mut tool: Box<dyn Tool>,
+    (round, mut tool): (u64, Box<dyn Tool>),
     place: &Path,
     scene: &Scene,
 ) -> Result<Vec<Step>> {
@@ -135,7 +135,7 @@ pub fn run(
     let cost = tool.back_up(source)?;
     let second = scene.used_bytes()?;
     step("nothing changed", cost, second.saturating_sub(first));
-    workload.change(source, 1)?;
+    workload.change(source, round)?;
     warm(source)?;
     let cost = tool.back_up(source)?;
     let third = scene.used_bytes()?;
