@@ -63,7 +63,7 @@ impl<'a> Target<'a> {
 }
 
 /// Flags that keep an inode, or the names in a directory, from being changed.
-const PROTECTION: IFlags = IFlags::IMMUTABLE.union(IFlags::APPEND);
+const PROTECTION: IFlags = IFlags::from_bits_retain(manifest::InodeFlags::PROTECTING.0);
 
 /// Takes the immutable and append-only flags off an open file or directory.
 pub(crate) fn clear_protection(fd: impl AsFd) -> Result<(), Errno> {

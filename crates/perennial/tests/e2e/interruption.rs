@@ -80,8 +80,7 @@ fn the_next_run_sends_the_rest(lab: &Lab, source: &Path) {
     let name = lab.back_up("laptop", source);
     assert_same(source, &lab.restored("laptop", &name));
     lab.verify("laptop", &name);
-    let shown = lab.json(["backup", "show", &format!("laptop/{name}"), "--json"]);
-    let sent = shown["bytes_transferred"].as_u64().unwrap();
+    let sent = lab.sent_bytes("laptop", &name);
     // A file below 1 MiB that was under way is sent again, and so are the last blocks of a larger one.
     assert!(
         sent < total * 3 / 4,

@@ -371,6 +371,37 @@ impl Lab {
         self.ok(["backup", "verify", &format!("{client}/{backup}")]);
     }
 
+    /// Bytes that were sent for a backup.
+    pub fn sent_bytes(&self, client: &str, backup: &str) -> u64 {
+        let shown = self.json(["backup", "show", &format!("{client}/{backup}"), "--json"]);
+        shown["bytes_transferred"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no figure in {shown}"))
+    }
+
+    /// Starts a client that stays, with `source` under the name `data`; the test has to end it.
+    pub fn start_agent(&self, client: &str, source: &Path) -> Child {
+        self.command(["client", "run", "--snapshots", "false", "--state"])
+            .arg(self.client_state(client))
+            .arg("--source")
+            .arg(format!("data={}", source.display()))
+            .spawn()
+            .unwrap()
+    }
+
+    /// Waits until the only client is connected.
+    pub fn wait_until_connected(&self) {
+        let begun = Instant::now();
+        while self.json(["clients", "list", "--json"])[0]["connected"] != true {
+            assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "the agent does not come\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// The names of a client's backups, oldest first.
     pub fn backups(&self, client: &str) -> Vec<String> {
         let list = self.json(["backup", "list", client, "--json"]);

@@ -228,16 +228,10 @@ fn an_agent_comes_back_to_a_server_that_was_restarted() {
     lab.start();
     lab.enroll("laptop");
     let source = source(&lab, 6);
-    let mut agent = lab
-        .command(["client", "run", "--snapshots", "false", "--state"])
-        .arg(lab.client_state("laptop"))
-        .arg("--source")
-        .arg(format!("data={}", source.display()))
-        .spawn()
-        .unwrap();
+    let mut agent = lab.start_agent("laptop", &source);
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         for round in 0..3 {
-            wait_until_connected(&lab);
+            lab.wait_until_connected();
             lab.ok(["backup", "start", "laptop"]);
             assert_eq!(lab.backups("laptop").len(), round + 1);
             match round {
@@ -252,18 +246,6 @@ fn an_agent_comes_back_to_a_server_that_was_restarted() {
     outcome.unwrap();
     let name = lab.backups("laptop").pop().unwrap();
     assert_same(&source, &lab.restored("laptop", &name));
-}
-
-fn wait_until_connected(lab: &Lab) {
-    let begun = Instant::now();
-    while lab.json(["clients", "list", "--json"])[0]["connected"] != true {
-        assert!(
-            begun.elapsed() < Duration::from_secs(30),
-            "the agent does not come\n{}",
-            lab.log()
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 #[test]

@@ -43,8 +43,7 @@ fn an_unchanged_tree_costs_nothing_and_a_full_backup_sends_nothing() {
         lab.back_up("laptop", &source);
         for arguments in [&[][..], &["--full"]] {
             let name = lab.back_up_with("laptop", &source, arguments);
-            let shown = lab.json(["backup", "show", &format!("laptop/{name}"), "--json"]);
-            let sent = transferred(&shown);
+            let sent = lab.sent_bytes("laptop", &name);
             assert!(sent < 100_000, "{sent} bytes were sent for {arguments:?}");
             assert_same(&source, &lab.restored("laptop", &name));
         }
@@ -62,7 +61,7 @@ fn content_that_another_client_has_is_not_sent_again() {
         std::fs::write(source.join("medium"), noise(40_000)).unwrap();
         lab.back_up("one", &source);
         let name = lab.back_up("two", &source);
-        let sent = transferred(&lab.json(["backup", "show", &format!("two/{name}"), "--json"]));
+        let sent = lab.sent_bytes("two", &name);
         assert!(sent < 10_000, "{sent} bytes were sent");
         assert_same(&source, &lab.restored("two", &name));
         lab.ok(["backup", "delete", &format!("one/{}", lab.backups("one")[0])]);
@@ -82,7 +81,7 @@ fn an_overwritten_range_of_a_large_file_sends_that_range_only() {
         content[7_000_000..8_000_000].fill(0x5a);
         std::fs::write(source.join("disk"), &content).unwrap();
         let second = lab.back_up("laptop", &source);
-        let sent = transferred(&lab.json(["backup", "show", &format!("laptop/{second}"), "--json"]));
+        let sent = lab.sent_bytes("laptop", &second);
         assert!(sent < 1_400_000, "{sent} bytes were sent");
         assert_same(&source, &lab.restored("laptop", &second));
         lab.verify("laptop", &first);
@@ -97,35 +96,12 @@ fn the_clients_own_files_are_compared_with_the_backup() {
     lab.enroll("laptop");
     let source = source(&lab, 3);
     let name = lab.back_up("laptop", &source);
-    let mut agent = lab
-        .command(["client", "run", "--snapshots", "false", "--state"])
-        .arg(lab.client_state("laptop"))
-        .arg("--source")
-        .arg(format!("data={}", source.display()))
-        .spawn()
-        .unwrap();
-    wait_until(|| lab.json(["clients", "list", "--json"])[0]["connected"] == true);
+    let mut agent = lab.start_agent("laptop", &source);
+    lab.wait_until_connected();
     let output = lab.admin(["backup", "verify", &format!("laptop/{name}"), "--source", "100%"]);
     agent.kill().unwrap();
     agent.wait().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
-}
-
-fn transferred(shown: &serde_json::Value) -> u64 {
-    shown["bytes_transferred"]
-        .as_u64()
-        .unwrap_or_else(|| panic!("no figure in {shown}"))
-}
-
-fn wait_until(mut condition: impl FnMut() -> bool) {
-    let begun = std::time::Instant::now();
-    while !condition() {
-        assert!(
-            begun.elapsed() < std::time::Duration::from_secs(30),
-            "it never came true"
-        );
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
 }
 
 /// Bytes that neither shrink nor repeat.

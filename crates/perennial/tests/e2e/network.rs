@@ -100,11 +100,6 @@ fn lab_on(network: &Network) -> Lab {
     lab
 }
 
-fn sent_bytes(lab: &Lab, name: &str) -> u64 {
-    let shown = lab.json(["backup", "show", &format!("laptop/{name}"), "--json"]);
-    shown["bytes_transferred"].as_u64().unwrap()
-}
-
 #[test]
 fn over_a_slow_link_content_is_compressed_where_that_helps() {
     let Some(network) = Network::create(50) else {
@@ -118,7 +113,7 @@ fn over_a_slow_link_content_is_compressed_where_that_helps() {
         .collect();
     fs::write(source.join("log"), &lines).unwrap();
     let name = lab.back_up("laptop", &source);
-    let sent = sent_bytes(&lab, &name);
+    let sent = lab.sent_bytes("laptop", &name);
     assert!(
         sent < lines.len() as u64 / 2,
         "{sent} of {} bytes were sent",
@@ -129,7 +124,7 @@ fn over_a_slow_link_content_is_compressed_where_that_helps() {
     let noise = crate::interruption::noise(3, 6_000_000);
     fs::write(source.join("noise"), &noise).unwrap();
     let name = lab.back_up("laptop", &source);
-    let sent = sent_bytes(&lab, &name);
+    let sent = lab.sent_bytes("laptop", &name);
     assert!(sent < noise.len() as u64 * 101 / 100, "{sent} bytes were sent");
     assert_same(&source, &lab.restored("laptop", &name));
 }
@@ -158,6 +153,6 @@ fn a_link_that_is_gone_for_some_seconds_costs_nothing_but_them() {
     assert!(output.status.success(), "{}\n{}", text(&output.stderr), lab.log());
     let name = &lab.backups("laptop")[0];
     assert_same(&source, &lab.restored("laptop", name));
-    let sent = sent_bytes(&lab, name);
+    let sent = lab.sent_bytes("laptop", name);
     assert!(sent < noise.len() as u64 * 101 / 100, "{sent} bytes were sent");
 }
