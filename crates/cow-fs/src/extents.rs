@@ -40,7 +40,16 @@ pub fn data_extents<Fd: AsFd>(fd: &Fd, size_bytes: u64) -> DataExtents<'_> {
     }
 }
 
-/// The iterator of [`data_extents`].
+/// Iterates like [`data_extents`], beginning at an offset.
+pub fn data_extents_from<Fd: AsFd>(fd: &Fd, start_bytes: u64, size_bytes: u64) -> DataExtents<'_> {
+    DataExtents {
+        fd: fd.as_fd(),
+        position_bytes: start_bytes,
+        size_bytes,
+    }
+}
+
+/// The iterator of [`data_extents`] and [`data_extents_from`].
 #[derive(Debug)]
 pub struct DataExtents<'fd> {
     fd: BorrowedFd<'fd>,

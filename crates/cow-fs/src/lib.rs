@@ -20,8 +20,8 @@ mod sys;
 
 pub use error::{Error, Operation, Result};
 pub use extents::{
-    DataExtents, Extent, PhysicalExtent, PhysicalExtents, data_extents, physical_extents, punch_hole,
-    shared_bytes,
+    DataExtents, Extent, PhysicalExtent, PhysicalExtents, data_extents, data_extents_from, physical_extents,
+    punch_hole, shared_bytes,
 };
 pub use inode::{
     InodeFlags, inode_flags, replace_inode_flags, set_inode_flags, start_writeback, sync_file_system,

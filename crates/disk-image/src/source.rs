@@ -2,6 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom};
+use std::ops::Range;
+
+use uuid::Uuid;
 
 use crate::{Error, Result};
 
@@ -12,6 +15,14 @@ pub trait DiskSource {
 
     /// Fills the buffer from an offset; an end before that is an error.
     fn read_exact_at(&self, buffer: &mut [u8], offset_bytes: u64) -> io::Result<()>;
+
+    /// The first range within another that may hold anything but zeros; `None` where all of it is zeros.
+    ///
+    /// A source that can't tell says that all is data.
+    fn next_data(&self, within: Range<u64>) -> io::Result<Option<Range<u64>>> {
+        let end = within.end.min(self.len_bytes()?);
+        Ok((within.start < end).then_some(within.start..end))
+    }
 }
 
 impl DiskSource for File {
@@ -22,6 +33,26 @@ impl DiskSource for File {
 
     fn read_exact_at(&self, buffer: &mut [u8], offset_bytes: u64) -> io::Result<()> {
         std::os::unix::fs::FileExt::read_exact_at(self, buffer, offset_bytes)
+    }
+
+    fn next_data(&self, within: Range<u64>) -> io::Result<Option<Range<u64>>> {
+        let end = within.end.min(DiskSource::len_bytes(self)?);
+        if within.start >= end {
+            return Ok(None);
+        }
+        let next = cow_fs::data_extents_from(self, within.start, end).next();
+        let extent = next.transpose().map_err(io::Error::other)?;
+        Ok(extent.map(|extent| extent.offset_bytes..extent.end_bytes()))
+    }
+}
+
+impl DiskSource for Vec<u8> {
+    fn len_bytes(&self) -> io::Result<u64> {
+        self.as_slice().len_bytes()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset_bytes: u64) -> io::Result<()> {
+        self.as_slice().read_exact_at(buffer, offset_bytes)
     }
 }
 
@@ -35,6 +66,16 @@ impl DiskSource for [u8] {
         let wanted = from.and_then(|from| self.get(from..from.checked_add(buffer.len())?));
         buffer.copy_from_slice(wanted.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
+    }
+}
+
+impl<T: DiskSource + ?Sized> DiskSource for &T {
+    fn len_bytes(&self) -> io::Result<u64> {
+        (**self).len_bytes()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset_bytes: u64) -> io::Result<()> {
+        (**self).read_exact_at(buffer, offset_bytes)
     }
 }
 
@@ -66,17 +107,42 @@ pub(crate) fn len<S: DiskSource + ?Sized>(source: &S) -> Result<u64> {
     })
 }
 
-/// Fields of structures, little endian. The slices are of structures that were read whole.
-pub(crate) fn u16_at(bytes: &[u8], at: usize) -> u16 {
+/// A number of 16 bits, little endian.
+///
+/// # Panics
+/// Where it lies beyond the end: the slice is of a structure that was read whole.
+pub fn u16_at(bytes: &[u8], at: usize) -> u16 {
     u16::from_le_bytes([bytes[at], bytes[at + 1]])
 }
 
-/// See [`u16_at`].
-pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
+/// A number of 32 bits; see [`u16_at`].
+pub fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from(u16_at(bytes, at)) | u32::from(u16_at(bytes, at + 2)) << 16
 }
 
-/// See [`u16_at`].
-pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
+/// A number of 64 bits; see [`u16_at`].
+pub fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
+}
+
+/// The same, big endian.
+pub(crate) fn be_u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32_at(bytes, at).swap_bytes()
+}
+
+/// The same, big endian.
+pub(crate) fn be_u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64_at(bytes, at).swap_bytes()
+}
+
+/// A GUID whose first three fields are little endian.
+pub(crate) fn guid_at(bytes: &[u8], at: usize) -> Uuid {
+    Uuid::from_bytes_le(array_at(bytes, at))
+}
+
+/// Bytes of a structure that was read whole.
+pub(crate) fn array_at<const LEN: usize>(bytes: &[u8], at: usize) -> [u8; LEN] {
+    let mut array = [0; LEN];
+    array.copy_from_slice(&bytes[at..at + LEN]);
+    array
 }

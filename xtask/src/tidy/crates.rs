@@ -33,6 +33,10 @@ const MEMBERS: &[Member] = &[
         never: &[],
     },
     Member {
+        name: "nbd",
+        never: &[],
+    },
+    Member {
         name: "manifest",
         never: &[],
     },
@@ -41,20 +45,24 @@ const MEMBERS: &[Member] = &[
         never: &[],
     },
     Member {
+        name: "volume-files",
+        never: &[],
+    },
+    Member {
         name: "wire",
-        never: &["cow-fs", "disk-image", "file-tree"],
+        never: &["cow-fs", "disk-image", "nbd", "file-tree"],
     },
     Member {
         name: "policy",
-        never: &["cow-fs", "disk-image", "manifest", "file-tree"],
+        never: &["cow-fs", "disk-image", "nbd", "manifest", "file-tree"],
     },
     Member {
         name: "catalog",
-        never: &["cow-fs", "disk-image", "file-tree"],
+        never: &["cow-fs", "disk-image", "nbd", "file-tree"],
     },
     Member {
         name: "storage",
-        never: &["catalog", "policy"],
+        never: &["catalog", "policy", "nbd"],
     },
     Member {
         name: "server",
@@ -74,7 +82,7 @@ const MEMBERS: &[Member] = &[
 const FOR_DEVELOPMENT: [&str; 2] = ["scratch-fs", "xtask"];
 
 /// The only crates that may speak to the network.
-const NETWORKED: [&str; 4] = ["wire", "server", "client", "perennial"];
+const NETWORKED: [&str; 5] = ["nbd", "wire", "server", "client", "perennial"];
 /// The only crate that may speak to people.
 const AT_THE_EDGE: &str = "perennial";
 

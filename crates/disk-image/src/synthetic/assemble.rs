@@ -6,8 +6,10 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 
 use super::{ALIGN_BYTES, PieceContent, Plan};
-use crate::{Error, Result};
+use crate::{Error, Progress, Result, Unwatched};
 
+/// Copied at once, so that it can be told how far it is.
+const COPY_BYTES: u64 = 64 << 20;
 /// Structures are written in pages, of which those without anything stay holes.
 const PAGE_BYTES: usize = ALIGN_BYTES as usize;
 
@@ -49,8 +51,19 @@ pub struct Assembled {
 ///
 /// Parts may be given in any order and must not overlap. Whatever fails, the file is of no use then.
 pub fn assemble(plan: &Plan, parts: &[Part<'_>], out: &File) -> Result<Assembled> {
+    assemble_watched(plan, parts, out, &Unwatched)
+}
+
+/// The same, telling how far it is.
+pub fn assemble_watched(
+    plan: &Plan,
+    parts: &[Part<'_>],
+    out: &File,
+    progress: &dyn Progress,
+) -> Result<Assembled> {
     let mut assembling = Assembling {
         out,
+        progress,
         done: Assembled::default(),
         can_share: true,
     };
@@ -78,6 +91,7 @@ pub fn assemble(plan: &Plan, parts: &[Part<'_>], out: &File) -> Result<Assembled
 
 struct Assembling<'a> {
     out: &'a File,
+    progress: &'a dyn Progress,
     done: Assembled,
     /// Whether sharing has not been refused so far.
     can_share: bool,
@@ -118,7 +132,10 @@ impl Assembling<'_> {
         }
         self.copy(file, from, lead, to)?;
         match cow_fs::clone_range(file, from + lead, whole, self.out, to + lead) {
-            Ok(()) => self.done.shared_bytes += whole,
+            Ok(()) => {
+                self.done.shared_bytes += whole;
+                self.progress.done(whole);
+            }
             Err(error) if error.copy_may_work() => {
                 self.can_share = false;
                 self.copy(file, from + lead, whole, to + lead)?;
@@ -139,14 +156,27 @@ impl Assembling<'_> {
             if start >= stop {
                 continue;
             }
-            let wanted = stop - start;
-            let copied = cow_fs::copy_range(file, start, wanted, self.out, to + (start - from))
+            self.copy_data(file, start..stop, to + (start - from))?;
+        }
+        self.progress.done(len);
+        Ok(())
+    }
+
+    fn copy_data(&mut self, file: &File, data: Range<u64>, to: u64) -> Result<()> {
+        let mut at = data.start;
+        while at < data.end {
+            if self.progress.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let wanted = (data.end - at).min(COPY_BYTES);
+            let copied = cow_fs::copy_range(file, at, wanted, self.out, to + (at - data.start))
                 .map_err(Error::Share)?;
             if copied != wanted {
                 let source = io::ErrorKind::UnexpectedEof.into();
-                return Err(failed("read", start, wanted)(source));
+                return Err(failed("read", at, wanted)(source));
             }
             self.done.copied_bytes += wanted;
+            at += wanted;
         }
         Ok(())
     }

@@ -5,8 +5,8 @@
 
 mod assemble;
 mod qcow2;
-mod vhd;
-mod vhdx;
+pub(crate) mod vhd;
+pub(crate) mod vhdx;
 mod vmdk;
 
 use std::fmt;
@@ -15,14 +15,14 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
-pub use assemble::{Assembled, Content, Part, assemble};
+pub use assemble::{Assembled, Content, Part, assemble, assemble_watched};
 pub use vmdk::descriptor as vmdk_descriptor;
 
 use crate::{Error, Result};
 
 /// What file systems share extents in.
 pub const ALIGN_BYTES: u64 = 4096;
-const SECTOR_BYTES: u64 = 512;
+pub(crate) const SECTOR_BYTES: u64 = 512;
 
 /// A format of virtual disks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -152,7 +152,7 @@ impl FromStr for Format {
 }
 
 impl Disk {
-    fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if !self.len_bytes.is_multiple_of(SECTOR_BYTES) {
             return Err(Error::PartialSector {
                 len_bytes: self.len_bytes,
@@ -191,7 +191,7 @@ impl Disk {
 }
 
 impl Piece {
-    fn structure(at_bytes: u64, bytes: Vec<u8>) -> Self {
+    pub(crate) fn structure(at_bytes: u64, bytes: Vec<u8>) -> Self {
         Self {
             at_bytes,
             content: PieceContent::Structure(bytes),
@@ -207,7 +207,7 @@ impl Piece {
 }
 
 /// Refuses what a format can't hold.
-fn check_limit(format: &'static str, disk: &Disk, limit_bytes: u64) -> Result<()> {
+pub(crate) fn check_limit(format: &'static str, disk: &Disk, limit_bytes: u64) -> Result<()> {
     if disk.len_bytes > limit_bytes {
         return Err(Error::TooLarge {
             format,
@@ -219,6 +219,6 @@ fn check_limit(format: &'static str, disk: &Disk, limit_bytes: u64) -> Result<()
 }
 
 /// Writes a field of a structure.
-fn put(structure: &mut [u8], at: usize, field: &[u8]) {
+pub(crate) fn put(structure: &mut [u8], at: usize, field: &[u8]) {
     structure[at..at + field.len()].copy_from_slice(field);
 }

@@ -7,21 +7,22 @@
 use super::{ALIGN_BYTES, Disk, Piece, Plan, SECTOR_BYTES, check_limit, put};
 use crate::Result;
 
-const FOOTER_BYTES: usize = 512;
-const HEADER_BYTES: usize = 1024;
-const TABLE_AT: u64 = (FOOTER_BYTES + HEADER_BYTES) as u64;
-const BLOCK_BYTES: u64 = 2 << 20;
+pub(crate) const FOOTER_BYTES: usize = 512;
+pub(crate) const HEADER_BYTES: usize = 1024;
+pub(crate) const TABLE_AT: u64 = (FOOTER_BYTES + HEADER_BYTES) as u64;
+pub(crate) const BLOCK_BYTES: u64 = 2 << 20;
 /// What the table says of a block that is not there.
-const ABSENT: u32 = u32::MAX;
+pub(crate) const ABSENT: u32 = u32::MAX;
 /// 2040 GiB: the most that the specification and its readers allow.
-const LIMIT_BYTES: u64 = 2040 << 30;
+pub(crate) const LIMIT_BYTES: u64 = 2040 << 30;
 /// 2000-01-01, since when the format counts.
-const EPOCH_SECS: u64 = 946_684_800;
+pub(crate) const EPOCH_SECS: u64 = 946_684_800;
 /// Readers take the size from the geometry unless they know the program that made the disk. This one all know.
 const CREATOR: &[u8; 4] = b"win ";
 
 const FIXED: u32 = 2;
-const DYNAMIC: u32 = 3;
+pub(crate) const DYNAMIC: u32 = 3;
+pub(crate) const DIFFERENCING: u32 = 4;
 
 pub(super) fn fixed(disk: &Disk) -> Result<Plan> {
     check_limit("VHD", disk, LIMIT_BYTES)?;
@@ -73,7 +74,7 @@ pub(super) fn dynamic(disk: &Disk) -> Result<Plan> {
     })
 }
 
-fn footer(disk: &Disk, kind: u32) -> Vec<u8> {
+pub(crate) fn footer(disk: &Disk, kind: u32) -> Vec<u8> {
     let mut footer = vec![0; FOOTER_BYTES];
     let header_at = if kind == FIXED {
         u64::MAX
@@ -102,7 +103,7 @@ fn footer(disk: &Disk, kind: u32) -> Vec<u8> {
     footer
 }
 
-fn header(blocks: u32) -> Vec<u8> {
+pub(crate) fn header(blocks: u32) -> Vec<u8> {
     let mut header = vec![0; HEADER_BYTES];
     put(&mut header, 0, b"cxsparse");
     put(&mut header, 8, &u64::MAX.to_be_bytes());
@@ -116,7 +117,7 @@ fn header(blocks: u32) -> Vec<u8> {
 }
 
 /// The complement of the sum of all bytes, those of the checksum being 0.
-fn checksum(structure: &[u8]) -> u32 {
+pub(crate) fn checksum(structure: &[u8]) -> u32 {
     !structure.iter().map(|byte| u32::from(*byte)).sum::<u32>()
 }
 

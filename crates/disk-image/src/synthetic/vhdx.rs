@@ -19,15 +19,15 @@ use super::{Disk, Piece, Plan, SECTOR_BYTES, check_limit, put};
 use crate::Result;
 
 const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
+pub(crate) const MIB: u64 = 1 << 20;
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
-const LIMIT_BYTES: u64 = 64 << 40;
+pub(crate) const LIMIT_BYTES: u64 = 64 << 40;
 
-const HEADERS_AT: [u64; 2] = [64 * KIB, 128 * KIB];
-const REGIONS_AT: [u64; 2] = [192 * KIB, 256 * KIB];
+pub(crate) const HEADERS_AT: [u64; 2] = [64 * KIB, 128 * KIB];
+pub(crate) const REGIONS_AT: [u64; 2] = [192 * KIB, 256 * KIB];
 const LOG_AT: u64 = MIB;
 const METADATA_AT: u64 = 2 * MIB;
-const TABLE_AT: u64 = 3 * MIB;
+pub(crate) const TABLE_AT: u64 = 3 * MIB;
 /// The table is kept this small, if need be by larger blocks.
 const TABLE_AIM_BYTES: u64 = 256 * KIB;
 const MAX_BLOCK_BYTES: u64 = 256 * MIB;
@@ -39,9 +39,12 @@ const DISK_SIZE: Uuid = uuid!("2fa54224-cd1b-4876-b211-5dbed83bf4b8");
 const DISK_ID: Uuid = uuid!("beca12ab-b2e6-4523-93ef-c309e000c746");
 const LOGICAL_SECTOR: Uuid = uuid!("8141bf1d-a96f-4709-ba47-f233a8faab5f");
 const PHYSICAL_SECTOR: Uuid = uuid!("cda348c7-445d-4471-9cc9-e9885251c556");
+const PARENT_LOCATOR: Uuid = uuid!("a8d35f2d-b30b-454d-abf7-d3d84834ab0c");
 
+/// A file parameter.
+const HAS_PARENT: u32 = 2;
 /// State of a block that is there as a whole.
-const FULLY_PRESENT: u64 = 6;
+pub(crate) const FULLY_PRESENT: u64 = 6;
 /// Flags of a metadata item: it must be understood; it is about the disk.
 const REQUIRED: u32 = 4;
 const OF_DISK: u32 = 2;
@@ -74,7 +77,7 @@ pub(super) fn dynamic(disk: &Disk) -> Result<Plan> {
             .map(|(at, sequence)| Piece::structure(at, header(disk, sequence))),
     );
     pieces.extend(REGIONS_AT.map(|at| Piece::structure(at, regions(table_bytes))));
-    pieces.extend(metadata(disk, block_bytes));
+    pieces.extend(metadata(disk, block_bytes, None));
     pieces.push(Piece::structure(TABLE_AT, table));
     pieces.extend(content);
     Ok(Plan {
@@ -85,7 +88,7 @@ pub(super) fn dynamic(disk: &Disk) -> Result<Plan> {
 }
 
 /// The smallest block for which the table stays small.
-fn block_bytes(disk: &Disk) -> u64 {
+pub(crate) fn block_bytes(disk: &Disk) -> u64 {
     let mut block_bytes = MIB;
     while block_bytes < MAX_BLOCK_BYTES && disk.len_bytes / block_bytes * 8 > TABLE_AIM_BYTES {
         block_bytes *= 2;
@@ -93,13 +96,13 @@ fn block_bytes(disk: &Disk) -> u64 {
     block_bytes
 }
 
-fn identifier() -> Vec<u8> {
+pub(crate) fn identifier() -> Vec<u8> {
     let mut identifier = b"vhdxfile".to_vec();
     identifier.extend("Perennial".encode_utf16().flat_map(u16::to_le_bytes));
     identifier
 }
 
-fn header(disk: &Disk, sequence: u64) -> Vec<u8> {
+pub(crate) fn header(disk: &Disk, sequence: u64) -> Vec<u8> {
     let mut header = vec![0; 4 * KIB as usize];
     put(&mut header, 0, b"head");
     put(&mut header, 8, &sequence.to_le_bytes());
@@ -114,7 +117,7 @@ fn header(disk: &Disk, sequence: u64) -> Vec<u8> {
     header
 }
 
-fn regions(table_bytes: u64) -> Vec<u8> {
+pub(crate) fn regions(table_bytes: u64) -> Vec<u8> {
     let mut regions = vec![0; 64 * KIB as usize];
     put(&mut regions, 0, b"regi");
     put(&mut regions, 8, &2u32.to_le_bytes());
@@ -135,11 +138,12 @@ fn regions(table_bytes: u64) -> Vec<u8> {
 }
 
 /// The table of the metadata and its items.
-fn metadata(disk: &Disk, block_bytes: u64) -> [Piece; 2] {
+pub(crate) fn metadata(disk: &Disk, block_bytes: u64, parent_locator: Option<Vec<u8>>) -> [Piece; 2] {
     const ITEMS_AT: u64 = 64 * KIB;
     let mut parameters = (block_bytes as u32).to_le_bytes().to_vec();
-    parameters.extend([0; 4]);
-    let items: [(Uuid, Vec<u8>, u32); 5] = [
+    let flags = if parent_locator.is_some() { HAS_PARENT } else { 0 };
+    parameters.extend(flags.to_le_bytes());
+    let mut items: Vec<(Uuid, Vec<u8>, u32)> = vec![
         (FILE_PARAMETERS, parameters, REQUIRED),
         (
             DISK_SIZE,
@@ -158,6 +162,7 @@ fn metadata(disk: &Disk, block_bytes: u64) -> [Piece; 2] {
             REQUIRED | OF_DISK,
         ),
     ];
+    items.extend(parent_locator.map(|locator| (PARENT_LOCATOR, locator, REQUIRED)));
     let mut table = vec![0; 32 * (items.len() + 1)];
     put(&mut table, 0, b"metadata");
     put(&mut table, 10, &(items.len() as u16).to_le_bytes());

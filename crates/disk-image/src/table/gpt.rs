@@ -22,8 +22,8 @@ use crc::{CRC_32_ISO_HDLC, Crc};
 use uuid::Uuid;
 
 use super::mbr;
-use super::{Partition, PartitionKind, PartitionTable, TableKind, TablePiece};
-use crate::source::{self, DiskSource, u16_at, u32_at, u64_at};
+use super::{Growth, Partition, PartitionKind, PartitionTable, TableKind, TablePiece};
+use crate::source::{self, DiskSource, guid_at, u16_at, u32_at, u64_at};
 use crate::{Error, Result};
 
 const STRUCTURE: &str = "GUID partition table";
@@ -183,6 +183,94 @@ impl Header {
     }
 }
 
+/// A table for a disk of another size: its copy at the end is at the new end.
+pub(super) struct Resized {
+    /// Headers and entries, to be written over what was kept.
+    pub pieces: Vec<TablePiece>,
+    /// What of the disk's end the copy takes.
+    pub behind_bytes: u64,
+}
+
+/// Makes the table fit another size of the disk.
+pub(super) fn resized<S: DiskSource + ?Sized>(
+    disk: &S,
+    disk_len_bytes: u64,
+    new_len_bytes: u64,
+    sector_bytes: u64,
+    growth: Growth,
+) -> Result<Resized> {
+    let primary = read_copy(disk, disk_len_bytes, sector_bytes, 1);
+    let last = (disk_len_bytes / sector_bytes).saturating_sub(1);
+    let (header, mut entries) = primary.or_else(|_| read_copy(disk, disk_len_bytes, sector_bytes, last))?;
+    let kept = source::read(disk, header.own_sector * sector_bytes, sector_bytes as usize)?;
+    let entries_sectors = (entries.len() as u64).div_ceil(sector_bytes);
+    let behind_sectors = entries_sectors + 1;
+    let new_last = (new_len_bytes / sector_bytes)
+        .checked_sub(1)
+        .filter(|last| *last > header.usable.start().saturating_add(behind_sectors))
+        .ok_or(Error::TooSmall {
+            len_bytes: new_len_bytes,
+            needed_bytes: (header.usable.start().saturating_add(behind_sectors + 2))
+                .saturating_mul(sector_bytes),
+        })?;
+    let last_usable = new_last - behind_sectors;
+    if growth == Growth::LastPartition {
+        grow_last(
+            &mut entries,
+            header.entry_bytes as usize,
+            last_usable,
+            sector_bytes,
+        );
+    }
+    // The front copy's entries are where they always are, behind the header, unless the kept header is the front's own.
+    let front_entries = if header.own_sector == 1 {
+        header.entries_sector
+    } else {
+        2
+    };
+    let describe = |own: u64, other: u64, entries_sector: u64| {
+        let mut bytes = kept.clone();
+        let size = (u32_at(&bytes, 12) as usize).min(bytes.len());
+        bytes[24..32].copy_from_slice(&own.to_le_bytes());
+        bytes[32..40].copy_from_slice(&other.to_le_bytes());
+        bytes[48..56].copy_from_slice(&last_usable.to_le_bytes());
+        bytes[72..80].copy_from_slice(&entries_sector.to_le_bytes());
+        bytes[88..92].copy_from_slice(&CRC.checksum(&entries).to_le_bytes());
+        bytes[16..20].fill(0);
+        let sum = CRC.checksum(&bytes[..size]);
+        bytes[16..20].copy_from_slice(&sum.to_le_bytes());
+        bytes
+    };
+    let piece = |sector: u64, bytes: Vec<u8>| TablePiece {
+        offset_bytes: sector * sector_bytes,
+        bytes,
+    };
+    let back_entries = new_last - entries_sectors;
+    Ok(Resized {
+        pieces: vec![
+            piece(1, describe(1, new_last, front_entries)),
+            piece(front_entries, entries.clone()),
+            piece(back_entries, entries.clone()),
+            piece(new_last, describe(new_last, 1, back_entries)),
+        ],
+        behind_bytes: behind_sectors * sector_bytes,
+    })
+}
+
+/// Lets the partition that ends last end with the last usable sector, down to a whole MiB.
+fn grow_last(entries: &mut [u8], entry_bytes: usize, last_usable: u64, sector_bytes: u64) {
+    let aligned = (1 << 20) / sector_bytes;
+    let end = (last_usable + 1) / aligned * aligned;
+    let used = entries
+        .chunks_exact_mut(entry_bytes)
+        .filter(|entry| !guid_at(entry, 0).is_nil());
+    if let Some(entry) = used.max_by_key(|entry| u64_at(entry, 40))
+        && end > u64_at(entry, 40) + 1
+    {
+        entry[40..48].copy_from_slice(&(end - 1).to_le_bytes());
+    }
+}
+
 fn partitions(header: &Header, entries: &[u8]) -> Result<Vec<Partition>> {
     let mut partitions = Vec::new();
     for (index, entry) in entries.chunks_exact(header.entry_bytes as usize).enumerate() {
@@ -222,10 +310,4 @@ fn label(bytes: &[u8]) -> String {
     let units = (0..bytes.len() / 2).map(|at| u16_at(bytes, at * 2));
     let units: Vec<u16> = units.take_while(|unit| *unit != 0).collect();
     String::from_utf16_lossy(&units)
-}
-
-fn guid_at(bytes: &[u8], at: usize) -> Uuid {
-    let mut guid = [0; 16];
-    guid.copy_from_slice(&bytes[at..at + 16]);
-    Uuid::from_bytes_le(guid)
 }

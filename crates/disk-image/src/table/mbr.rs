@@ -89,6 +89,38 @@ pub(super) fn read<S: DiskSource + ?Sized>(disk: &S, disk_len_bytes: u64) -> Res
     Ok(table)
 }
 
+/// Lets the partition that ends last, if it is a primary one, end with the disk, down to a whole MiB.
+pub(super) fn grow_last(record: &mut [u8], disk_len_bytes: u64) {
+    let Some(found) = entries(record) else { return };
+    let end_of = |entry: &Entry| u64::from(entry.first_sector) + u64::from(entry.sectors);
+    let Some(last) = found.iter().max_by_key(|entry| end_of(entry)) else {
+        return;
+    };
+    let aligned = (1 << 20) / SECTOR_BYTES;
+    let end = (disk_len_bytes / SECTOR_BYTES / aligned * aligned).min(u64::from(u32::MAX));
+    let len = end.saturating_sub(u64::from(last.first_sector));
+    if !EXTENDED.contains(&last.code) && len > u64::from(last.sectors) {
+        set_sectors(record, last.number, len as u32);
+    }
+}
+
+/// Lets the entry that protects a GPT cover a disk of so many sectors, or as many as it can name.
+pub(super) fn protect(record: &mut [u8], disk_sectors: u64) {
+    let found = entries(record).unwrap_or_default();
+    // In a hybrid MBR it covers what it was made to cover.
+    if let [only] = &found[..]
+        && only.code == PROTECTIVE
+    {
+        let sectors = disk_sectors.saturating_sub(1);
+        set_sectors(record, only.number, u32::try_from(sectors).unwrap_or(u32::MAX));
+    }
+}
+
+fn set_sectors(record: &mut [u8], number: u32, sectors: u32) {
+    let at = ENTRIES_AT + (number as usize - 1) * ENTRY_BYTES + 12;
+    record[at..at + 4].copy_from_slice(&sectors.to_le_bytes());
+}
+
 impl Entry {
     fn partition(self, number: u32, relative_to_sector: u64) -> Partition {
         Partition {

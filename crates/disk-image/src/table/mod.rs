@@ -5,10 +5,13 @@
 
 mod gpt;
 mod mbr;
+mod moved;
 
 use std::ops::Range;
 
 use uuid::Uuid;
+
+pub use moved::{Growth, Moved, moved};
 
 use crate::source::{self, DiskSource};
 use crate::{Error, Result};

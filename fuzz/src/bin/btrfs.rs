@@ -1,0 +1,6 @@
+//! Reads the map of a btrfs.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| perennial_fuzz::volume(input));
