@@ -6,6 +6,7 @@
 
 mod arguments;
 mod figures;
+mod images;
 mod measure;
 mod perennial;
 mod report;
@@ -52,6 +53,9 @@ fn bench(arguments: &Arguments) -> Result<()> {
         }
         report.add(workload.name(), workloads::floors(&workload, &source)?);
         scene.remove_source(&source)?;
+    }
+    if arguments.wants_images() {
+        report.images = images::measure(&scene)?;
     }
     report.print(&mut std::io::stdout())?;
     if let Some(path) = &arguments.write {

@@ -145,6 +145,36 @@ pub enum Error {
         /// The source's name.
         name: Box<[u8]>,
     },
+    /// What was named as a volume isn't one.
+    #[error("{name:?} can't be backed up as an image: {reason}")]
+    UnknownVolume {
+        /// The name.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+    /// There are no disks.
+    #[error("there is no volume to make an image of")]
+    NoVolumes,
+    /// A disk or volume can't be opened.
+    #[error("{} can't be read", path.display())]
+    VolumeUnreadable {
+        /// Its path.
+        path: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// The partition table of a disk can't be used.
+    #[error("the partition table of {} can't be used", path.display())]
+    BadDisk {
+        /// The disk's path.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: disk_image::Error,
+    },
+    /// A disk can't be read, put together or written.
+    #[error(transparent)]
+    Disk(disk_image::Error),
     /// A source went away while it was being backed up.
     #[error("the source {} went away while it was backed up", path.display())]
     SourceVanished {

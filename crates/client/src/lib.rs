@@ -3,6 +3,7 @@
 //! - [`Identity`], [`enrol`]: who this client is, and how it becomes one
 //! - [`Connection`]: to the server, for control and for content
 //! - [`source`]: what delivers the content of a backup
+//! - [`image`]: makes an image backup
 //! - [`backup`]: makes a file backup; [`restore`]: brings one back; [`sample`]: proves one
 //! - [`agent`]: stays connected and does what the server asks for
 //!
@@ -11,6 +12,7 @@
 
 pub mod agent;
 pub mod backup;
+pub mod image;
 pub mod restore;
 pub mod sample;
 pub mod source;
@@ -18,9 +20,11 @@ pub mod source;
 mod abort;
 mod cache;
 mod cancel;
+mod compression;
 mod connection;
 mod error;
 mod identity;
+mod line;
 mod monitor;
 mod settings;
 
@@ -30,4 +34,4 @@ pub use connection::{Breaker, Connection, DataConnection, DataDialler};
 pub use error::{Error, Result, explain};
 pub use identity::{ClientInfo, Identity, enrol};
 pub use monitor::{Level, Monitor, Phase, Problem, ProblemKind, Progress, Unmonitored};
-pub use settings::{CompressionSetting, Settings, SnapshotSetting, SourceSettings};
+pub use settings::{CompressionSetting, ImageSettings, Settings, SnapshotSetting, SourceSettings};

@@ -31,6 +31,7 @@ pub fn answer(
             request_id: request.request_id,
             files,
             last,
+            ..SampleReply::default()
         });
     };
     std::thread::scope(|scope| {
@@ -141,7 +142,11 @@ mod tests {
                 ..SampleFile::default()
             },
         ];
-        let request = SampleRequest { request_id: 3, files };
+        let request = SampleRequest {
+            request_id: 3,
+            files,
+            ..SampleRequest::default()
+        };
         let replies: Mutex<Vec<SampleReply>> = Mutex::default();
         answer(&source, &request, 2, &Cancel::new(), &|reply| {
             replies.lock().push(reply)

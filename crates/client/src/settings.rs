@@ -16,6 +16,20 @@ pub struct Settings {
     pub compression: CompressionSetting,
     /// Threads that walk and hash; 0 for one per core.
     pub threads: usize,
+    /// What image backups hold.
+    pub image: ImageSettings,
+}
+
+/// What image backups hold, where whoever starts one says nothing else.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ImageSettings {
+    /// Disks, devices, mount points, labels, files, or `all`; nothing means `all`.
+    pub volumes: Vec<String>,
+    /// Whether the content of swap space and page files is left out.
+    pub omit_swap: bool,
+    /// Whether the content of hibernation files is left out.
+    pub omit_hibernation: bool,
 }
 
 /// One directory tree that is backed up.

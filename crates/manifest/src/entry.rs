@@ -119,6 +119,14 @@ pub enum Kind {
         block_hashes: Arc<[BlockHash]>,
     },
     /// A directory; what it holds is in the record of its path.
+    /// A volume: a sparse file of which zero blocks cost nothing. Its block hashes lie beside it and not in here.
+    Volume {
+        /// Its length.
+        size: u64,
+        /// Its [volume hash](crate::volume).
+        hash: ContentHash,
+    },
+    /// A directory.
     Directory,
     /// A symbolic link.
     Symlink {
@@ -193,7 +201,7 @@ impl Entry {
     /// Size of the content; 0 for everything but regular files.
     pub fn size(&self) -> u64 {
         match self.kind {
-            Kind::File { size, .. } => size,
+            Kind::File { size, .. } | Kind::Volume { size, .. } => size,
             _ => 0,
         }
     }
@@ -201,7 +209,7 @@ impl Entry {
     /// Content hash of a regular file.
     pub fn hash(&self) -> Option<ContentHash> {
         match self.kind {
-            Kind::File { hash, .. } => Some(hash),
+            Kind::File { hash, .. } | Kind::Volume { hash, .. } => Some(hash),
             _ => None,
         }
     }

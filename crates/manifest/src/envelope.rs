@@ -8,8 +8,8 @@ use crate::frame::{CHECKSUM_BYTES, HEAD_BYTES, checksum};
 use crate::header::{BackupKind, Conclusion, Header, Problem, Source, Totals};
 use crate::path::{check_name, check_path, compare_paths};
 
-/// The format version that is written, and the newest that is read.
-pub(crate) const VERSION: u32 = 1;
+/// The format version that is written, and the newest that is read. Version 1 has no volumes and is else the same.
+pub(crate) const VERSION: u32 = 2;
 /// The first byte is not ASCII and the last a line end: a transfer as text breaks it.
 pub(crate) const MAGIC: [u8; 8] = *b"\xffPMANIF\n";
 const END_MAGIC: [u8; 8] = *b"PMANEND\n";
@@ -136,7 +136,7 @@ impl Preamble {
         let mut input_fields = Input::new(&fields, "header");
         let version = u32::from_le_bytes(input_fields.array()?);
         let header_bytes = u32::from_le_bytes(input_fields.array()?) as usize;
-        if version != VERSION {
+        if !(1..=VERSION).contains(&version) {
             return Err(Error::UnsupportedVersion {
                 found: version,
                 supported: VERSION,

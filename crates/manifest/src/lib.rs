@@ -4,7 +4,7 @@
 //! bytes), cut into compressed frames, with a header in front and an index behind. Its bytes are described
 //! in `docs/formats/manifest.md`. This crate owns that format, the operations that turn one manifest into
 //! the next ([`delta`], [`assemble`], [`compose`]), their comparison ([`diff`]) and the hashes of content
-//! ([`content`]).
+//! ([`content`]) and of volumes ([`volume`]).
 //!
 //! It touches neither the network nor the tree that a manifest describes, and never holds a whole manifest in
 //! memory. Everything it decodes is taken for hostile: lengths are checked before memory is allocated, there
@@ -15,6 +15,7 @@ pub mod compose;
 pub mod content;
 pub mod delta;
 pub mod diff;
+pub mod volume;
 
 mod codec;
 mod entry;

@@ -46,6 +46,7 @@ mod tag {
     pub(super) const FIFO: u8 = 4;
     pub(super) const CHAR_DEVICE: u8 = 5;
     pub(super) const BLOCK_DEVICE: u8 = 6;
+    pub(super) const VOLUME: u8 = 7;
     pub(super) const XATTRS: u8 = 0x08;
     pub(super) const FLAGS: u8 = 0x10;
     pub(super) const OPAQUE: u8 = 0x20;

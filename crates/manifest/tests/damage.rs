@@ -64,12 +64,12 @@ fn kinds_of_damage_are_told_apart() {
         Err(Error::Unfinished)
     ));
     let mut newer = bytes.clone();
-    newer[8] = 2;
+    newer[8] = 3;
     assert!(matches!(
         Reader::open(&newer[..]),
         Err(Error::UnsupportedVersion {
-            found: 2,
-            supported: 1
+            found: 3,
+            supported: 2
         })
     ));
     let mut damaged = bytes.clone();

@@ -88,6 +88,14 @@ pub enum Failure {
         /// The name.
         name: String,
     },
+    /// Files in a volume are read by nobody but the kernel.
+    #[error("files in {file_system} are not read without mounting it")]
+    MustBeMounted {
+        /// What the volume has.
+        file_system: &'static str,
+        /// The volume, as it is named on the command line.
+        place: String,
+    },
     /// Something to back up can't be.
     #[error("can't back up {path}: {why}")]
     Unsuitable {
@@ -166,6 +174,9 @@ pub fn is_cancelled(error: &anyhow::Error) -> bool {
         ) || matches!(
             cause.downcast_ref::<server::Error>(),
             Some(server::Error::Cancelled)
+        ) || matches!(
+            cause.downcast_ref::<volume_files::Error>(),
+            Some(volume_files::Error::Cancelled)
         ) || cause
             .downcast_ref::<tonic::Status>()
             .is_some_and(|status| status.code() == tonic::Code::Cancelled && status.message() == "cancelled")

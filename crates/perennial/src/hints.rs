@@ -53,6 +53,7 @@ fn of_failure(failure: &Failure) -> Option<String> {
             Some("back up there with \"perennial client once --source PATH\", or keep apart with --state DIR".into())
         }
         Failure::NoSuchBackup { .. } => Some("\"perennial backup list\" shows which backups there are".into()),
+        Failure::MustBeMounted { place, .. } => Some(format!("mount it instead: \"perennial image mount {place} DIR\"")),
         Failure::Unsuitable { .. } => None,
     }
 }

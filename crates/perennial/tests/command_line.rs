@@ -165,13 +165,15 @@ fn settings_are_shown_with_their_origin() {
     let shown = home.run("config show client --config c.toml --client-state /flag");
     assert_eq!(
         shown.out,
-        "SETTING             VALUE            FROM\n\
-         client.state        /flag            --state\n\
-         client.sources      /etc, data=/srv  c.toml:2\n\
-         client.exclude      -                default\n\
-         client.snapshots    auto             default\n\
-         client.compression  auto             default\n\
-         client.threads      3                c.toml:1\n"
+        "SETTING               VALUE            FROM\n\
+         client.state          /flag            --state\n\
+         client.sources        /etc, data=/srv  c.toml:2\n\
+         client.exclude        -                default\n\
+         client.snapshots      auto             default\n\
+         client.image_volumes  -                default\n\
+         client.image_omit     -                default\n\
+         client.compression    auto             default\n\
+         client.threads        3                c.toml:1\n"
     );
     let json = home.run("config show client --json").out;
     assert!(json.contains("\"from\": \"$PERENNIAL_CLIENT_STATE\""), "{json}");

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use catalog::Catalog;
-use storage::{BackupName, BackupTree, ClientName, Store};
+use storage::{BackupKind, BackupName, BackupTree, ClientName, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::housekeeping::Housekeeping;
 use crate::jobs::{Attached, Board};
 use crate::sessions::Sessions;
@@ -61,6 +61,45 @@ impl Core {
     pub fn open_backup(&self, backup: &catalog::Backup) -> Result<BackupTree> {
         let (client, name): (ClientName, BackupName) = (backup.client.parse()?, backup.name.parse()?);
         with_patience(|| self.store.open_backup(&client, &name))
+    }
+
+    /// The name for a backup that begins now: the minute in the server's zone, with a number where that is taken. A number that
+    /// has become free is not given again below a newer one: names are sorted to find which backup is the newer.
+    pub fn free_name(
+        &self,
+        client: &ClientName,
+        kind: BackupKind,
+        now: jiff::Timestamp,
+    ) -> Result<BackupName> {
+        let minute = now
+            .to_zoned(jiff::tz::TimeZone::system())
+            .strftime("%y%m%d-%H%M")
+            .to_string();
+        let suffix = match kind {
+            BackupKind::File => "",
+            BackupKind::Image => storage::IMAGE_SUFFIX,
+        };
+        let taken = self.store.backups(client)?;
+        let newest = taken
+            .iter()
+            .filter(|name| name.kind() == kind && name.as_str().starts_with(&minute))
+            .max();
+        for number in 1..1000u32 {
+            let text = if number == 1 {
+                format!("{minute}{suffix}")
+            } else {
+                format!("{minute}-{number}{suffix}")
+            };
+            let name: BackupName = text.parse()?;
+            let is_newer = newest.is_none_or(|newest| name > *newest);
+            if is_newer && self.catalog.backup(client.as_str(), &text).is_err() {
+                return Ok(name);
+            }
+        }
+        Err(Error::Busy {
+            what: format!("the name {minute}"),
+            why: "all its numbers are taken".into(),
+        })
     }
 
     /// Where a backup's tree lies.

@@ -62,6 +62,9 @@ pub enum Error {
     /// The extents of a file in the storage can't be listed.
     #[error("the extents of a file can't be listed")]
     Extents(#[source] cow_fs::Error),
+    /// A disk's description, or a virtual disk, can't be used or made.
+    #[error("a disk can't be used")]
+    Disk(#[source] disk_image::Error),
     /// A data connection failed, or brought what is no frame.
     #[error("a data connection failed")]
     Frame(#[from] wire::frame::FrameError),
@@ -163,7 +166,7 @@ impl From<Error> for tonic::Status {
                 tonic::Code::InvalidArgument
             }
             Error::Storage(storage::Error::Busy { .. }) => tonic::Code::FailedPrecondition,
-            Error::Manifest(_) => tonic::Code::InvalidArgument,
+            Error::Manifest(_) | Error::Disk(_) => tonic::Code::InvalidArgument,
             Error::Refused { .. } => tonic::Code::PermissionDenied,
             Error::NotFound { .. } => tonic::Code::NotFound,
             Error::Busy { .. } | Error::Unsupported { .. } => tonic::Code::FailedPrecondition,

@@ -5,12 +5,15 @@
 //! threads of its own; the asynchronous side only moves messages. It prints nothing and reads no environment.
 
 mod clock;
+mod concluded;
 mod core;
 mod error;
 mod housekeeping;
+mod image;
 mod ingest;
 mod jobs;
 mod listen;
+mod problems;
 mod reconcile;
 mod removal;
 mod repair;

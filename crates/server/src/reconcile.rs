@@ -105,7 +105,9 @@ pub fn adopt(catalog: &Catalog, store: &Store) -> Result<()> {
                 name = record.name,
                 "a backup that the catalog did not know was taken in"
             );
-            store.point_current(&backup.client, &backup.name)?;
+            if backup.name.kind() == storage::BackupKind::File {
+                store.point_current(&backup.client, &backup.name)?;
+            }
         }
     }
     for known in catalog.backups(&BackupFilter::committed())? {
@@ -152,7 +154,10 @@ fn record_of(stored: &StoredBackup) -> NewBackup {
     NewBackup {
         client: stored.client.as_str().to_owned(),
         name: stored.name.as_str().to_owned(),
-        kind: catalog::BackupKind::File,
+        kind: match stored.name.kind() {
+            storage::BackupKind::File => catalog::BackupKind::File,
+            storage::BackupKind::Image => catalog::BackupKind::Image,
+        },
         mode: match header.kind {
             manifest::BackupKind::Full => BackupMode::Full,
             manifest::BackupKind::Incremental => BackupMode::Incremental,

@@ -12,10 +12,15 @@ use crate::error::{Error, Result};
 
 /// Deletes a committed backup; returns once nobody can see it any more.
 pub fn delete(core: &Arc<Core>, backup: &Backup) -> Result<()> {
-    if let Some(job) = core.board.live_of(catalog::JobKind::FileBackup, &backup.client) {
-        let newest = core
-            .catalog
-            .newest_backup(&catalog::BackupFilter::committed_of(&backup.client))?;
+    let making = match backup.kind {
+        catalog::BackupKind::File => catalog::JobKind::FileBackup,
+        catalog::BackupKind::Image => catalog::JobKind::ImageBackup,
+    };
+    if let Some(job) = core.board.live_of(making, &backup.client) {
+        let newest = core.catalog.newest_backup(&catalog::BackupFilter {
+            kind: Some(backup.kind),
+            ..catalog::BackupFilter::committed_of(&backup.client)
+        })?;
         if newest.is_some_and(|newest| newest.name == backup.name) {
             let why = format!("it is the base of the backup that job {} is making", job.id);
             return Err(Error::Busy {

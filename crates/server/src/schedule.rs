@@ -7,7 +7,7 @@ use catalog::{BackupFilter, BackupKind, BackupMode, JobFilter, JobKind, JobState
 use policy::Span;
 use policy::schedule::{Due, Failures, History, Interval, Mode, Rules};
 use tracing::{debug, warn};
-use wire::v1::{BackupMode as WireMode, StartFileBackup, server_command::Command};
+use wire::v1::{BackupMode as WireMode, StartFileBackup, StartImageBackup, server_command::Command};
 
 use crate::core::Core;
 use crate::error::Result;
@@ -44,18 +44,36 @@ fn look(core: &Arc<Core>, client: &str) -> Result<()> {
     let Some(mode) = due(core, client)? else {
         return Ok(());
     };
-    start(core, client, mode)?;
+    start(core, client, mode, Wanted::Files)?;
     Ok(())
 }
 
-/// Queues a file backup and asks the client to make it.
-pub fn start(core: &Arc<Core>, client: &str, mode: WireMode) -> Result<Arc<LiveJob>> {
+/// What a client is asked to back up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// The files that its settings name.
+    Files,
+    /// These volumes, or those that its settings name.
+    Image(Vec<String>),
+}
+
+/// Queues a backup and asks the client to make it.
+pub fn start(core: &Arc<Core>, client: &str, mode: WireMode, wanted: Wanted) -> Result<Arc<LiveJob>> {
     let attachment = core.attached.get(client)?;
-    let job = core.board.queue(JobKind::FileBackup, client, None)?;
-    let command = Command::StartFileBackup(StartFileBackup {
-        job_id: job.id.0 as u64,
-        mode: mode.into(),
-    });
+    let kind = match wanted {
+        Wanted::Files => JobKind::FileBackup,
+        Wanted::Image(_) => JobKind::ImageBackup,
+    };
+    let job = core.board.queue(kind, client, None)?;
+    let (job_id, mode) = (job.id.0 as u64, mode.into());
+    let command = match wanted {
+        Wanted::Files => Command::StartFileBackup(StartFileBackup { job_id, mode }),
+        Wanted::Image(volumes) => Command::StartImageBackup(StartImageBackup {
+            job_id,
+            mode,
+            volumes,
+        }),
+    };
     if let Err(error) = attachment.command(command) {
         core.board.fail(&job, &error);
         return Err(error);

@@ -53,6 +53,10 @@ pub trait DataSession: Send + Sync {
     fn base_manifest(&self) -> Option<File> {
         None
     }
+    /// The session as one of an image, if it is one.
+    fn image(self: Arc<Self>) -> Option<Arc<crate::image::Session>> {
+        None
+    }
     /// Serves the connection, blocking, until it ends.
     fn serve(self: Arc<Self>, reader: DataReader);
 }

@@ -9,7 +9,7 @@ use file_tree::{Dir, Subvolumes};
 
 use crate::durable::{self, ensure_dir, find_dir};
 use crate::error::{During as _, Error, Result};
-use crate::names::{BackupName, ClientName};
+use crate::names::{BackupKind, BackupName, ClientName};
 
 /// The directory for all that is not a backup.
 pub(crate) const STATE: &str = ".perennial";
@@ -33,6 +33,7 @@ pub(crate) struct Layout {
     pub state: Dir,
     manifests: Dir,
     incomplete: Dir,
+    incomplete_images: Dir,
     pub trash: Dir,
     pool: Dir,
 }
@@ -62,6 +63,7 @@ impl Layout {
     pub fn open(path: &Path, root: Dir, state: Dir) -> Result<Self> {
         let manifests = ensure_dir(&state, b"manifests", PRIVATE)?;
         let incomplete = ensure_dir(&state, b"incomplete", PRIVATE)?;
+        let incomplete_images = ensure_dir(&state, b"incomplete-images", PRIVATE)?;
         let trash = ensure_dir(&state, b"trash", PRIVATE)?;
         let pool = ensure_dir(&state, b"pool", PASSABLE)?;
         ensure_dir(&state, b"index", PRIVATE)?;
@@ -71,9 +73,17 @@ impl Layout {
             state,
             manifests,
             incomplete,
+            incomplete_images,
             trash,
             pool,
         })
+    }
+
+    fn all_incomplete(&self, kind: BackupKind) -> &Dir {
+        match kind {
+            BackupKind::File => &self.incomplete,
+            BackupKind::Image => &self.incomplete_images,
+        }
     }
 
     /// The storage's own path, for messages.
@@ -105,12 +115,12 @@ impl Layout {
     }
 
     /// Where the client's backup grows.
-    pub fn incomplete(&self, client: &ClientName) -> Result<Dir> {
-        ensure_dir(&self.incomplete, client.as_bytes(), PRIVATE)
+    pub fn incomplete(&self, client: &ClientName, kind: BackupKind) -> Result<Dir> {
+        ensure_dir(self.all_incomplete(kind), client.as_bytes(), PRIVATE)
     }
 
-    pub fn find_incomplete(&self, client: &ClientName) -> Result<Option<Dir>> {
-        find_dir(&self.incomplete, client.as_bytes())
+    pub fn find_incomplete(&self, client: &ClientName, kind: BackupKind) -> Result<Option<Dir>> {
+        find_dir(self.all_incomplete(kind), client.as_bytes())
     }
 
     /// Where the client's pooled directories are.
@@ -128,8 +138,8 @@ impl Layout {
     }
 
     /// All clients that have an incomplete backup, or what is left of one.
-    pub fn incomplete_clients(&self) -> Result<Vec<ClientName>> {
-        names_in(&self.incomplete, ClientName::from_file_name)
+    pub fn incomplete_clients(&self, kind: BackupKind) -> Result<Vec<ClientName>> {
+        names_in(self.all_incomplete(kind), ClientName::from_file_name)
     }
 
     /// All clients that have a pool.
@@ -158,15 +168,15 @@ impl Layout {
     }
 
     /// Moves a client's incomplete backup into another directory.
-    pub fn move_incomplete(&self, client: &ClientName, to: &Dir) -> Result<()> {
-        self.incomplete
+    pub fn move_incomplete(&self, client: &ClientName, kind: BackupKind, to: &Dir) -> Result<()> {
+        self.all_incomplete(kind)
             .rename(client.as_bytes(), to, b"work")
             .during("discard", client.as_str())
     }
 
     /// Removes a client's incomplete backup where it is.
-    pub fn remove_incomplete(&self, client: &ClientName) -> Result<()> {
-        self.incomplete
+    pub fn remove_incomplete(&self, client: &ClientName, kind: BackupKind) -> Result<()> {
+        self.all_incomplete(kind)
             .remove_tree(client.as_bytes(), Subvolumes::Remove)
             .during("remove", client.as_str())
     }

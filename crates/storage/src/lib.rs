@@ -1,7 +1,7 @@
 //! The storage: the directory that holds the backups of all clients as complete, browsable trees.
 //!
 //! A [`Store`] is opened by one process at a time. A backup is taken in by an [`Ingest`], which grows a tree that nobody
-//! sees until it is committed, and read through a [`BackupTree`]. How trees share what they have in common is a
+//! sees until it is committed, and read through a [`BackupTree`]; an image backup by an [`ImageIngest`], which grows volumes. How trees share what they have in common is a
 //! matter of the [backend](BackendKind), which is chosen by probing. What lies where is written in
 //! `docs/formats/storage.md`.
 //!
@@ -16,6 +16,7 @@ pub mod crash;
 mod durable;
 mod error;
 mod identity;
+mod image;
 mod incomplete;
 mod index;
 mod ingest;
@@ -36,10 +37,14 @@ pub use backend::BackendKind;
 pub use cow_fs::Capabilities;
 pub use cow_fs::btrfs::Compression;
 pub use error::{Cause, Error, Result};
+pub use image::{BLOCK_LIST_SUFFIX, ImageIngest, RAW_SUFFIX, VolumeSink};
 pub use index::{ContentIndex, Location};
 pub use ingest::{Basis, Committed, DirSlot, FileSink, FileStart, Ingest, Outcome, Reuse};
 pub use monitor::{Monitor, Step, Unwatched};
-pub use names::{BackupName, ClientName, InvalidName, MAX_CLIENT_NAME_BYTES, NameKind, PoolId, ServerId};
+pub use names::{
+    BackupKind, BackupName, ClientName, IMAGE_SUFFIX, InvalidName, MAX_CLIENT_NAME_BYTES, NameKind, PoolId,
+    ServerId,
+};
 pub use pool::{PoolChange, PoolChangeKind, PoolLink};
 pub use repair::{Finding, Remedy, RepairPlan, Repaired};
 pub use store::{CreateOptions, IncompleteBackup, OpenOptions, Pooling, Reaped, Recovery, Space, Store};

@@ -52,6 +52,23 @@ const POOL_RULE: &str = "32 hexadecimal digits";
 /// The name of the link to a client's newest backup.
 pub(crate) const CURRENT: &str = "current";
 
+/// What the names of image backups end with.
+pub const IMAGE_SUFFIX: &str = "_image";
+
+/// The two sorts of backups. A client has at most one of each under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BackupKind {
+    /// Of files.
+    File,
+    /// Of whole volumes.
+    Image,
+}
+
+impl BackupKind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::File, Self::Image];
+}
+
 fn is_word(text: &str) -> bool {
     (1..=MAX_CLIENT_NAME_BYTES).contains(&text.len())
         && text
@@ -134,6 +151,15 @@ pub struct BackupName {
 const STAMP_BYTES: usize = 11;
 
 impl BackupName {
+    /// What sort of backup has such a name.
+    pub fn kind(&self) -> BackupKind {
+        if self.suffix() == IMAGE_SUFFIX {
+            BackupKind::Image
+        } else {
+            BackupKind::File
+        }
+    }
+
     /// The same minute's backup number `number`, for when the name without is taken.
     ///
     /// Fails if the number is not 2 to 9999.

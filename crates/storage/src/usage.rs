@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::names::{BackupName, ClientName};
+use crate::names::{BackupKind, BackupName, ClientName};
 
 type Key = (ClientName, BackupName);
 
@@ -20,7 +20,7 @@ struct Books {
     readers: HashMap<Key, usize>,
     /// Being deleted or changed: nobody may begin to read them.
     exclusive: HashSet<Key>,
-    clients: HashSet<ClientName>,
+    clients: HashSet<(ClientName, BackupKind)>,
 }
 
 /// Keeps a backup from being deleted.
@@ -41,7 +41,7 @@ pub(crate) struct Exclusive {
 #[derive(Debug)]
 pub(crate) struct Claim {
     usage: Usage,
-    client: ClientName,
+    key: (ClientName, BackupKind),
 }
 
 impl Usage {
@@ -72,12 +72,13 @@ impl Usage {
         })
     }
 
-    /// `None` if the client is being backed up.
-    pub fn claim(&self, client: &ClientName) -> Option<Claim> {
-        let is_free = self.books.lock().clients.insert(client.clone());
+    /// `None` if the client is being backed up in that way.
+    pub fn claim(&self, client: &ClientName, kind: BackupKind) -> Option<Claim> {
+        let key = (client.clone(), kind);
+        let is_free = self.books.lock().clients.insert(key.clone());
         is_free.then(|| Claim {
             usage: self.clone(),
-            client: client.clone(),
+            key,
         })
     }
 }
@@ -102,6 +103,6 @@ impl Drop for Exclusive {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.usage.books.lock().clients.remove(&self.client);
+        self.usage.books.lock().clients.remove(&self.key);
     }
 }

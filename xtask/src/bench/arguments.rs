@@ -8,7 +8,7 @@ const USAGE: &str = "usage: cargo xtask bench [--full | --million] [--only TOOL]
   --full      the workloads at full size (needs linux-source-6.1, 30 GB, half an hour); else a tenth of it
   --million   only the many small files, a million of them, for the peak of memory
   --only      only this tool: cp, cp+sync, rsync, restic, borg, perennial
-  --workload  only this workload: W1, W2, W3
+  --workload  only this workload: W1, W2, W3, images
   --dir       where the sources and the file system's image go; else the temporary directory
   --write     write the table to this file as well";
 
@@ -62,6 +62,12 @@ impl Arguments {
             }
         }
         Ok(parsed)
+    }
+
+    /// Whether images are measured too.
+    pub fn wants_images(&self) -> bool {
+        let is_named = self.workloads.iter().any(|name| name == "images");
+        is_named || (self.workloads.is_empty() && self.only.is_empty() && self.size != Size::Million)
     }
 
     /// Whether a tool takes part.

@@ -1,6 +1,7 @@
 //! The figures that the benchmark is for, each as a ratio within one run.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::report::{Report, Step};
 use super::workloads::{HASHING, STATTING};
@@ -8,13 +9,71 @@ use super::workloads::{HASHING, STATTING};
 /// The others that make backups.
 const RIVALS: [&str; 3] = ["restic", "borg", "rsync"];
 
+/// A figure.
+#[derive(Debug)]
+pub struct Row {
+    /// What of what.
+    pub name: String,
+    /// As it was measured.
+    pub value: f64,
+    /// What it may be at most.
+    pub limit: f64,
+    /// Its unit, with the space before it.
+    pub unit: &'static str,
+}
+
+impl Row {
+    /// A time as a multiple of another.
+    pub fn ratio(name: &str, wall: Duration, other: Duration, limit: f64) -> Self {
+        Self {
+            name: name.to_owned(),
+            value: wall.as_secs_f64() / other.as_secs_f64(),
+            limit,
+            unit: " ×",
+        }
+    }
+
+    /// A time.
+    pub fn seconds(name: &str, wall: Duration, limit: f64) -> Self {
+        Self {
+            name: name.to_owned(),
+            value: wall.as_secs_f64(),
+            limit,
+            unit: " s",
+        }
+    }
+
+    fn write(&self, text: &mut String) {
+        let Self {
+            name,
+            value,
+            limit,
+            unit,
+        } = self;
+        let missed = if value > limit { " **missed**" } else { "" };
+        let _ = writeln!(text, "| {name} | {value:.2}{unit}{missed} | {limit}{unit} |");
+    }
+}
+
 /// The table of those figures for which everything was measured.
 pub fn table(report: &Report) -> String {
     let mut text = String::from("| figure | measured | asked |\n|---|---:|---:|\n");
-    let mut row = |name: &str, value: Option<f64>, limit: f64, unit: &str| {
+    of_files(report, &mut text);
+    report.images.iter().for_each(|row| row.write(&mut text));
+    text
+}
+
+fn of_files(report: &Report, text: &mut String) {
+    let mut row = |name: &str, value: Option<f64>, limit: f64, unit: &'static str| {
         let Some(value) = value else { return };
-        let missed = if value > limit { " **missed**" } else { "" };
-        let _ = writeln!(text, "| {name} | {value:.2}{unit}{missed} | {limit}{unit} |");
+        let name = name.to_owned();
+        let row = Row {
+            name,
+            value,
+            limit,
+            unit,
+        };
+        row.write(text);
     };
     for workload in ["W1", "W3"] {
         let of = Of { report, workload };
@@ -77,7 +136,6 @@ pub fn table(report: &Report) -> String {
     let space = large.step("a little changed", PERENNIAL);
     let space = space.map(|step| step.space_bytes as f64 / f64::from(1 << 20));
     row("W2 with 4 MiB overwritten, space", space, 5.0, " MiB");
-    text
 }
 
 const PERENNIAL: &str = "perennial";

@@ -14,8 +14,10 @@ pub fn tool() -> Box<dyn Tool> {
     Box::new(Perennial::default())
 }
 
+/// Perennial, once it has begun.
 #[derive(Default)]
-struct Perennial {
+pub struct Perennial {
+    storage: PathBuf,
     binary: PathBuf,
     own: PathBuf,
     server: Option<Child>,
@@ -31,6 +33,36 @@ impl Perennial {
 
     fn server_id(&self) -> Option<u32> {
         self.server.as_ref().map(Child::id)
+    }
+
+    /// Makes an image of a volume.
+    pub fn image(&mut self, volume: &Path) -> Result<Cost> {
+        let mut command = self.command();
+        command
+            .args(["client", "once", "--state"])
+            .arg(self.own.join("client"));
+        command.arg("--image").arg(volume);
+        timed(&mut command, &[0], self.server_id())
+    }
+
+    /// Where the newest image lies.
+    pub fn newest_image(&self) -> Result<PathBuf> {
+        let names = self.names()?;
+        let newest = names.last().ok_or("there is no image")?;
+        Ok(self.storage.join("bench").join(newest))
+    }
+
+    /// Makes a virtual disk of an image.
+    pub fn export(&self, image: &str, to: &Path) -> Result<Duration> {
+        let mut command = self.command();
+        command
+            .args(["image", "export"])
+            .arg(format!("bench/{image}"))
+            .arg("--to")
+            .arg(to)
+            .arg("--server-state")
+            .arg(self.own.join("server"));
+        timed(&mut command, &[0], None).map(|cost| cost.wall)
     }
 
     fn names(&self) -> Result<Vec<String>> {
@@ -55,6 +87,7 @@ impl Tool for Perennial {
         quiet(Command::new("cargo").args(["build", "--release", "-p", "perennial"]))?;
         self.binary = target_dir()?.join("release/perennial");
         self.own = own.to_owned();
+        self.storage = place.join("storage");
         let notify = own.join("notify");
         let notified = UnixDatagram::bind(&notify)?;
         notified.set_read_timeout(Some(Duration::from_secs(30)))?;

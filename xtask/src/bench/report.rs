@@ -27,6 +27,8 @@ pub struct Step {
 #[derive(Debug, Default)]
 pub struct Report {
     steps: Vec<(&'static str, Step)>,
+    /// The figures of images.
+    pub images: Vec<figures::Row>,
 }
 
 const ORDER: [&str; 6] = [

@@ -87,6 +87,11 @@ impl Scene {
         self.root.join("target")
     }
 
+    /// A place beside the file system, for whatever is needed.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
     /// A directory for what belongs to the tools themselves: states, caches.
     pub fn own(&self, name: &str) -> PathBuf {
         self.root.join(format!("own-{name}"))

@@ -300,7 +300,8 @@ fn change_each(source: &Path, every: usize, round: u64) -> Result<()> {
     Ok(())
 }
 
-fn write_noise(path: &Path, len_bytes: u64) -> Result<()> {
+/// Writes a file of random bytes.
+pub fn write_noise(path: &Path, len_bytes: u64) -> Result<()> {
     let mut file = fs::File::create(path)?;
     let mut noise = Noise(7);
     let mut left = len_bytes;
@@ -313,7 +314,7 @@ fn write_noise(path: &Path, len_bytes: u64) -> Result<()> {
 }
 
 /// Random bytes that are the same in every run.
-struct Noise(u64);
+pub struct Noise(pub u64);
 
 impl Noise {
     fn next(&mut self) -> u64 {
@@ -324,7 +325,8 @@ impl Noise {
         mixed ^ (mixed >> 31)
     }
 
-    fn bytes(&mut self, len: usize) -> Vec<u8> {
+    /// The next bytes.
+    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(len + 8);
         while bytes.len() < len {
             bytes.extend_from_slice(&self.next().to_le_bytes());

@@ -8,10 +8,10 @@ use tonic::Streaming;
 use wire::v1::client_event::Event;
 use wire::v1::job_update::Update;
 use wire::v1::server_command::Command;
-use wire::v1::{BackupMode, ClientEvent, Pong, SampleRequest, ServerCommand, StartFileBackup, Welcome};
+use wire::v1::{BackupMode, ClientEvent, Pong, SampleReply, SampleRequest, ServerCommand, Welcome};
 
-use super::Agent;
 use super::job::Running;
+use super::{Agent, What};
 use crate::backup::{Job, Mode};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result, explain};
@@ -63,7 +63,13 @@ impl<'a> Attached<'a> {
         while let Some(command) = self.next().await? {
             match command {
                 Command::Ping(ping) => self.send(Event::Pong(Pong { number: ping.number })).await?,
-                Command::StartFileBackup(start) => self.start(&start, running),
+                Command::StartFileBackup(start) => {
+                    self.start(start.job_id, start.mode(), What::Files, running);
+                }
+                Command::StartImageBackup(start) => {
+                    let mode = start.mode();
+                    self.start(start.job_id, mode, What::Image(start.volumes), running);
+                }
                 Command::Cancel(cancel) => running.cancel(cancel.job_id),
                 Command::Sample(request) => self.sample(request),
                 Command::Welcome(_) => {
@@ -89,40 +95,42 @@ impl<'a> Attached<'a> {
         Ok(())
     }
 
-    fn start(&self, start: &StartFileBackup, running: &mut Running) {
-        let mode = match start.mode() {
+    fn start(&self, job_id: u64, mode: BackupMode, what: What, running: &mut Running) {
+        let mode = match mode {
             BackupMode::Full => Mode::Full,
             BackupMode::Incremental | BackupMode::Unspecified => Mode::Incremental,
         };
-        if let Err(error) = running.start(
-            self.agent,
-            Job {
-                id: start.job_id,
-                mode,
-            },
-        ) {
-            running
-                .updates
-                .send(start.job_id, Update::Failed(explain(&error)));
+        let job = Job { id: job_id, mode };
+        if let Err(error) = running.start(self.agent, job, what) {
+            running.updates.send(job_id, Update::Failed(explain(&error)));
         }
     }
 
     fn sample(&self, request: SampleRequest) {
         let source = Arc::clone(&self.agent.source);
+        let leave_out = crate::image::leave_out(&self.agent.image);
         let (events, cancel, threads) = (
             self.events.clone(),
             self.detached.clone(),
             self.agent.thread_count(),
         );
         tokio::task::spawn_blocking(move || {
-            sample::answer(&source, &request, threads, &cancel, &|reply| {
+            let send = |reply| {
                 let event = ClientEvent {
                     event: Some(Event::Sample(reply)),
                 };
                 if events.blocking_send(event).is_err() {
                     cancel.cancel();
                 }
+            };
+            crate::image::sample::answer(&request.volumes, leave_out, &cancel, &|blocks| {
+                send(SampleReply {
+                    request_id: request.request_id,
+                    blocks,
+                    ..SampleReply::default()
+                });
             });
+            sample::answer(&source, &request, threads, &cancel, &send);
         });
     }
 

@@ -11,8 +11,8 @@ use wire::v1::job_update::Update;
 use wire::v1::log_line;
 use wire::v1::{ClientEvent, Committed, JobUpdate, LogLine};
 
-use super::Agent;
 use super::backoff::Backoff;
+use super::{Agent, What};
 use crate::backup::Job;
 use crate::cancel::Cancel;
 use crate::connection::Connection;
@@ -57,13 +57,13 @@ pub(super) struct Running {
 
 impl Running {
     /// Starts a job; fails with [`Error::Busy`] while another is running.
-    pub(super) fn start(&mut self, agent: &Agent, job: Job) -> Result<()> {
+    pub(super) fn start(&mut self, agent: &Agent, job: Job, what: What) -> Result<()> {
         if self.job.as_ref().is_some_and(|(_, _, task)| !task.is_finished()) {
             return Err(Error::Busy);
         }
         let cancel = Cancel::new();
         let updates = self.updates.clone();
-        let task = tokio::spawn(run_and_tell(agent.clone(), job, updates, cancel.clone()));
+        let task = tokio::spawn(run_and_tell(agent.clone(), job, what, updates, cancel.clone()));
         self.job = Some((job.id, cancel, task));
         Ok(())
     }
@@ -87,14 +87,14 @@ impl Running {
     }
 }
 
-async fn run_and_tell(agent: Agent, job: Job, updates: Updates, cancel: Cancel) {
+async fn run_and_tell(agent: Agent, job: Job, what: What, updates: Updates, cancel: Cancel) {
     let monitor = Arc::new(JobMonitor {
         inner: Arc::clone(&agent.monitor),
         job_id: job.id,
         updates: updates.clone(),
         told: Mutex::new(None),
     });
-    match run(&agent, job, monitor, cancel).await {
+    match run(&agent, job, &what, monitor, cancel).await {
         Ok(committed) => {
             let text = format!("backup {} is committed", committed.name);
             agent.monitor.log(Level::Info, &text);
@@ -113,15 +113,20 @@ async fn run_and_tell(agent: Agent, job: Job, updates: Updates, cancel: Cancel) 
 pub(super) async fn run(
     agent: &Agent,
     mut job: Job,
+    what: &What,
     monitor: Arc<dyn Monitor>,
     cancel: Cancel,
 ) -> Result<Committed> {
-    let backup = agent.file_backup(Arc::clone(&monitor), cancel.clone());
+    let files = agent.file_backup(Arc::clone(&monitor), cancel.clone());
+    let image = agent.image_backup(Arc::clone(&monitor), cancel.clone());
     let mut backoff = Backoff::new();
     let mut tries = TRIES;
     loop {
         let outcome = match Connection::open(Arc::clone(&agent.identity)).await {
-            Ok(connection) => backup.run(&connection, job).await,
+            Ok(connection) => match what {
+                What::Files => files.run(&connection, job).await,
+                What::Image(volumes) => image.run(&connection, job, volumes).await,
+            },
             Err(error) => Err(error),
         };
         let error = match outcome {

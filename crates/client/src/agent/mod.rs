@@ -23,8 +23,9 @@ use crate::cancel::Cancel;
 use crate::connection::Connection;
 use crate::error::{Error, Result, explain};
 use crate::identity::{ClientInfo, Identity};
+use crate::image::ImageBackup;
 use crate::monitor::{Level, Monitor};
-use crate::settings::CompressionSetting;
+use crate::settings::{CompressionSetting, ImageSettings};
 use crate::source::LocalSource;
 
 use backoff::Backoff;
@@ -36,6 +37,15 @@ const STREAM_EVENTS: usize = 64;
 /// A connection that lasted so long counts as good: the next loss is the first again.
 const GOOD_AFTER: Duration = Duration::from_secs(60);
 
+/// What a backup is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// The files that the settings name.
+    Files,
+    /// These volumes; none for those in the settings.
+    Image(Vec<String>),
+}
+
 /// A client that does what its server asks for.
 #[derive(Clone)]
 pub struct Agent {
@@ -45,6 +55,8 @@ pub struct Agent {
     pub source: Arc<LocalSource>,
     /// The manifests that it holds.
     pub cache: Arc<Cache>,
+    /// What its images hold.
+    pub image: ImageSettings,
     /// Whether content is compressed on its way.
     pub compression: CompressionSetting,
     /// Threads that read and hash; `None` for one per core.
@@ -97,9 +109,9 @@ impl Agent {
     /// Makes one backup that the client begins by itself, and returns once it is committed.
     ///
     /// A lost connection is taken up again several times before it fails with [`Error::Interrupted`].
-    pub async fn run_once(&self, mode: Mode) -> Result<Committed> {
+    pub async fn run_once(&self, mode: Mode, what: What) -> Result<Committed> {
         let job = Job { id: 0, mode };
-        job::run(self, job, Arc::clone(&self.monitor), self.cancel.clone()).await
+        job::run(self, job, &what, Arc::clone(&self.monitor), self.cancel.clone()).await
     }
 
     /// Attaches to the server and serves it until the connection ends.
@@ -133,6 +145,16 @@ impl Agent {
             operating_system: self.info.operating_system.clone(),
             host_name: self.info.host_name.clone(),
             clock_ms: i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
+        }
+    }
+
+    fn image_backup(&self, monitor: Arc<dyn Monitor>, cancel: Cancel) -> ImageBackup {
+        ImageBackup {
+            settings: self.image.clone(),
+            compression: self.compression,
+            threads: self.threads,
+            monitor,
+            cancel,
         }
     }
 

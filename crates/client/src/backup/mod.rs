@@ -9,7 +9,6 @@
 //! of operations not sent yet, and what the manifest holds back.
 
 mod base;
-mod compression;
 mod content;
 mod conversation;
 #[cfg(test)]

@@ -16,8 +16,9 @@ use super::links::LinkTable;
 use super::outbox::Outbox;
 use super::queue::{Answered, Queue};
 use crate::abort::Abort;
-use crate::connection::{Breaker, DataDialler};
+use crate::connection::DataDialler;
 use crate::error::{Error, Result};
+use crate::line::{Line, LineSetup};
 use crate::monitor::{Monitor, Phase, Problem, Progress};
 use crate::settings::CompressionSetting;
 
@@ -106,9 +107,16 @@ impl Session {
         self.abort.is_raised()
     }
 
-    /// Lets the session's end end this connection too.
-    pub(super) fn watch(&self, breaker: Breaker) {
-        self.abort.watch(breaker);
+    /// A data connection, which is opened once there is something to send.
+    pub(super) fn line(&self) -> Line<'_> {
+        Line::new(LineSetup {
+            dialler: &self.dialler,
+            key: &self.key,
+            compression: self.compression,
+            connections: self.connections,
+            sent_bytes: &self.counts.bytes_sent,
+            abort: &self.abort,
+        })
     }
 
     /// Notes that the server has everything.

@@ -19,6 +19,7 @@ use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 use wire::v1::backups_client::BackupsClient;
 use wire::v1::control_client::ControlClient;
+use wire::v1::images_client::ImagesClient;
 
 pub use data::{Breaker, DataConnection, DataDialler};
 
@@ -64,6 +65,13 @@ impl Connection {
     /// The service for making, reading and managing backups.
     pub fn backups(&self) -> BackupsClient<Channel> {
         BackupsClient::new(self.channel.clone())
+            .max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(wire::MAX_MESSAGE_BYTES)
+    }
+
+    /// The service for images on their way to the server.
+    pub fn images(&self) -> ImagesClient<Channel> {
+        ImagesClient::new(self.channel.clone())
             .max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
             .max_encoding_message_size(wire::MAX_MESSAGE_BYTES)
     }

@@ -64,7 +64,7 @@ pub(super) fn without_content(state: &State, place: &OpenDir, entry: &Entry) -> 
             )?;
         }
         // Files have content, and hard links are made at the end.
-        Kind::File { .. } | Kind::HardLink { .. } => return Ok(()),
+        Kind::File { .. } | Kind::Volume { .. } | Kind::HardLink { .. } => return Ok(()),
     }
     let refused = apply(Target::At(dir, name), &entry.metadata, state.apply(place.prior))?;
     state.refusals.note(&join_path(&place.path, name), &refused);

@@ -231,6 +231,10 @@ fn kind<'a>(tag: u8, input: &mut Input<'a>) -> Result<KindRef<'a>> {
         return Err(input.fault("something without content has the flags of a file"));
     }
     Ok(match kind {
+        tag::VOLUME => KindRef::Volume {
+            size: input.varint()?,
+            hash: hash(input)?,
+        },
         tag::DIRECTORY => KindRef::Directory,
         tag::SYMLINK => {
             let target = input.bytes()?;
@@ -272,10 +276,7 @@ fn file<'a>(tag: u8, input: &mut Input<'a>) -> Result<KindRef<'a>> {
             block_hashes: b"",
         });
     }
-    let hash = ContentHash(input.array()?);
-    if hash == ContentHash::PENDING {
-        return Err(input.fault("a file's content hash is missing"));
-    }
+    let hash = hash(input)?;
     let mut block_hashes: &[u8] = b"";
     if tag & tag::BLOCK_HASHES != 0 {
         if !keeps_block_hashes(size) {
@@ -288,4 +289,12 @@ fn file<'a>(tag: u8, input: &mut Input<'a>) -> Result<KindRef<'a>> {
         hash,
         block_hashes,
     })
+}
+
+fn hash(input: &mut Input<'_>) -> Result<ContentHash> {
+    let hash = ContentHash(input.array()?);
+    if hash == ContentHash::PENDING {
+        return Err(input.fault("a file's content hash is missing"));
+    }
+    Ok(hash)
 }

@@ -173,6 +173,7 @@ fn kind_tag(kind: &Kind, pending: u8) -> u8 {
             tag::FILE | tag::BLOCK_HASHES
         }
         Kind::File { .. } => tag::FILE,
+        Kind::Volume { .. } => tag::VOLUME,
         Kind::Directory => tag::DIRECTORY,
         Kind::Symlink { .. } => tag::SYMLINK,
         Kind::HardLink { .. } => tag::HARD_LINK,
@@ -195,6 +196,10 @@ fn put_kind(kind: &Kind, pending: u8, out: &mut Vec<u8>) {
             block_hashes
                 .iter()
                 .for_each(|BlockHash(hash)| out.extend_from_slice(hash));
+        }
+        Kind::Volume { size, hash } => {
+            put_varint(out, *size);
+            out.extend_from_slice(&hash.0);
         }
         Kind::Directory | Kind::Fifo => {}
         Kind::Symlink { target } | Kind::HardLink { target } => put_bytes(out, target),

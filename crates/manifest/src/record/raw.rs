@@ -92,7 +92,7 @@ impl Tally {
         let mut tally = Self::one();
         for entry in &record.entries {
             tally.count(match &entry.kind {
-                Kind::File { size, .. } => Class::File(*size),
+                Kind::File { size, .. } | Kind::Volume { size, .. } => Class::File(*size),
                 Kind::Directory => Class::Directory,
                 Kind::Symlink { .. } => Class::Symlink,
                 Kind::HardLink { .. } => Class::HardLink,
@@ -111,7 +111,7 @@ impl Tally {
         for entry in entries {
             let entry = entry?;
             tally.count(match &entry.kind {
-                KindRef::File { size, .. } => Class::File(*size),
+                KindRef::File { size, .. } | KindRef::Volume { size, .. } => Class::File(*size),
                 KindRef::Directory => Class::Directory,
                 KindRef::Symlink { .. } => Class::Symlink,
                 KindRef::HardLink { .. } => Class::HardLink,

@@ -43,6 +43,13 @@ pub enum KindRef<'a> {
         /// Its block hashes, 32 bytes each.
         block_hashes: &'a [u8],
     },
+    /// A volume.
+    Volume {
+        /// Its length.
+        size: u64,
+        /// Its volume hash.
+        hash: ContentHash,
+    },
     /// A directory.
     Directory,
     /// A symbolic link.
@@ -97,6 +104,7 @@ impl KindRef<'_> {
                     block_hashes,
                 }
             }
+            Self::Volume { size, hash } => Kind::Volume { size, hash },
             Self::Directory => Kind::Directory,
             Self::Symlink { target } => Kind::Symlink {
                 target: target.into(),

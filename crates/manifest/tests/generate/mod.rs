@@ -340,3 +340,14 @@ pub fn sampler() -> Vec<DirRecord> {
         directory("home/a.b", vec![]),
     ]
 }
+
+/// What version 2 adds to the [`sampler`]. The frozen fixture holds it: never change it.
+pub fn sampler_2() -> Vec<DirRecord> {
+    let mut records = sampler();
+    let volume = Kind::Volume {
+        size: 500 << 30,
+        hash: ContentHash([9; 32]),
+    };
+    records[0].entries.push(plain("sda1.raw", volume));
+    records
+}

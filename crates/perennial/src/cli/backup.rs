@@ -74,12 +74,22 @@ pub struct BrowseArgs {
 
 /// `backup start`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+A volume is a disk (sda), a device (/dev/sda2), a mount point (/home), a label, a file that stands for a disk, or \"all\".
+
+Examples:
+  perennial backup start laptop
+  perennial backup start laptop --image all
+  perennial backup start laptop --image sda1 /home")]
 pub struct StartArgs {
     /// Which client; on a client's machine it may be left out
     pub client: Option<String>,
     /// Read everything again instead of trusting size, times and inode of the last backup
     #[arg(long)]
     pub full: bool,
+    /// Back up volumes as images instead of files: these, or those of the client's settings (else all fixed disks)
+    #[arg(long, value_name = "VOLUME", num_args = 0..)]
+    pub image: Option<Vec<String>>,
     /// Return once it is queued
     #[arg(long)]
     pub detach: bool,

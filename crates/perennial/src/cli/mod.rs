@@ -2,6 +2,7 @@
 
 mod backup;
 mod backup_ref;
+mod image;
 mod manage;
 mod restore;
 mod run;
@@ -15,6 +16,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use backup::{BackupCommand, BrowseArgs, DiffArgs, ListArgs, RefArgs, ShowArgs, StartArgs, VerifyArgs};
 pub use backup_ref::{BackupRef, Place};
+pub use image::{
+    ExistingFiles, ExportArgs, ExtractArgs, ImageBrowseArgs, ImageCommand, ImageInfoArgs, MountArgs,
+    RestoreDiskArgs, ServeArgs,
+};
 pub use manage::{
     ClientsCommand, ConfigCommand, ConfigShowArgs, EnrollArgs, Half, JobsCommand, JobsListArgs, RepairArgs,
     StorageCommand, TokenCommand,
@@ -24,10 +29,10 @@ pub use run::{ClientArgs, ClientCommand, ClientOnceArgs, QuickstartArgs, ServerA
 
 use crate::output::Shape;
 
-const ABOUT: &str = "Network backup of files: incremental for ever, every backup complete";
+const ABOUT: &str = "Network backup of files and disks: incremental for ever, every backup complete";
 
 const LONG_ABOUT: &str = "\
-Network backup of files: incremental for ever, every backup complete.
+Network backup of files and disks: incremental for ever, every backup complete.
 
 A server keeps backups, clients send them. Each backup is a plain directory tree on the server; after the first one, \
 every later one costs only what changed, and any can be deleted without harm to the others.";
@@ -116,6 +121,11 @@ pub enum Command {
     Backup(BackupCommand),
     /// Bring files back from a backup
     Restore(RestoreArgs),
+    /// Look into image backups, export and mount them
+    #[command(subcommand)]
+    Image(ImageCommand),
+    /// Write a disk, or a volume, from an image backup onto a device or into a file
+    RestoreDisk(RestoreDiskArgs),
     /// Repair the storage, rebuild its index
     #[command(subcommand)]
     Storage(StorageCommand),

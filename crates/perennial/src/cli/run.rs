@@ -95,6 +95,9 @@ pub struct ClientOnceArgs {
     /// Read everything again instead of trusting size, times and inode of the last backup
     #[arg(long)]
     pub full: bool,
+    /// Back up volumes as images instead of files: these, or those of the settings (else all fixed disks)
+    #[arg(long, value_name = "VOLUME", num_args = 0..)]
+    pub image: Option<Vec<String>>,
     /// Settings.
     #[command(flatten)]
     pub settings: ClientFlags,

@@ -27,6 +27,20 @@ pub async fn run(context: &Context, command: BackupCommand) -> Result<Outcome> {
 }
 
 async fn list(context: &Context, link: &Link, args: ListArgs) -> Result<Outcome> {
+    list_those(context, link, args, |_| true).await
+}
+
+/// `image list`
+pub async fn list_images(context: &Context, link: &Link, args: ListArgs) -> Result<Outcome> {
+    list_those(context, link, args, |backup| backup.kind == refer::IMAGE).await
+}
+
+async fn list_those(
+    context: &Context,
+    link: &Link,
+    args: ListArgs,
+    wanted: impl Fn(&BackupInfo) -> bool,
+) -> Result<Outcome> {
     let request = ListRequest {
         client: args.client.unwrap_or_default(),
     };
@@ -37,6 +51,7 @@ async fn list(context: &Context, link: &Link, args: ListArgs) -> Result<Outcome>
         .context("can't list the backups")?
         .into_inner()
         .backups;
+    backups.retain(wanted);
     backups.sort_by(|a, b| (a.started_ms, &a.client, &a.name).cmp(&(b.started_ms, &b.client, &b.name)));
     let console = context.console();
     if args.output.shape() == Shape::Json {
@@ -137,11 +152,16 @@ fn detail_text(info: &BackupInfo, detail: &BackupDetail, console: &Console) -> S
     if !detail.location.is_empty() {
         rows.push(("Lies in", detail.location.clone()));
     }
+    let held = if info.kind == refer::IMAGE {
+        "held still"
+    } else {
+        "snapshot"
+    };
     for source in &detail.sources {
         let (name, path) = (format::path(&source.name), format::path(&source.path));
         rows.push((
             "Source",
-            format!("{name}: {path} (snapshot: {})", source.consistency),
+            format!("{name}: {path} ({held}: {})", source.consistency),
         ));
     }
     table::pairs(&rows)
@@ -167,6 +187,8 @@ async fn start(context: &Context, link: &Link, args: StartArgs) -> Result<Outcom
         client,
         mode: mode.into(),
         detach: args.detach,
+        kind: if args.image.is_some() { "image" } else { "file" }.into(),
+        volumes: args.image.unwrap_or_default(),
     };
     let events = link
         .backups()

@@ -49,7 +49,7 @@ async fn browse(context: &Context, link: &Link, args: &BrowseArgs) -> Result<Out
 }
 
 /// Aligned lines, written as they come: a listing may be longer than memory. Columns only ever grow.
-struct Listing {
+pub(super) struct Listing {
     owner_width: usize,
     size_width: usize,
 }
@@ -64,7 +64,8 @@ impl Default for Listing {
 }
 
 impl Listing {
-    fn lines(&mut self, entries: &[EntryView], console: &Console) -> String {
+    /// The next lines.
+    pub(super) fn lines(&mut self, entries: &[EntryView], console: &Console) -> String {
         let owners: Vec<String> = entries.iter().map(owner).collect();
         let widest = owners
             .iter()
@@ -81,7 +82,7 @@ impl Listing {
 
     fn line(&self, entry: &EntryView, owner: &str, console: &Console) -> String {
         let (owner_width, size_width) = (self.owner_width, self.size_width);
-        let size = if entry.kind == "file" {
+        let size = if matches!(entry.kind.as_str(), "file" | "volume") {
             size(entry.size)
         } else {
             "-".into()

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use client::Identity;
+use client::agent::What;
 use client::backup::Mode;
 use sd_notify::NotifyState;
 
@@ -53,12 +54,13 @@ async fn serve(context: &Context, flags: &ClientFlags) -> Result<Outcome> {
 }
 
 async fn once(context: &Context, args: &ClientOnceArgs) -> Result<Outcome> {
-    let client = own_client(context, &args.settings)?;
+    let what = args.image.clone().map_or(What::Files, What::Image);
+    let client = client_for(context, &args.settings, &what)?;
     let interrupt = Interrupt::listen()?;
     let server = OwnServer::start_for(context, client.identity()).await?;
     let mode = if args.full { Mode::Full } else { Mode::Incremental };
     let console = context.console();
-    let committed = client.back_up(console, mode, &interrupt).await;
+    let committed = client.back_up(console, mode, what, &interrupt).await;
     server.end().await;
     let committed = committed?;
     match args.output.shape() {
@@ -76,7 +78,20 @@ async fn once(context: &Context, args: &ClientOnceArgs) -> Result<Outcome> {
 }
 
 fn own_client(context: &Context, flags: &ClientFlags) -> Result<OwnClient> {
+    client_for(context, flags, &What::Files)
+}
+
+fn client_for(context: &Context, flags: &ClientFlags, what: &What) -> Result<OwnClient> {
     let config = config_of(context, flags)?;
     let identity = Identity::open(&config.state)?;
-    Ok(OwnClient::new(identity, &own_backup::settings_of(&config))?)
+    let mut settings = own_backup::settings_of(&config);
+    if let What::Image(volumes) = what
+        && settings.image.volumes.is_empty()
+    {
+        settings.image.volumes = volumes.clone();
+        if volumes.is_empty() {
+            settings.image.volumes.push("all".to_owned());
+        }
+    }
+    Ok(OwnClient::new(identity, &settings)?)
 }

@@ -8,12 +8,14 @@ mod config;
 mod diff;
 mod enroll;
 mod follow;
+mod image;
 mod jobs;
 mod monitor;
 mod own_backup;
 mod quickstart;
 mod refer;
 mod restore;
+mod restore_disk;
 pub mod server;
 mod status;
 mod storage;
@@ -98,6 +100,8 @@ pub async fn run(context: Context, command: Command) -> Result<Outcome> {
         Command::Backup(BackupCommand::Diff(args)) => diff::run(context, args).await,
         Command::Backup(command) => backup::run(context, command).await,
         Command::Restore(args) => restore::run(context, args).await,
+        Command::Image(command) => image::run(context, command).await,
+        Command::RestoreDisk(args) => restore_disk::run(context, args).await,
         Command::Storage(command) => storage::run(context, command).await,
         Command::Jobs(command) => jobs::run(context, command).await,
         Command::Status(args) => status::run(context, args).await,

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use client::agent::Agent;
+use client::agent::{Agent, What};
 use client::backup::Mode;
 use client::source::LocalSource;
 use client::{
-    Cache, Cancel, CompressionSetting, Identity, Monitor, Settings, SnapshotSetting, SourceSettings,
+    Cache, Cancel, CompressionSetting, Identity, ImageSettings, Monitor, Settings, SnapshotSetting,
+    SourceSettings,
 };
 use wire::v1::Committed;
 
@@ -28,6 +29,11 @@ pub fn settings_of(config: &ClientConfig) -> Settings {
         exclude: config.exclude.clone(),
         compression: compression(&config.compression),
         threads: config.threads,
+        image: ImageSettings {
+            volumes: config.image_volumes.clone(),
+            omit_swap: config.image_omit.iter().any(|word| word == "swap"),
+            omit_hibernation: config.image_omit.iter().any(|word| word == "hibernation"),
+        },
     }
 }
 
@@ -36,20 +42,22 @@ pub struct OwnClient {
     identity: Arc<Identity>,
     source: Arc<LocalSource>,
     cache: Arc<Cache>,
+    image: ImageSettings,
     compression: CompressionSetting,
     threads: Option<usize>,
 }
 
 impl OwnClient {
-    /// Puts it together from its identity and its settings; at least one source must be set.
+    /// Puts it together from its identity and its settings; what is to be backed up must be set.
     pub fn new(identity: Identity, settings: &Settings) -> Result<Self, client::Error> {
-        if settings.sources.is_empty() {
+        if settings.sources.is_empty() && settings.image.volumes.is_empty() {
             return Err(client::Error::NoSources);
         }
         Ok(Self {
             source: Arc::new(LocalSource::new(settings)?),
             cache: Arc::new(Cache::open(identity.dir())?),
             identity: Arc::new(identity),
+            image: settings.image.clone(),
             compression: settings.compression,
             threads: Some(settings.threads).filter(|threads| *threads > 0),
         })
@@ -66,6 +74,7 @@ impl OwnClient {
             identity: self.identity.clone(),
             source: self.source.clone(),
             cache: self.cache.clone(),
+            image: self.image.clone(),
             compression: self.compression,
             threads: self.threads,
             info: enroll::client_info(),
@@ -75,11 +84,17 @@ impl OwnClient {
     }
 
     /// Makes a backup now and shows how far it is. An interrupt cancels it; the server keeps what it has for the next.
-    pub async fn back_up(&self, console: &Console, mode: Mode, interrupt: &Interrupt) -> Result<Committed> {
+    pub async fn back_up(
+        &self,
+        console: &Console,
+        mode: Mode,
+        what: What,
+        interrupt: &Interrupt,
+    ) -> Result<Committed> {
         let monitor = Arc::new(TerminalMonitor::start(console));
         let cancel = Cancel::new();
         let agent = self.agent(monitor.clone(), cancel.clone());
-        let running = agent.run_once(mode);
+        let running = agent.run_once(mode, what);
         tokio::pin!(running);
         let committed = tokio::select! {
             committed = &mut running => committed,

@@ -7,10 +7,25 @@ use crate::channel::Link;
 use crate::cli::BackupRef;
 use crate::failure::Failure;
 
+/// The kind of image backups.
+pub const IMAGE: &str = "image";
+
 /// The reference as the server takes it. A client's own name may be left out; for the administrator, it is found among
 /// all backups, as long as only one can be meant.
 pub async fn resolve(link: &Link, reference: &BackupRef) -> Result<v1::BackupRef> {
+    resolve_wire(link, reference.to_wire()).await
+}
+
+/// The same where only images are meant, so that the latest is the latest of these.
+pub async fn resolve_image(link: &Link, reference: &BackupRef) -> Result<v1::BackupRef> {
     let mut wanted = reference.to_wire();
+    if wanted.name == "latest" {
+        wanted.name = "latest_image".into();
+    }
+    resolve_wire(link, wanted).await
+}
+
+async fn resolve_wire(link: &Link, mut wanted: v1::BackupRef) -> Result<v1::BackupRef> {
     if !wanted.client.is_empty() || link.client().is_some() {
         return Ok(wanted);
     }
@@ -27,7 +42,11 @@ pub async fn resolve(link: &Link, reference: &BackupRef) -> Result<v1::BackupRef
 fn only_client(backups: &[v1::BackupInfo], name: &str) -> Result<String, Failure> {
     let mut clients: Vec<&str> = backups
         .iter()
-        .filter(|backup| name == "latest" || backup.name == name)
+        .filter(|backup| match name {
+            "latest" => backup.kind != IMAGE,
+            "latest_image" => backup.kind == IMAGE,
+            name => backup.name == name,
+        })
         .map(|backup| backup.client.as_str())
         .collect();
     clients.sort_unstable();

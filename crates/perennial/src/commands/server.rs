@@ -32,6 +32,7 @@ pub fn settings_of(config: &ServerConfig) -> server::Settings {
         .btrfs_compression
         .as_deref()
         .and_then(|word| word.parse().ok());
+    settings.synthetic_disks = config.synthetic_disks.clone();
     settings.incremental_interval = config.incremental_interval;
     settings.full_interval = config.full_interval;
     settings

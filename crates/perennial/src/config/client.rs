@@ -38,6 +38,20 @@ pub const TABLE: &[Setting] = &[
         about: "Whether sources are held still by a snapshot: auto (where it can be had), off or required",
     },
     Setting {
+        key: "image_volumes",
+        kind: Kind::List,
+        fallback: Fallback::Unset,
+        placeholder: "VOLUME",
+        about: "What image backups hold: disks, devices, mount points, labels or files, given several times for several; all fixed disks if none is named",
+    },
+    Setting {
+        key: "image_omit",
+        kind: Kind::Words(&["swap", "hibernation"]),
+        fallback: Fallback::Text("none"),
+        placeholder: "CONTENT",
+        about: "What image backups leave out: none, swap (swap space and page files) or hibernation (hibernation files)",
+    },
+    Setting {
         key: "compression",
         kind: Kind::Compression,
         fallback: Fallback::Text("auto"),
@@ -64,6 +78,10 @@ pub struct ClientConfig {
     pub exclude: Vec<String>,
     /// `auto`, `off` or `required`, for sources that don't say.
     pub snapshots: String,
+    /// What image backups hold; nothing means all fixed disks.
+    pub image_volumes: Vec<String>,
+    /// What image backups leave out: `swap`, `hibernation`.
+    pub image_omit: Vec<String>,
     /// `auto`, `off` or a level.
     pub compression: String,
     /// Threads; 0 for one per core.
@@ -91,6 +109,8 @@ impl ClientConfig {
             sources,
             exclude: resolved.list("exclude"),
             snapshots: resolved.text("snapshots").unwrap_or_default(),
+            image_volumes: resolved.list("image_volumes"),
+            image_omit: resolved.list("image_omit"),
             compression: resolved.text("compression").unwrap_or_default(),
             threads: resolved.count("threads"),
         })

@@ -66,6 +66,13 @@ pub const TABLE: &[Setting] = &[
         about: "Compression that btrfs applies to new backups: off, zstd, lzo or zlib",
     },
     Setting {
+        key: "synthetic_disks",
+        kind: Kind::Words(&["raw", "vhd", "vhd-fixed", "vhdx", "qcow2", "vmdk"]),
+        fallback: Fallback::Text("vhdx"),
+        placeholder: "FORMATS",
+        about: "Virtual disks that every image backup gets where extents can be shared: none, or any of raw, vhd, vhd-fixed, vhdx, qcow2, vmdk",
+    },
+    Setting {
         key: "incremental_interval",
         kind: Kind::Interval,
         fallback: Fallback::Text("5h"),
@@ -111,6 +118,8 @@ pub struct ServerConfig {
     pub pooling: storage::Pooling,
     /// Compression of new btrfs subvolumes.
     pub btrfs_compression: Option<String>,
+    /// Virtual disks that every image gets.
+    pub synthetic_disks: Vec<disk_image::synthetic::Format>,
     /// Time between incremental file backups; `None` for never.
     pub incremental_interval: Option<Duration>,
     /// Time between full file backups; `None` for never.
@@ -137,6 +146,12 @@ impl ServerConfig {
                 storage::Pooling::Off
             },
             btrfs_compression: resolved.text("btrfs_compression").filter(|word| word != "off"),
+            // The words are checked where they are read.
+            synthetic_disks: resolved
+                .list("synthetic_disks")
+                .iter()
+                .filter_map(|word| word.parse().ok())
+                .collect(),
             incremental_interval: resolved.interval("incremental_interval"),
             full_interval: resolved.interval("full_interval"),
         })

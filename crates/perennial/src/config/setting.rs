@@ -96,6 +96,8 @@ pub enum Kind {
     SocketAddress,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// Any of these words, separated by commas, or `none`.
+    Words(&'static [&'static str]),
     /// `auto`, `off` or `required`; true and false are taken for the first two.
     Snapshots,
     /// `auto`, `off`, or a zstd level.

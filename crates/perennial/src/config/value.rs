@@ -82,6 +82,11 @@ impl Kind {
                 .map(read_list_item)
                 .collect::<Result<_, _>>()
                 .map(Value::List),
+            (Self::Words(_), toml::Value::Array(items)) => {
+                let items: Vec<String> = items.iter().map(read_list_item).collect::<Result<_, _>>()?;
+                let text = items.join(",");
+                self.read_text(if items.is_empty() { "none" } else { &text })
+            }
             (Self::Sources, toml::Value::Array(items)) => items
                 .iter()
                 .map(SourceEntry::from_toml)
@@ -103,6 +108,7 @@ impl Kind {
             Self::Count => text.parse().ok().map(Value::Count),
             Self::SocketAddress => text.parse().ok().map(Value::SocketAddress),
             Self::Choice(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
+            Self::Words(words) => read_words(text, words).map(Value::List),
             Self::Snapshots => snapshots_word(text).map(|word| Value::Text(word.to_owned())),
             Self::Compression => is_compression(text).then(|| Value::Text(text.to_owned())),
             Self::List | Self::Sources => unreachable!("lists are read item by item"),
@@ -153,6 +159,7 @@ impl Kind {
             Self::Count => "a whole number".into(),
             Self::SocketAddress => "an IP address and a port such as \"0.0.0.0:55414\"".into(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
+            Self::Words(words) => format!("\"none\", or any of {}", words.join(", ")),
             Self::Snapshots => "\"auto\", \"off\" or \"required\"".into(),
             Self::Compression => "\"auto\", \"off\" or a zstd level from 1 to 19".into(),
             Self::List => "a list of texts such as [\"*.tmp\", \"/cache/\"]".into(),
@@ -229,6 +236,21 @@ fn read_switch(text: &str) -> Option<bool> {
         "false" | "off" | "no" | "0" => Some(false),
         _ => None,
     }
+}
+
+/// Words separated by commas, all of them known, each kept once.
+fn read_words(text: &str, known: &[&str]) -> Option<Vec<String>> {
+    if text == "none" {
+        return Some(Vec::new());
+    }
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split(',').map(str::trim) {
+        known.contains(&word).then_some(())?;
+        if !words.iter().any(|other| other == word) {
+            words.push(word.to_owned());
+        }
+    }
+    Some(words)
 }
 
 fn snapshots_word(text: &str) -> Option<&'static str> {

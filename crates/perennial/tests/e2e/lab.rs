@@ -498,7 +498,7 @@ pub fn text(bytes: &[u8]) -> String {
 }
 
 /// An address on loopback where nobody listens.
-fn free_address() -> String {
+pub fn free_address() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }

@@ -3,9 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod damage;
+mod disk;
 mod errors;
 mod fidelity;
 mod hostile;
+mod image;
+mod image_files;
+mod image_hostile;
+mod image_use;
 mod interruption;
 mod kill;
 mod lab;

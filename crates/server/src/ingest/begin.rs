@@ -37,7 +37,7 @@ pub fn begin(core: &Arc<Core>, client: &str, begin: &IngestBegin) -> Result<(Beg
         return Err(Error::protocol("too many sources"));
     }
     let client_name: ClientName = client.parse()?;
-    let job = job_of(core, client, begin)?;
+    let job = core.board.take_up(JobKind::FileBackup, client, begin.job_id)?;
     core.board.begin(&job)?;
     match open_session(core, &client_name, begin, &job) {
         Ok(begun) => Ok(begun),
@@ -46,20 +46,6 @@ pub fn begin(core: &Arc<Core>, client: &str, begin: &IngestBegin) -> Result<(Beg
             Err(error)
         }
     }
-}
-
-/// The job that the client works for: the one that it was asked to do, or a new one where it begins by itself.
-fn job_of(core: &Core, client: &str, begin: &IngestBegin) -> Result<Arc<LiveJob>> {
-    if begin.job_id == 0 {
-        core.board.wait_ended(JobKind::FileBackup, client);
-        return core.board.queue(JobKind::FileBackup, client, None);
-    }
-    let job = core.board.live(begin.job_id);
-    job.filter(|job| job.client == client && job.kind == JobKind::FileBackup)
-        .ok_or_else(|| Error::NotFound {
-            what: "job",
-            name: begin.job_id.to_string(),
-        })
 }
 
 fn open_session(
@@ -80,7 +66,7 @@ fn open_session(
     let (ingest, resumed) = begin_tree(core, client, base_name.as_ref())?;
     let base = ingest.base_manifest().map(open_base).transpose()?;
     let started = core.clock.now();
-    let name = free_name(core, client, started)?;
+    let name = core.free_name(client, storage::BackupKind::File, started)?;
     let header = Header {
         client: client.as_str().to_owned(),
         name: name.as_str().to_owned(),
@@ -141,7 +127,7 @@ fn begin_tree(
             Ok(ingest) => return Ok((ingest, true)),
             Err(error @ (storage::Error::Corrupt { .. } | storage::Error::Manifest { .. })) => {
                 warn!(client = client.as_str(), %error, "what an interrupted backup left can't be used");
-                core.store.discard_incomplete(client)?;
+                core.store.discard_incomplete(client, storage::BackupKind::File)?;
             }
             Err(error) => return Err(error.into()),
         }
@@ -157,36 +143,6 @@ fn open_base(file: &File) -> Result<Reader> {
         source,
     })?;
     Ok(Reader::open(file)?)
-}
-
-/// The name for a backup that begins now: the minute in the server's zone, with a number where that is taken. A number that
-/// has become free is not given again below a newer one: names are sorted to find which backup is the newer.
-fn free_name(core: &Core, client: &ClientName, now: jiff::Timestamp) -> Result<BackupName> {
-    let minute = now
-        .to_zoned(jiff::tz::TimeZone::system())
-        .strftime("%y%m%d-%H%M")
-        .to_string();
-    let taken = core.store.backups(client)?;
-    let newest = taken
-        .iter()
-        .filter(|name| name.as_str().starts_with(&minute))
-        .max();
-    for number in 1..1000u32 {
-        let text = if number == 1 {
-            minute.clone()
-        } else {
-            format!("{minute}-{number}")
-        };
-        let name: BackupName = text.parse()?;
-        let is_newer = newest.is_none_or(|newest| name > *newest);
-        if is_newer && core.catalog.backup(client.as_str(), &text).is_err() {
-            return Ok(name);
-        }
-    }
-    Err(Error::Busy {
-        what: format!("the name {minute}"),
-        why: "all its numbers are taken".into(),
-    })
 }
 
 fn source_of(source: &wire::v1::SourceInfo) -> Source {

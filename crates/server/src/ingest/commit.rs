@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use catalog::{BackupFigures, BackupMode, JobEnd, NewBackup, Outcome};
-use manifest::{Conclusion, Summary, Timestamp};
+use manifest::{Conclusion, Timestamp};
 use storage::{BackupName, ClientName};
 use tracing::{info, warn};
-use wire::v1::{Committed, Received, ingest_reply::Reply};
+use wire::v1::{Received, ingest_reply::Reply};
 
+use crate::concluded;
 use crate::core::Core;
 use crate::error::Result;
-use crate::ingest::session::{ProblemList, Session};
+use crate::ingest::session::Session;
 use crate::ingest::{Replies, reply};
-use crate::jobs::{LiveJob, finished};
-use crate::services::views;
+use crate::jobs::LiveJob;
 
 /// Commits the backup and tells the client. After this has begun, losing the client no longer matters.
 pub fn commit(
@@ -48,7 +47,17 @@ pub fn commit(
     let committed = ingest.commit(&name)?;
     // Hard links are made last, so what is missing there the catalog alone can say.
     problems.add_lost(&committed.outcome.lost);
-    let backup = record(session, &summary, &problems, finished_at.as_millisecond());
+    let backup = concluded::record(
+        catalog::BackupKind::File,
+        &concluded::Conclusion {
+            header: session.header(),
+            summary: &summary,
+            problems: &problems,
+            finished_ms: finished_at.as_millisecond(),
+            received_bytes: session.received_bytes(),
+            stored_bytes: None,
+        },
+    );
     core.catalog.commit_backup(&backup)?;
     storage::crash::point("catalog knows the backup");
     core.store.point_current(&client, &name)?;
@@ -60,78 +69,12 @@ pub fn commit(
         problems = problems.count,
         "backup committed"
     );
-    tell(core, session, job, &backup, &problems, replies);
-    Ok(())
-}
-
-/// Ends the job and tells the client, if it is still there.
-fn tell(
-    core: &Core,
-    session: &Session,
-    job: &LiveJob,
-    backup: &NewBackup,
-    problems: &ProblemList,
-    replies: &Replies,
-) {
-    let info = core
-        .catalog
-        .backup(&backup.client, &backup.name)
-        .map(|record| views::backup_info(&record))
-        .ok();
-    let shown = problems.kept.iter().take(100).map(views::problem).collect();
-    let mut done = finished(format!("backup {}/{}", backup.client, backup.name), shown);
-    done.backup = info.clone();
-    core.board.end(job, JobEnd::Done, done);
-    let committed = Committed {
-        client: backup.client.clone(),
-        name: backup.name.clone(),
-        digest: backup.digest.to_vec(),
-        with_problems: problems.count > 0,
-        info,
-    };
-    if reply(replies, Reply::Committed(committed)).is_err() {
+    let told = concluded::end_job(core, job, &backup, &problems);
+    if reply(replies, Reply::Committed(told)).is_err() {
         info!(
             client = session.header().client,
             "the client did not wait for the commit"
         );
     }
-}
-
-fn record(session: &Session, summary: &Summary, problems: &ProblemList, finished_ms: i64) -> NewBackup {
-    let header = session.header();
-    NewBackup {
-        client: header.client.clone(),
-        name: header.name.clone(),
-        kind: catalog::BackupKind::File,
-        mode: match header.kind {
-            manifest::BackupKind::Full => BackupMode::Full,
-            manifest::BackupKind::Incremental => BackupMode::Incremental,
-        },
-        base: header.base.clone(),
-        started_ms: header.started.secs * 1000 + i64::from(header.started.nanos / 1_000_000),
-        finished_ms,
-        outcome: if problems.count == 0 {
-            Outcome::Finished
-        } else {
-            Outcome::WithProblems
-        },
-        figures: BackupFigures {
-            files: summary.totals.files,
-            directories: summary.totals.directories,
-            bytes_logical: summary.totals.bytes,
-            bytes_transferred: session.received_bytes(),
-            bytes_stored_new: None,
-        },
-        digest: summary.digest.0,
-        problem_count: problems.count,
-        problems: problems
-            .kept
-            .iter()
-            .map(|problem| catalog::Problem {
-                path: problem.path.to_vec(),
-                kind: problem.kind.clone(),
-                message: problem.message.clone(),
-            })
-            .collect(),
-    }
+    Ok(())
 }

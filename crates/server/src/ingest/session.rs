@@ -1,6 +1,5 @@
 //! What the control stream and the data connections of one ingest session share.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
@@ -14,25 +13,19 @@ use parking_lot::{Condvar, Mutex};
 use storage::{Ingest, Store};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
-use wire::v1::LogLine;
 
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::ingest::announced::AnnouncedFiles;
 use crate::ingest::content;
 use crate::jobs::LiveJob;
+use crate::problems::{self, ProblemList};
 use crate::sessions::DataSession;
 
 /// Files that may be announced and not complete.
 pub const WINDOW_FILES: u32 = 16 * 1024;
 /// Data connections of one session.
 pub const DATA_CONNECTIONS: u32 = 4;
-/// Problems that are kept by name; the rest is only counted.
-const KEPT_PROBLEMS: usize = 10_000;
-/// The kind of a problem that is none: something of a type that is not backed up, such as a socket.
-const SKIPPED: &str = "skipped";
-/// The kind of a problem with what the base should have had.
-const LOST: &str = "lost";
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The assembler of a manifest that is written to a file.
@@ -54,37 +47,6 @@ pub struct Session {
     connections_open: AtomicUsize,
     received_bytes: AtomicU64,
     problems: Mutex<ProblemList>,
-}
-
-/// The problems of a backup: the first by name, all by count.
-#[derive(Debug, Clone, Default)]
-pub struct ProblemList {
-    /// The first of them.
-    pub kept: Vec<manifest::Problem>,
-    /// All of them.
-    pub count: u64,
-}
-
-impl ProblemList {
-    fn add(&mut self, problem: manifest::Problem) {
-        self.count += 1;
-        if self.kept.len() < KEPT_PROBLEMS {
-            self.kept.push(problem);
-        }
-    }
-
-    /// Adds what was lost and is not known yet.
-    pub fn add_lost(&mut self, paths: &[Box<[u8]>]) {
-        let known: HashSet<&[u8]> = self.kept.iter().map(|problem| &*problem.path).collect();
-        let new: Vec<_> = paths.iter().filter(|path| !known.contains(&***path)).collect();
-        for path in new {
-            self.add(manifest::Problem {
-                path: path.clone(),
-                kind: LOST.to_owned(),
-                message: "the server has lost the file that this is a link to".to_owned(),
-            });
-        }
-    }
 }
 
 impl Session {
@@ -254,22 +216,7 @@ impl Session {
 
     /// Adds problems that the client met.
     pub fn problems(&self, problems: Vec<wire::v1::Problem>) {
-        let mut list = self.problems.lock();
-        for problem in problems {
-            if problem.kind == SKIPPED {
-                // Left out as it should be: worth a line, but the backup is whole.
-                self.job.log(LogLine {
-                    text: shown(&problem),
-                    ..LogLine::default()
-                });
-                continue;
-            }
-            list.add(manifest::Problem {
-                path: problem.path.into(),
-                kind: problem.kind,
-                message: problem.message,
-            });
-        }
+        self.problems.lock().take(problems, &self.job);
     }
 
     /// Adds files that the storage has lost. The client takes them for there; as the manifest does not have them, it
@@ -284,7 +231,7 @@ impl Session {
             );
             list.add(manifest::Problem {
                 path,
-                kind: LOST.to_owned(),
+                kind: problems::LOST.to_owned(),
                 message: "the server has lost it; the next backup brings it again".to_owned(),
             });
         }
@@ -412,10 +359,6 @@ impl Session {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
-}
-
-fn shown(problem: &wire::v1::Problem) -> String {
-    format!("{}: {}", String::from_utf8_lossy(&problem.path), problem.message)
 }
 
 impl DataSession for Session {

@@ -7,15 +7,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use wire::v1::{SampleFile, SampleReply, SampleRequest, SampledFile, ServerCommand, server_command::Command};
+use wire::v1::{
+    SampleFile, SampleReply, SampleRequest, SampleVolume, SampledBlock, SampledFile, ServerCommand,
+    server_command::Command,
+};
 
 use crate::error::{Error, Result};
 
 /// Commands that may wait for a client that is slow to take them.
 const QUEUED_COMMANDS: usize = 16;
 
-/// What a client found when it hashed files of its source anew.
-pub type SampleOutcome = Vec<SampledFile>;
+/// What a client found when it hashed its source anew.
+#[derive(Debug, Default)]
+pub struct SampleOutcome {
+    /// Of files.
+    pub files: Vec<SampledFile>,
+    /// Of blocks of volumes.
+    pub blocks: Vec<SampledBlock>,
+}
 
 /// The standing connection of a client.
 pub struct Attachment {
@@ -40,7 +49,8 @@ impl Attachment {
     pub fn sampled(&self, reply: SampleReply) {
         let mut samples = self.samples.lock();
         if let Some((found, _)) = samples.get_mut(&reply.request_id) {
-            found.extend(reply.files);
+            found.files.extend(reply.files);
+            found.blocks.extend(reply.blocks);
             if reply.last
                 && let Some((found, waiting)) = samples.remove(&reply.request_id)
             {
@@ -108,13 +118,25 @@ impl Attached {
         self.clients.lock().keys().cloned().collect()
     }
 
-    /// Asks a client for fresh hashes of files of its source.
-    pub async fn sample(&self, client: &str, files: Vec<SampleFile>) -> Result<SampleOutcome> {
+    /// Asks a client for fresh hashes of files of its source, or of blocks of its volumes.
+    pub async fn sample(
+        &self,
+        client: &str,
+        files: Vec<SampleFile>,
+        volumes: Vec<SampleVolume>,
+    ) -> Result<SampleOutcome> {
         let attachment = self.get(client)?;
         let request_id = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
-        attachment.samples.lock().insert(request_id, (Vec::new(), sender));
-        attachment.command(Command::Sample(SampleRequest { request_id, files }))?;
+        attachment
+            .samples
+            .lock()
+            .insert(request_id, (SampleOutcome::default(), sender));
+        attachment.command(Command::Sample(SampleRequest {
+            request_id,
+            files,
+            volumes,
+        }))?;
         tokio::select! {
             found = receiver => found.map_err(|_| Error::Disconnected),
             () = attachment.detach.cancelled() => Err(Error::Disconnected),

@@ -100,13 +100,27 @@ impl Board {
         })
     }
 
-    /// Queues a job. A client has one file backup at a time.
+    /// The job that a client works for: the one that it was asked to do, or a new one (0) where it begins by itself.
+    pub fn take_up(&self, kind: JobKind, client: &str, job_id: u64) -> Result<Arc<LiveJob>> {
+        if job_id == 0 {
+            self.wait_ended(kind, client);
+            return self.queue(kind, client, None);
+        }
+        let job = self.live(job_id);
+        job.filter(|job| job.client == client && job.kind == kind)
+            .ok_or_else(|| Error::NotFound {
+                what: "job",
+                name: job_id.to_string(),
+            })
+    }
+
+    /// Queues a job. A client has one backup of a kind at a time.
     pub fn queue(&self, kind: JobKind, client: &str, subject: Option<String>) -> Result<Arc<LiveJob>> {
         let mut live = self.live.lock();
-        if kind == JobKind::FileBackup
+        if is_backup(kind)
             && let Some(other) = live.values().find(|job| job.kind == kind && job.client == client)
         {
-            let why = format!("job {} is making a file backup of it", other.id);
+            let why = format!("job {} is making a {kind} of it", other.id);
             return Err(Error::Busy {
                 what: format!("client {client}"),
                 why,
@@ -213,6 +227,15 @@ impl Board {
             .cloned()
     }
 
+    /// Asks every open job that makes a backup of a client to stop.
+    pub fn cancel_backups(&self, client: &str) {
+        for job in self.live.lock().values() {
+            if is_backup(job.kind) && job.client == client {
+                job.cancel.cancel();
+            }
+        }
+    }
+
     /// Asks every open job to stop.
     pub fn cancel_all(&self) {
         for job in self.live.lock().values() {
@@ -224,6 +247,11 @@ impl Board {
     pub fn len(&self) -> usize {
         self.live.lock().len()
     }
+}
+
+/// Whether a job of this kind makes a backup.
+pub fn is_backup(kind: JobKind) -> bool {
+    matches!(kind, JobKind::FileBackup | JobKind::ImageBackup)
 }
 
 /// The end of a job that finished, with or without problems.

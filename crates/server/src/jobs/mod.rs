@@ -4,4 +4,4 @@ mod attached;
 mod board;
 
 pub use attached::{Attached, Attachment};
-pub use board::{Board, LiveJob, finished};
+pub use board::{Board, LiveJob, finished, is_backup};

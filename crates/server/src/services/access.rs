@@ -100,16 +100,28 @@ pub fn address_of<T>(request: &Request<T>) -> Option<SocketAddr> {
     }
 }
 
+/// Of which kind a name means the newest backup, if it means that.
+fn newest_of(name: &str) -> Option<catalog::BackupKind> {
+    match name {
+        "" | "latest" | "current" => Some(catalog::BackupKind::File),
+        "latest_image" => Some(catalog::BackupKind::Image),
+        _ => None,
+    }
+}
+
 /// The catalog's record of the committed backup that a reference means.
 pub fn resolve(core: &Core, caller: &Caller, reference: &BackupRef) -> Result<catalog::Backup, Status> {
     let client = caller.about(&reference.client)?;
-    if reference.name.is_empty() || reference.name == "latest" || reference.name == "current" {
-        let filter = catalog::BackupFilter::committed_of(&client);
+    if let Some(kind) = newest_of(&reference.name) {
+        let filter = catalog::BackupFilter {
+            kind: Some(kind),
+            ..catalog::BackupFilter::committed_of(&client)
+        };
         let newest = core
             .catalog
             .newest_backup(&filter)
             .map_err(crate::error::Error::from)?;
-        return newest.ok_or_else(|| Status::not_found(format!("client {client} has no backup yet")));
+        return newest.ok_or_else(|| Status::not_found(format!("client {client} has no {kind} backup yet")));
     }
     let backup = core
         .catalog

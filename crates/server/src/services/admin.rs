@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::{JobFilter, JobKind};
+use catalog::JobFilter;
 use tonic::{Request, Response, Status};
 use tracing::info;
 use wire::v1::admin_server::Admin;
@@ -119,9 +119,7 @@ impl Admin for Service {
         if let Ok(attachment) = self.core.attached.get(&name) {
             attachment.detach.cancel();
         }
-        if let Some(job) = self.core.board.live_of(JobKind::FileBackup, &name) {
-            job.cancel.cancel();
-        }
+        self.core.board.cancel_backups(&name);
         info!(client = name, "the client was revoked");
         Ok(Response::new(RevokeReply {}))
     }

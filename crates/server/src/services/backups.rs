@@ -1,7 +1,7 @@
 //! The service for backups: ingest and restore streams, views, and the jobs that a caller can start.
 
 mod follow;
-mod streams;
+pub(super) mod streams;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use wire::v1::{
 
 use crate::core::Core;
 use crate::error::Error;
+use crate::schedule::Wanted;
 use crate::services::access::{Caller, resolve};
 use crate::services::views;
 use crate::{removal, schedule, verify};
@@ -170,8 +171,17 @@ impl Backups for Service {
         let request = request.into_inner();
         let client = caller.about(&request.client)?;
         self.core.catalog.client(&client).map_err(not_found)?;
-        let job = schedule::start(&self.core, &client, request.mode())?;
-        info!(job = %job.id, client, ?caller, "a file backup was asked for");
+        let mode = request.mode();
+        let wanted = match request.kind.as_str() {
+            "" | "file" => Wanted::Files,
+            "image" => Wanted::Image(request.volumes),
+            kind => {
+                let what = format!("{kind:?} is no kind of backup: file, image");
+                return Err(Status::invalid_argument(what));
+            }
+        };
+        let job = schedule::start(&self.core, &client, mode, wanted)?;
+        info!(job = %job.id, kind = %job.kind, client, ?caller, "a backup was asked for");
         let (sender, response) = replies();
         tokio::spawn(follow::follow(job, request.detach, sender));
         Ok(response)

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::{JobKind, Sighting};
+use catalog::Sighting;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -17,7 +17,7 @@ use wire::v1::{
 
 use crate::core::Core;
 use crate::error::Error;
-use crate::jobs::Attachment;
+use crate::jobs::{Attachment, is_backup};
 use crate::services::access::Caller;
 
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -161,7 +161,7 @@ fn take_event(core: &Core, client: &str, attachment: &Attachment, event: ClientE
 fn take_update(core: &Core, client: &str, update: JobUpdate) {
     let job = core.board.live(update.job_id);
     // A client may only speak of its own jobs; one that has just ended is no longer there.
-    let Some(job) = job.filter(|job| job.client == client && job.kind == JobKind::FileBackup) else {
+    let Some(job) = job.filter(|job| job.client == client && is_backup(job.kind)) else {
         return;
     };
     match update.update {

@@ -5,6 +5,7 @@ mod admin;
 mod backups;
 mod control;
 mod enrolment;
+mod images;
 pub(crate) mod views;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use wire::v1::admin_server::AdminServer;
 use wire::v1::backups_server::BackupsServer;
 use wire::v1::control_server::ControlServer;
 use wire::v1::enrolment_server::EnrolmentServer;
+use wire::v1::images_server::ImagesServer;
 
 use crate::core::Core;
 
@@ -26,8 +28,12 @@ pub fn routes(core: Arc<Core>) -> Routes {
     let control = ControlServer::new(control::Service::new(core.clone()))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    let images = ImagesServer::new(images::Service::new(core.clone()))
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
     Routes::new(EnrolmentServer::new(enrolment::Service::new(core.clone())))
         .add_service(control)
         .add_service(backups)
+        .add_service(images)
         .add_service(AdminServer::new(admin::Service::new(core)))
 }

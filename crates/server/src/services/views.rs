@@ -62,6 +62,7 @@ pub fn entry(directory: &[u8], entry: &Entry) -> EntryView {
 fn kind(kind: &Kind) -> &'static str {
     match kind {
         Kind::File { .. } => "file",
+        Kind::Volume { .. } => "volume",
         Kind::Directory => "directory",
         Kind::Symlink { .. } => "symlink",
         Kind::HardLink { .. } => "hard link",

@@ -15,7 +15,7 @@ use crate::crash;
 use crate::error::{During as _, Error, Result};
 use crate::incomplete::{OldBase, Resumption, State, TREE, boot_id, next_generation, take_base};
 use crate::layout::manifest_file;
-use crate::names::{BackupName, ClientName};
+use crate::names::{BackupKind, BackupName, ClientName};
 use crate::pool::PoolList;
 use crate::store::Shared;
 use crate::tree::TreeRoot;
@@ -29,10 +29,10 @@ impl Ingest {
             client: client.clone(),
             what: "the incomplete backup".to_owned(),
         };
-        let claim = shared.usage.claim(client).ok_or_else(busy)?;
+        let claim = shared.usage.claim(client, BackupKind::File).ok_or_else(busy)?;
         shared.layout.backups(client)?;
         shared.layout.manifests(client)?;
-        shared.complete_sealed(client)?;
+        shared.complete_sealed(client, BackupKind::File)?;
         let growing = match basis {
             Basis::Fresh => begin_new(shared, client, None, claim)?,
             Basis::Backup(name) => begin_new(shared, client, Some(name), claim)?,
@@ -53,8 +53,8 @@ fn begin_new(
     let base_tree = base
         .map(|name| open_base_tree(shared, client, name))
         .transpose()?;
-    shared.discard_incomplete(client)?;
-    let work = shared.layout.incomplete(client)?;
+    shared.discard_incomplete(client, BackupKind::File)?;
+    let work = shared.layout.incomplete(client, BackupKind::File)?;
     let state = State::first(base, boot_id());
     let base_manifest = match base {
         Some(name) => Some(take_base(
@@ -91,7 +91,10 @@ fn resume(shared: &Arc<Shared>, client: &ClientName, claim: Claim) -> Result<Gro
     let nothing = || Error::NothingToResume {
         client: client.clone(),
     };
-    let work = shared.layout.find_incomplete(client)?.ok_or_else(nothing)?;
+    let work = shared
+        .layout
+        .find_incomplete(client, BackupKind::File)?
+        .ok_or_else(nothing)?;
     let state = State::read(&work)?.ok_or_else(nothing)?;
     let tree = crate::durable::find_dir(&work, TREE)?.ok_or_else(nothing)?;
     // What an earlier session of this boot has written becomes durable, so that this session's books, which begin

@@ -6,7 +6,7 @@ use manifest::{DirRecord, Entry, Kind, join_path, split_path};
 
 use super::Growing;
 use super::slot::DirSlot;
-use super::structure::Structure;
+use super::structure::{Structure, no_volumes};
 use crate::attributes::set_mtime;
 use crate::backend::Duplicate;
 use crate::error::{Cause, During as _, Error, Result, errno, shown};
@@ -78,6 +78,7 @@ impl Growing {
                 None => self.make_dir(structure, slot, entry, None)?,
             },
             Kind::HardLink { .. } => structure.note_links(path),
+            Kind::Volume { .. } => return Err(no_volumes(&join_path(path, name))),
             Kind::Symlink { .. } | Kind::Fifo | Kind::CharDevice { .. } | Kind::BlockDevice { .. } => {
                 self.make_special(slot, entry)?;
             }

@@ -36,7 +36,7 @@ pub struct Committed {
 impl Growing {
     pub(super) fn commit(&self, name: &BackupName) -> Result<Committed> {
         let manifest = self.finished_manifest(name)?;
-        self.check_name_is_free(name)?;
+        self.shared.check_name_is_free(&self.client, name)?;
         let pool_list = self.complete(&manifest)?;
         pool_list.write(&self.work, name)?;
         crash::point("commit: tree complete");
@@ -78,22 +78,6 @@ impl Growing {
         Ok(manifest)
     }
 
-    fn check_name_is_free(&self, name: &BackupName) -> Result<()> {
-        let taken = || Error::BackupExists {
-            client: self.client.clone(),
-            name: name.clone(),
-        };
-        let manifests = self.shared.layout.manifests(&self.client)?;
-        if durable::find_file(&manifests, manifest_file(name).as_bytes())?.is_some() {
-            return Err(taken());
-        }
-        match self.shared.layout.backups(&self.client)?.stat(name.as_bytes()) {
-            Ok(_) => Err(taken()),
-            Err(error) if error.is_not_found() => Ok(()),
-            Err(error) => Err(error).during("look at", name.as_str()),
-        }
-    }
-
     /// Leads the index to new inodes. It holds hints only: whatever fails here costs a copy later.
     fn repoint_index(&self, name: &BackupName, digest: ContentHash) {
         let moved = std::mem::take(&mut *self.moved.lock());
@@ -107,6 +91,25 @@ impl Growing {
         };
         if let Err(error) = self.shared.index.repoint(&owner, &moved) {
             tracing::warn!(%error, client = %self.client, "pointing the content index at new copies");
+        }
+    }
+}
+
+impl Shared {
+    /// Fails with [`Error::BackupExists`] if a backup, or something else in its place, has the name.
+    pub fn check_name_is_free(&self, client: &ClientName, name: &BackupName) -> Result<()> {
+        let taken = || Error::BackupExists {
+            client: client.clone(),
+            name: name.clone(),
+        };
+        let manifests = self.layout.manifests(client)?;
+        if durable::find_file(&manifests, manifest_file(name).as_bytes())?.is_some() {
+            return Err(taken());
+        }
+        match self.layout.backups(client)?.stat(name.as_bytes()) {
+            Ok(_) => Err(taken()),
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(error).during("look at", name.as_str()),
         }
     }
 }
@@ -150,7 +153,7 @@ pub(crate) fn roll_forward(shared: &Shared, client: &ClientName, work: &Dir) -> 
         .during("commit", name.as_str())?;
     durable::sync(&manifests, name.as_str())?;
     crash::point("commit: manifest in place");
-    shared.forget_work(client)?;
+    shared.forget_work(client, name.kind())?;
     crash::point("commit: cleaned up");
     Ok(Some(name))
 }

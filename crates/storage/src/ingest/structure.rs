@@ -263,6 +263,7 @@ impl Growing {
                 structure.note_links(&slot.path);
                 Ok(())
             }
+            Kind::Volume { .. } => Err(no_volumes(&join_path(&slot.path, &entry.name))),
             Kind::Symlink { .. } | Kind::Fifo | Kind::CharDevice { .. } | Kind::BlockDevice { .. } => {
                 self.make_special(slot, entry)
             }
@@ -317,7 +318,7 @@ impl Growing {
             Kind::Fifo => dir.create_fifo(name, mode),
             Kind::CharDevice { major, minor } => device(file_tree::DeviceKind::Char, *major, *minor),
             Kind::BlockDevice { major, minor } => device(file_tree::DeviceKind::Block, *major, *minor),
-            Kind::File { .. } | Kind::Directory | Kind::HardLink { .. } => {
+            Kind::File { .. } | Kind::Volume { .. } | Kind::Directory | Kind::HardLink { .. } => {
                 return Err(Error::invalid_entry(
                     &join_path(path, name),
                     "it is no special file",
@@ -408,4 +409,9 @@ fn not_listed(error: file_tree::Error, path: &[u8]) -> Error {
         }
         error => Error::new("open", shown(path), error),
     }
+}
+
+/// Volumes are part of image backups, which come another way.
+pub(super) fn no_volumes(path: &[u8]) -> Error {
+    Error::invalid_entry(path, "a file backup has no volumes")
 }

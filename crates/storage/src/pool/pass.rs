@@ -10,7 +10,7 @@ use crate::attributes::set_mtime;
 use crate::backend::BackendKind;
 use crate::crash;
 use crate::error::{During as _, Error, Result, shown};
-use crate::names::{BackupName, ClientName, PoolId};
+use crate::names::{BackupKind, BackupName, ClientName, PoolId};
 use crate::store::{Pooling, Shared, Store};
 use crate::trash::Item;
 
@@ -23,14 +23,18 @@ impl Store {
         let shared = &*self.shared;
         let lacks = |capability| shared.capabilities.is_refused(capability);
         let can_pool = !lacks("rename_exchange") && !lacks("symlink");
-        if self.backend() != BackendKind::Hardlink || shared.pooling == Pooling::Off || !can_pool {
+        if self.backend() != BackendKind::Hardlink
+            || shared.pooling == Pooling::Off
+            || !can_pool
+            || name.kind() == BackupKind::Image
+        {
             return Ok(Vec::new());
         }
         let busy = || Error::Busy {
             client: client.clone(),
             what: name.to_string(),
         };
-        let _claim = shared.usage.claim(client).ok_or_else(busy)?;
+        let _claim = shared.usage.claim(client, BackupKind::File).ok_or_else(busy)?;
         let newer = shared.open_manifest(client, name)?;
         let base = newer
             .header()

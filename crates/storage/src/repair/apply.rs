@@ -7,7 +7,7 @@ use crate::attributes::set_mtime;
 use crate::ballast::with_ballast;
 use crate::error::{During as _, Error, Result, shown};
 use crate::ingest::rename_new;
-use crate::names::{BackupName, ClientName, PoolId};
+use crate::names::{BackupKind, BackupName, ClientName, PoolId};
 use crate::pool::{PoolLink, PoolList, link_text};
 use crate::store::{Shared, Store};
 use crate::trash::Item;
@@ -95,7 +95,7 @@ impl Shared {
             client: client.clone(),
             what: "the incomplete backup".to_owned(),
         };
-        self.usage.claim(client).ok_or_else(busy)
+        self.usage.claim(client, BackupKind::File).ok_or_else(busy)
     }
 
     fn rename_back(&self, client: &ClientName, found: &str) -> Result<()> {
@@ -133,7 +133,9 @@ impl Shared {
 
     fn trash_unused(&self, client: &ClientName, id: &PoolId) -> Result<()> {
         let _claim = self.claim(client)?;
-        if self.layout.find_incomplete(client)?.is_some() || self.pooled_in_use(client)?.contains(id) {
+        if self.layout.find_incomplete(client, BackupKind::File)?.is_some()
+            || self.pooled_in_use(client)?.contains(id)
+        {
             return Err(Error::Busy {
                 client: client.clone(),
                 what: format!("pooled directory {id}"),

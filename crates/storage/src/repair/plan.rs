@@ -8,7 +8,7 @@ use super::{Finding, Remedy, RepairPlan, pool_links};
 use crate::error::{During as _, Error, Result};
 use crate::layout::STATE;
 use crate::monitor::{Monitor, Step};
-use crate::names::{BackupName, CURRENT, ClientName};
+use crate::names::{BackupKind, BackupName, CURRENT, ClientName};
 use crate::store::{Shared, Store};
 
 impl Store {
@@ -181,10 +181,15 @@ impl Survey<'_> {
     /// Pooled directories that no list names. The findings about links come first, so that a corrected list counts when the plan
     /// is applied.
     fn pool(&mut self, client: &ClientName) -> Result<()> {
-        let Some(_claim) = self.shared.usage.claim(client) else {
+        let Some(_claim) = self.shared.usage.claim(client, BackupKind::File) else {
             return Ok(());
         };
-        if self.shared.layout.find_incomplete(client)?.is_some() {
+        if self
+            .shared
+            .layout
+            .find_incomplete(client, BackupKind::File)?
+            .is_some()
+        {
             return Ok(());
         }
         let Some(pool) = self.shared.layout.find_pool(client)? else {

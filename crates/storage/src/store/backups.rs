@@ -7,7 +7,7 @@ use crate::durable::{self, find_dir, find_file};
 use crate::error::{During as _, Error, Result, shown};
 use crate::incomplete::State;
 use crate::layout::{manifest_file, manifest_path};
-use crate::names::{BackupName, CURRENT, ClientName};
+use crate::names::{BackupKind, BackupName, CURRENT, ClientName};
 use crate::tree::{BackupTree, TreeRoot};
 
 /// A backup that was begun and not committed, and can be resumed.
@@ -56,7 +56,7 @@ impl Store {
 
     /// The client's incomplete backup, if it has one that can be resumed.
     pub fn incomplete(&self, client: &ClientName) -> Result<Option<IncompleteBackup>> {
-        let Some(work) = self.shared.layout.find_incomplete(client)? else {
+        let Some(work) = self.shared.layout.find_incomplete(client, BackupKind::File)? else {
             return Ok(None);
         };
         let Some(state) = State::read(&work)? else {
@@ -72,15 +72,15 @@ impl Store {
         }))
     }
 
-    /// Gives up the client's incomplete backup, if there is one.
-    pub fn discard_incomplete(&self, client: &ClientName) -> Result<()> {
+    /// Gives up the client's incomplete backup of a kind, if there is one.
+    pub fn discard_incomplete(&self, client: &ClientName, kind: BackupKind) -> Result<()> {
         let busy = || Error::Busy {
             client: client.clone(),
             what: "the incomplete backup".to_owned(),
         };
-        let _claim = self.shared.usage.claim(client).ok_or_else(busy)?;
-        self.shared.complete_sealed(client)?;
-        self.shared.discard_incomplete(client)
+        let _claim = self.shared.usage.claim(client, kind).ok_or_else(busy)?;
+        self.shared.complete_sealed(client, kind)?;
+        self.shared.discard_incomplete(client, kind)
     }
 
     /// Removes what is kept for a client that has no backups: its directories, and an incomplete backup.
@@ -91,16 +91,19 @@ impl Store {
             client: client.clone(),
             what: what.to_owned(),
         };
-        let _claim = self
-            .shared
-            .usage
-            .claim(client)
-            .ok_or_else(|| busy("the incomplete backup"))?;
-        self.shared.complete_sealed(client)?;
+        let claim = |kind| self.shared.usage.claim(client, kind);
+        let (Some(_files), Some(_images)) = (claim(BackupKind::File), claim(BackupKind::Image)) else {
+            return Err(busy("the incomplete backup"));
+        };
+        for kind in BackupKind::ALL {
+            self.shared.complete_sealed(client, kind)?;
+        }
         if !self.shared.layout.backup_names(client)?.is_empty() {
             return Err(busy("a backup"));
         }
-        self.shared.discard_incomplete(client)?;
+        for kind in BackupKind::ALL {
+            self.shared.discard_incomplete(client, kind)?;
+        }
         if let Some(backups) = self.shared.layout.find_backups(client)? {
             durable::remove(&backups, CURRENT.as_bytes())?;
         }

@@ -21,7 +21,7 @@ use crate::index::located::Located;
 use crate::ingest::{Basis, Ingest, roll_forward};
 use crate::layout::Layout;
 use crate::lock::Lock;
-use crate::names::{ClientName, ServerId};
+use crate::names::{BackupKind, ClientName, ServerId};
 use crate::trash::Item;
 use crate::usage::Usage;
 
@@ -164,27 +164,27 @@ impl Store {
 
 impl Shared {
     /// Completes a commit that failed after it had been decided; whoever calls has claimed the client.
-    pub fn complete_sealed(&self, client: &ClientName) -> Result<()> {
-        match self.layout.find_incomplete(client)? {
+    pub fn complete_sealed(&self, client: &ClientName, kind: BackupKind) -> Result<()> {
+        match self.layout.find_incomplete(client, kind)? {
             Some(work) => roll_forward(self, client, &work).map(drop),
             None => Ok(()),
         }
     }
 
     /// Takes a client's incomplete backup away; whoever calls has claimed the client.
-    pub fn discard_incomplete(&self, client: &ClientName) -> Result<()> {
-        let Some(work) = self.layout.find_incomplete(client)? else {
+    pub fn discard_incomplete(&self, client: &ClientName, kind: BackupKind) -> Result<()> {
+        let Some(work) = self.layout.find_incomplete(client, kind)? else {
             return Ok(());
         };
         let item = with_ballast(&self.layout.state, || Item::create(&self.layout))?;
         self.backend
             .drop_tree(&work, crate::incomplete::TREE, &item.dir)?;
-        self.layout.move_incomplete(client, &item.dir)?;
+        self.layout.move_incomplete(client, kind, &item.dir)?;
         item.release(&self.layout).map(drop)
     }
 
     /// Removes what is left of a client's incomplete backup after its commit.
-    pub fn forget_work(&self, client: &ClientName) -> Result<()> {
-        self.layout.remove_incomplete(client)
+    pub fn forget_work(&self, client: &ClientName, kind: BackupKind) -> Result<()> {
+        self.layout.remove_incomplete(client, kind)
     }
 }

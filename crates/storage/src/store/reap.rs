@@ -12,7 +12,7 @@ use crate::error::{During as _, Error, Result};
 use crate::index::Owner;
 use crate::index::ownership::{pass_on, take_in};
 use crate::monitor::{Monitor, Step};
-use crate::names::{BackupName, ClientName};
+use crate::names::{BackupKind, BackupName, ClientName};
 use crate::pool::{PoolChange, PoolChangeKind, PoolList};
 use crate::trash::{Deleted, Item, MANIFEST, POOL_LIST};
 
@@ -172,10 +172,10 @@ impl Shared {
             return Ok(true);
         }
         let client = &deleted.client;
-        let Some(_claim) = self.usage.claim(client) else {
+        let Some(_claim) = self.usage.claim(client, BackupKind::File) else {
             return Ok(false);
         };
-        if self.layout.find_incomplete(client)?.is_some() {
+        if self.layout.find_incomplete(client, BackupKind::File)?.is_some() {
             // It has links that no list names yet.
             return Ok(false);
         }

@@ -3,10 +3,11 @@
 use super::{Shared, Store, finish_deletion};
 use crate::durable::{find_dir, find_file};
 use crate::error::{Error, Result};
+use crate::image;
 use crate::incomplete::{State, TREE, boot_id};
 use crate::ingest::roll_forward;
 use crate::layout::manifest_file;
-use crate::names::{BackupName, ClientName};
+use crate::names::{BackupKind, BackupName, ClientName};
 use crate::trash::{Item, MANIFEST};
 
 /// What recovery did and found.
@@ -41,12 +42,14 @@ impl Shared {
     pub fn recover(&self) -> Result<Recovery> {
         let mut recovery = Recovery::default();
         let boot = boot_id();
-        for client in self.layout.incomplete_clients()? {
-            let Some(_claim) = self.usage.claim(&client) else {
-                continue;
-            };
-            if let Err(error) = self.recover_incomplete(&client, &boot, &mut recovery) {
-                recovery.problems.push((client, error));
+        for kind in BackupKind::ALL {
+            for client in self.layout.incomplete_clients(kind)? {
+                let Some(_claim) = self.usage.claim(&client, kind) else {
+                    continue;
+                };
+                if let Err(error) = self.recover_incomplete(&client, kind, &boot, &mut recovery) {
+                    recovery.problems.push((client, error));
+                }
             }
         }
         for item in Item::all(&self.layout)? {
@@ -63,25 +66,33 @@ impl Shared {
         Ok(recovery)
     }
 
-    fn recover_incomplete(&self, client: &ClientName, boot: &str, recovery: &mut Recovery) -> Result<()> {
-        let Some(work) = self.layout.find_incomplete(client)? else {
+    fn recover_incomplete(
+        &self,
+        client: &ClientName,
+        kind: BackupKind,
+        boot: &str,
+        recovery: &mut Recovery,
+    ) -> Result<()> {
+        let Some(work) = self.layout.find_incomplete(client, kind)? else {
             return Ok(());
         };
         if let Some(name) = roll_forward(self, client, &work)? {
             recovery.completed.push((client.clone(), name));
             return Ok(());
         }
-        let state = State::read(&work)?;
         let has_tree = find_dir(&work, TREE)?.is_some();
-        let is_of_use = match &state {
-            None => false,
-            Some(_) if !has_tree => false,
-            Some(state) => self.is_worth_resuming(client, state, boot)?,
-        };
+        let is_of_use = has_tree
+            && match kind {
+                BackupKind::Image => image::State::read(&work)?.is_some(),
+                BackupKind::File => match State::read(&work)? {
+                    None => false,
+                    Some(state) => self.is_worth_resuming(client, &state, boot)?,
+                },
+            };
         if is_of_use {
             recovery.resumable.push(client.clone());
         } else {
-            self.discard_incomplete(client)?;
+            self.discard_incomplete(client, kind)?;
             recovery.discarded.push(client.clone());
         }
         Ok(())

@@ -112,7 +112,7 @@ impl Check<'_> {
         }
         let stat = dir.stat(name).unwrap();
         let kind = match &entry.kind {
-            Kind::File { .. } => FileType::File,
+            Kind::File { .. } | Kind::Volume { .. } => FileType::File,
             Kind::HardLink { .. } => stat.kind,
             Kind::Directory => FileType::Directory,
             Kind::Symlink { .. } => FileType::Symlink,

@@ -210,7 +210,9 @@ pub fn pooled_directories_are_freed(lab: Lab) {
     }
     if has_pools(&lab) {
         assert_eq!(pooled(&lab), 1, "it is not decided while a backup is incomplete");
-        lab.store().discard_incomplete(&laptop).unwrap();
+        lab.store()
+            .discard_incomplete(&laptop, storage::BackupKind::File)
+            .unwrap();
         let reaped = lab.store().reap(&Unwatched).unwrap();
         assert!(
             reaped

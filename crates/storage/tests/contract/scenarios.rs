@@ -474,7 +474,9 @@ pub fn a_full_disk_is_told_and_leaves_the_committed(lab: Lab) {
     let full = try_back_up(lab.store(), &laptop, &nth(2), Basis::Backup(nth(1)), lab.source()).unwrap_err();
     assert!(full.is_full(), "{full}");
     check_all(lab.store(), Exact);
-    lab.store().discard_incomplete(&laptop).unwrap();
+    lab.store()
+        .discard_incomplete(&laptop, storage::BackupKind::File)
+        .unwrap();
     fs::remove_file(lab.source().join("huge")).unwrap();
     lab.write("more", b"fits too");
     // btrfs frees what was discarded in the background, after its next transaction.

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use client::Identity;
+use client::agent::What;
 use client::backup::Mode;
 use server::TokenRequest;
 use wire::v1::{StatusReply, StatusRequest};
@@ -75,7 +76,9 @@ impl Quickstart<'_> {
         let identity = identity(running, &status, &self.client.state).await?;
         remember::settings(&self.server, running.local_address(), &self.client)?;
         let own = OwnClient::new(identity, &own_backup::settings_of(&self.client))?;
-        let committed = own.back_up(console, Mode::Incremental, &self.interrupt).await?;
+        let committed = own
+            .back_up(console, Mode::Incremental, What::Files, &self.interrupt)
+            .await?;
         let report = Report {
             context: self.context,
             server: &self.server,

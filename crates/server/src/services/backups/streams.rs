@@ -17,6 +17,7 @@ use wire::v1::{
 
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::jobs::LiveJob;
 use crate::services::access::{Caller, resolve};
 use crate::services::views;
 use crate::sessions::DataSession as _;
@@ -70,6 +71,19 @@ pub async fn ingest(
         let greeting = ingest_reply::Reply::Session(session);
         tokio::task::spawn_blocking(move || ingest::run(&core, begun, queue, greeting, &replies))
     };
+    forward_requests(&mut requests, forward, live.ended(), &job, || live.shut_down()).await;
+    end(runner, &client, &replies).await;
+}
+
+/// Passes requests on until the client has no more, nobody takes them, or the session or its job is over.
+pub async fn forward_requests<T>(
+    requests: &mut Streaming<T>,
+    forward: mpsc::Sender<T>,
+    ended: impl Future<Output = ()>,
+    job: &LiveJob,
+    shut_down: impl FnOnce(),
+) {
+    tokio::pin!(ended);
     loop {
         tokio::select! {
             request = requests.message() => match request {
@@ -77,19 +91,22 @@ pub async fn ingest(
                 Ok(None) | Err(_) => break,
             },
             () = forward.closed() => break,
-            () = live.ended() => break,
-            () = job.cancel.cancelled() => { live.shut_down(); break }
+            () = &mut ended => break,
+            () = job.cancel.cancelled() => { shut_down(); break }
         }
     }
-    drop(forward);
     job.ending.cancel();
+}
+
+/// Waits for the thread that makes a backup, and tells the client how that ended.
+pub async fn end<T>(runner: tokio::task::JoinHandle<Result<()>>, client: &str, replies: &Sender<T>) {
     match runner.await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
             warn!(
                 client,
                 error = error.chain(),
-                "file backup ended early; the next one takes it up"
+                "a backup ended early; the next one takes it up"
             );
             let _ = replies.send(Err(error.into())).await;
         }

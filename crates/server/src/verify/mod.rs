@@ -1,12 +1,16 @@
 //! Checks a backup: its files against its manifest, or a sample of it against the client's own files.
 
+mod volumes;
+
 use std::io::Read as _;
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use catalog::{Backup, JobEnd};
 use manifest::content::ContentHash;
+use manifest::volume::StreamHasher;
 use manifest::{Entry, Kind, Reader};
 use parking_lot::Mutex;
 use rand::RngExt as _;
@@ -41,8 +45,12 @@ pub async fn verify_source(core: Arc<Core>, job: Arc<LiveJob>, backup: Backup, p
         Ok(()) => sample(&core, &job, &backup, percent).await,
         Err(error) => Err(error),
     };
-    conclude(&core, &job, checked, |files| {
-        format!("{files} files of the source have the backup's content")
+    let what = match backup.kind {
+        catalog::BackupKind::File => "files of the source",
+        catalog::BackupKind::Image => "blocks of the volumes",
+    };
+    conclude(&core, &job, checked, |count| {
+        format!("{count} {what} have the backup's content")
     });
 }
 
@@ -158,6 +166,7 @@ impl Check<'_> {
                 Ok(_) => self.problem(path, "content", "points elsewhere than the manifest says".into()),
                 Err(error) => self.problem(path, "unreadable", error.chain()),
             },
+            Kind::Volume { size, hash } => self.volume(path, (*size, *hash), buffer),
             Kind::Directory | Kind::HardLink { .. } | Kind::Fifo => {}
             Kind::CharDevice { .. } | Kind::BlockDevice { .. } => {}
         }
@@ -196,6 +205,48 @@ impl Check<'_> {
         }
     }
 
+    fn volume(&self, path: &[u8], expected: (u64, ContentHash), buffer: &mut [u8]) {
+        self.files.fetch_add(1, Ordering::Relaxed);
+        match self.hash_volume(path, buffer) {
+            Ok(found) if found == expected => {}
+            Ok((found, _)) if found != expected.0 => {
+                let text = format!("has {found} bytes, the manifest says {}", expected.0);
+                self.problem(path, "content", text);
+            }
+            Ok(_) => self.problem(path, "content", "does not have the manifest's hash".into()),
+            Err(error) => self.problem(path, "unreadable", error.chain()),
+        }
+    }
+
+    /// Hashes a volume; its holes need not be read.
+    fn hash_volume(&self, path: &[u8], buffer: &mut [u8]) -> Result<(u64, ContentHash)> {
+        let read_error = |source| Error::Io {
+            action: "read",
+            path: String::from_utf8_lossy(path).into_owned().into(),
+            source,
+        };
+        let file = self.tree.open_file(path)?;
+        let size = file.metadata().map_err(read_error)?.len();
+        let mut hasher = StreamHasher::new();
+        for extent in cow_fs::data_extents(&file, size) {
+            let extent = extent.map_err(Error::Extents)?;
+            hasher.zeros(extent.offset_bytes - hasher.size());
+            while hasher.size() < extent.end_bytes() {
+                if self.job.cancel.is_cancelled() {
+                    return Err(Error::Cancelled);
+                }
+                let rest = extent.end_bytes() - hasher.size();
+                let len = usize::try_from(rest).map_or(buffer.len(), |rest| rest.min(buffer.len()));
+                file.read_exact_at(&mut buffer[..len], hasher.size())
+                    .map_err(read_error)?;
+                hasher.update(&buffer[..len]);
+                self.bytes.fetch_add(len as u64, Ordering::Relaxed);
+            }
+        }
+        hasher.zeros(size - hasher.size());
+        Ok(hasher.finish())
+    }
+
     fn problem(&self, path: &[u8], kind: &str, message: String) {
         let mut problems = self.problems.lock();
         if problems.len() < TOLD_PROBLEMS {
@@ -218,14 +269,14 @@ async fn sample(
     let picking = tokio::task::spawn_blocking(move || pick(opener.open_backup(&of)?.manifest(), percent));
     let picked = picking.await.map_err(|_| Error::Cancelled)??;
     let mut problems = Vec::new();
-    let mut hashed = 0;
+    let mut hashed = volumes::sample(core, job, backup, percent, &mut problems).await?;
     for batch in picked.chunks(SAMPLE_BATCH) {
         let files = batch.iter().map(|(file, _)| file.clone()).collect();
         let found = tokio::select! {
-            found = core.attached.sample(&backup.client, files) => found?,
+            found = core.attached.sample(&backup.client, files, Vec::new()) => found?,
             () = job.cancel.cancelled() => return Err(Error::Cancelled),
         };
-        compare(batch, &found, &mut hashed, &mut problems);
+        compare(batch, &found.files, &mut hashed, &mut problems);
         job.progress(Progress {
             phase: "comparing with the source".into(),
             files_done: hashed,
@@ -240,6 +291,7 @@ async fn sample(
 fn pick(manifest: &Reader, percent: f64) -> Result<Vec<(SampleFile, ContentHash)>> {
     let share = (percent / 100.0).clamp(0.0, 1.0);
     let mut random = rand::rng();
+    let is_image = volumes::is_image(manifest);
     let mut picked = Vec::new();
     let mut spare = None;
     for record in manifest.records() {
@@ -248,6 +300,10 @@ fn pick(manifest: &Reader, percent: f64) -> Result<Vec<(SampleFile, ContentHash)
             let Kind::File { size, hash, .. } = entry.kind else {
                 continue;
             };
+            if is_image {
+                // The description of a disk: the client has no such file.
+                continue;
+            }
             let file = SampleFile {
                 path: manifest::join_path(&record.path, &entry.name).into(),
                 size,

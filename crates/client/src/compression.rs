@@ -26,7 +26,7 @@ const PAUSE_BYTES: u64 = 16 << 20;
 
 /// Decides on one connection.
 #[derive(Debug)]
-pub(super) struct Policy {
+pub(crate) struct Policy {
     setting: CompressionSetting,
     connections: f64,
     is_loopback: bool,
@@ -39,18 +39,18 @@ pub(super) struct Policy {
 
 /// What a connection has taken so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Meter {
+pub(crate) struct Meter {
     /// Bytes of content before compression.
-    pub(super) raw_bytes: u64,
+    pub(crate) raw_bytes: u64,
     /// Bytes sent.
-    pub(super) sent_bytes: u64,
+    pub(crate) sent_bytes: u64,
     /// Time spent in sending.
-    pub(super) busy: Duration,
+    pub(crate) busy: Duration,
 }
 
 impl Policy {
     /// Begins for one of `connections` that share a link.
-    pub(super) fn new(setting: CompressionSetting, connections: usize, is_loopback: bool) -> Self {
+    pub(crate) fn new(setting: CompressionSetting, connections: usize, is_loopback: bool) -> Self {
         Self {
             setting,
             connections: connections.max(1) as f64,
@@ -64,7 +64,7 @@ impl Policy {
     }
 
     /// Says how the next frame is sent.
-    pub(super) fn compression(&self) -> Compression {
+    pub(crate) fn compression(&self) -> Compression {
         let level = match self.setting {
             CompressionSetting::Off => None,
             CompressionSetting::Level(level) => Some(level),
@@ -78,7 +78,7 @@ impl Policy {
     }
 
     /// Takes what the connection has done up to now.
-    pub(super) fn observe(&mut self, now: Meter) {
+    pub(crate) fn observe(&mut self, now: Meter) {
         let raw_bytes = now.raw_bytes - self.last.raw_bytes;
         if raw_bytes == 0 {
             return;
@@ -118,17 +118,17 @@ impl Policy {
 
 /// A connection that measures how long it takes to send.
 #[derive(Debug)]
-pub(super) struct Timed<C> {
+pub(crate) struct Timed<C> {
     connection: C,
     busy: BusyTime,
 }
 
 /// The time that a connection was busy sending.
 #[derive(Debug, Clone, Default)]
-pub(super) struct BusyTime(Arc<AtomicU64>);
+pub(crate) struct BusyTime(Arc<AtomicU64>);
 
 impl BusyTime {
-    pub(super) fn get(&self) -> Duration {
+    pub(crate) fn get(&self) -> Duration {
         Duration::from_nanos(self.0.load(Ordering::Relaxed))
     }
 
@@ -141,18 +141,18 @@ impl BusyTime {
 }
 
 impl<C> Timed<C> {
-    pub(super) fn new(connection: C) -> Self {
+    pub(crate) fn new(connection: C) -> Self {
         Self {
             connection,
             busy: BusyTime::default(),
         }
     }
 
-    pub(super) fn busy(&self) -> BusyTime {
+    pub(crate) fn busy(&self) -> BusyTime {
         self.busy.clone()
     }
 
-    pub(super) fn into_inner(self) -> C {
+    pub(crate) fn into_inner(self) -> C {
         self.connection
     }
 }

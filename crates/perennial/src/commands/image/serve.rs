@@ -1,0 +1,129 @@
+//! `image serve`
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use disk_image::DiskView;
+use disk_image::description::{DiskDescription, DiskFiles};
+use disk_image::synthetic::{Format, assemble};
+use nbd::{Export, Listener, OneExport, ReadOnly, Server, Settings, WritableFile};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::export::new_disk;
+use super::{Image, stem, throw_away_file};
+use crate::channel::Link;
+use crate::cli::ServeArgs;
+use crate::commands::{Context, refer};
+use crate::failure::{Failure, Outcome};
+use crate::interrupt::Interrupt;
+
+pub async fn run(context: &Context, link: &Link, args: &ServeArgs) -> Result<Outcome> {
+    let tls = tls(args)?;
+    let reference = refer::resolve_image(link, &args.place.backup).await?;
+    let image = Image::open(link, reference).await?;
+    let (disk, volume) = image.find(&args.place.path)?;
+    let Some(location) = image.location() else {
+        let text = "images are served on the server's machine; elsewhere export or restore them";
+        return Err(Failure::Usage(text.into()).into());
+    };
+    let file = volume.map(|volume| volume.file.as_str());
+    let name = file.map_or(disk.name.as_str(), stem).to_owned();
+    let export = if args.writable {
+        writable(location, disk, file)?
+    } else {
+        read_only(location, disk, file)?
+    };
+    let interrupt = Interrupt::listen()?;
+    let (listener, place) = listen(args)?;
+    let mut settings = Settings::new(Arc::new(OneExport {
+        name: name.clone(),
+        export,
+    }));
+    settings.tls = tls;
+    settings.on_error = Arc::new(|error| tracing::warn!(%error, "a client's connection ended"));
+    let server = Server::start(listener, settings).context("can't serve")?;
+    context.console().note(&format!(
+        "{name} of {} is served at {place} until Ctrl-C.",
+        image.name
+    ));
+    interrupt.asked().await;
+    tokio::task::block_in_place(|| server.stop());
+    if let Some(socket) = &args.socket {
+        // Nobody else can have made it meanwhile: the name was taken.
+        let _ = fs::remove_file(socket);
+    }
+    image.close().await;
+    Ok(Outcome::Done)
+}
+
+fn open(location: &Path, disk: &DiskDescription, file: &str) -> Result<File> {
+    let path = location.join(&disk.name).join(file);
+    File::open(&path).with_context(|| format!("can't open {}", path.display()))
+}
+
+fn read_only(location: &Path, disk: &DiskDescription, volume: Option<&str>) -> Result<Arc<dyn Export>> {
+    let view = match volume {
+        Some(file) => DiskView::of_volume(open(location, disk, file)?)?,
+        None => {
+            let files = DiskFiles::open(disk, |file| open(location, disk, file).map(Some))?;
+            DiskView::new(disk, &files)?
+        }
+    };
+    Ok(Arc::new(ReadOnly::new(view)?))
+}
+
+/// A clone of the disk that clients may write to.
+fn writable(location: &Path, disk: &DiskDescription, volume: Option<&str>) -> Result<Arc<dyn Export>> {
+    let clone = throw_away_file(location)?;
+    match volume {
+        Some(file) => {
+            let volume = open(location, disk, file)?;
+            rustix::fs::ioctl_ficlone(&clone, &volume).context("this storage can't clone files")?;
+        }
+        None => {
+            let files = DiskFiles::open(disk, |file| open(location, disk, file).map(Some))?;
+            let plan = Format::Raw.plan(&new_disk(disk.len_bytes, Vec::new()))?;
+            assemble(&plan, &files.parts(disk), &clone)?;
+        }
+    }
+    Ok(Arc::new(WritableFile::new(clone)?))
+}
+
+fn listen(args: &ServeArgs) -> Result<(Listener, String)> {
+    if let Some(address) = args.listen {
+        if !address.ip().is_loopback() && args.tls_cert.is_none() {
+            let text = format!("{address} can be reached from elsewhere: give --tls-cert and --tls-key");
+            return Err(Failure::Usage(text).into());
+        }
+        let listener = TcpListener::bind(address).with_context(|| format!("can't listen on {address}"))?;
+        let place = listener.local_addr()?.to_string();
+        return Ok((Listener::Tcp(listener), place));
+    }
+    let socket = args.socket.as_deref().unwrap_or(Path::new(""));
+    let listener =
+        UnixListener::bind(socket).with_context(|| format!("can't create {}", socket.display()))?;
+    Ok((Listener::Unix(listener), socket.display().to_string()))
+}
+
+fn tls(args: &ServeArgs) -> Result<Option<Arc<rustls::ServerConfig>>> {
+    let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) else {
+        return Ok(None);
+    };
+    let read = |path: &Path| format!("can't use {}", path.display());
+    let chain: Vec<CertificateDer<'_>> = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect)
+        .with_context(|| read(certificate))?;
+    let key = PrivateKeyDer::from_pem_file(key).with_context(|| read(key))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .with_context(|| read(certificate))?;
+    Ok(Some(Arc::new(config)))
+}

@@ -1,0 +1,82 @@
+//! A volume of an image that is on this machine, opened to look at the files in it.
+
+use std::fs::File;
+
+use anyhow::{Context as _, Result};
+use disk_image::volume::{Condition, FileSystem, identify};
+use volume_files::Files;
+
+use super::{Image, stem};
+use crate::cli::Place;
+use crate::failure::Failure;
+use crate::output::Console;
+
+/// An open volume, and the path in it that was asked for.
+pub struct OpenVolume {
+    raw: File,
+    file_system: FileSystem,
+    /// `DISK/VOLUME`.
+    pub name: String,
+    /// As on the command line.
+    place: String,
+    /// Beneath the volume's root.
+    pub path: Vec<u8>,
+}
+
+impl OpenVolume {
+    /// Opens what a place means; says if the volume was not left in order.
+    pub fn open(image: &Image, place: &Place, console: &Console) -> Result<Self> {
+        let mut parts = place.path.splitn(3, |byte| *byte == b'/');
+        let names = [parts.next(), parts.next()].map(Option::unwrap_or_default);
+        if names.iter().any(|name| name.is_empty()) {
+            return Err(volume_missing(image).into());
+        }
+        let (disk, volume) = image.find(&names.join(&b'/'))?;
+        let volume = volume.ok_or_else(|| volume_missing(image))?;
+        let Some(location) = image.location() else {
+            let text = "files are read out of images on the server's machine; elsewhere mount what \"perennial image export\" makes";
+            return Err(Failure::Usage(text.into()).into());
+        };
+        let path = location.join(&disk.name).join(&volume.file);
+        let raw = File::open(&path).with_context(|| format!("can't open {}", path.display()))?;
+        let found = identify(&raw).with_context(|| format!("can't read {}", path.display()))?;
+        if found.condition == Condition::Dirty {
+            console.note(
+                "warning: the file system was not left in order; what was written to it last may be missing or damaged",
+            );
+        }
+        let name = format!("{}/{}", disk.name, stem(&volume.file));
+        Ok(Self {
+            raw,
+            file_system: found.file_system,
+            place: format!("{}:{name}", image.name),
+            name,
+            path: parts.next().unwrap_or_default().to_vec(),
+        })
+    }
+
+    /// The files in it.
+    pub fn files(&self) -> Result<Files<'_>> {
+        volume_files::open(&self.raw, self.file_system).map_err(|error| match self.file_system {
+            FileSystem::Xfs
+            | FileSystem::Btrfs
+            | FileSystem::F2fs
+            | FileSystem::Udf
+            | FileSystem::Iso9660 => Failure::MustBeMounted {
+                file_system: self.file_system.name(),
+                place: self.place.clone(),
+            }
+            .into(),
+            _ => anyhow::Error::new(error).context(format!("can't read files in {}", self.place)),
+        })
+    }
+}
+
+fn volume_missing(image: &Image) -> Failure {
+    let volumes = image.disks.iter().flat_map(|disk| {
+        let name = |file: &str| format!("{}:{}/{}", image.name, disk.name, stem(file));
+        disk.volumes().map(move |(_, volume)| name(&volume.file))
+    });
+    let volumes: Vec<String> = volumes.collect();
+    Failure::Usage(format!("say in which volume: {}", volumes.join(", ")))
+}

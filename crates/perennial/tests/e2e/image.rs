@@ -1,0 +1,712 @@
+//! Images: made, grown, verified, deleted, exported and restored, on every kind of storage.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use scratch_fs::{FileSystem, Scratch};
+
+use crate::disk::{DISK_BYTES, EXT4, MIB, SourceDisk, XFS, assert_same_volumes, mount, run};
+use crate::lab::{Lab, on_each_storage, text};
+
+/// A lab with room for images.
+fn lab_on(kind: FileSystem) -> Option<Lab> {
+    Lab::sized(kind, 4 << 30)
+}
+
+/// A disk with something on it.
+fn filled_disk(lab: &Lab) -> SourceDisk {
+    let disk = SourceDisk::create(lab.root().join("disk.img"));
+    for (range, seed) in [(EXT4, 1), (XFS, 2)] {
+        disk.with_volume(&range, |root| {
+            fs::create_dir(root.join("tree")).unwrap();
+            scratch_fs::tree::random_tree(seed, &root.join("tree")).unwrap();
+            fs::write(root.join("large"), noise(seed, 20 * MIB)).unwrap();
+            fs::write(root.join("deleted"), noise(seed + 10, 10 * MIB)).unwrap();
+        });
+        disk.with_volume(&range, |root| fs::remove_file(root.join("deleted")).unwrap());
+    }
+    disk
+}
+
+fn noise(seed: u64, len_bytes: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let words = (0..len_bytes / 8).flat_map(|_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.collect()
+}
+
+/// Makes an image of a disk and returns its name.
+fn image(lab: &Lab, disk: &Path) -> String {
+    image_with(lab, disk, &[]).0
+}
+
+/// The same with further arguments; returns the exit code too.
+fn image_with(lab: &Lab, disk: &Path, arguments: &[&str]) -> (String, i32) {
+    let output = image_command(lab, disk).args(arguments).output().unwrap();
+    let code = output.status.code().unwrap();
+    assert!(matches!(code, 0 | 3), "{}\n{}", text(&output.stderr), lab.log());
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    (report["backup"]["name"].as_str().unwrap().to_owned(), code)
+}
+
+fn image_command(lab: &Lab, disk: &Path) -> Command {
+    let mut command = lab.command(["client", "once", "--json", "--state"]);
+    command.arg(lab.client_state("laptop")).arg("--image").arg(disk);
+    command
+}
+
+/// Restores a disk, or a volume, as the client; returns the file.
+fn restored(lab: &Lab, place: &str) -> PathBuf {
+    let to = tempfile::tempdir_in(lab.root())
+        .unwrap()
+        .keep()
+        .join("restored.img");
+    let output = restore(lab, place, &to, &[]);
+    assert!(output.status.success(), "{}\n{}", text(&output.stderr), lab.log());
+    to
+}
+
+fn restore(lab: &Lab, place: &str, to: &Path, arguments: &[&str]) -> std::process::Output {
+    let mut command = lab.command(["restore-disk", place, "--to"]);
+    command.arg(to).args(arguments).arg("--client-state");
+    command.arg(lab.client_state("laptop")).output().unwrap()
+}
+
+fn problems(lab: &Lab, name: &str) -> Vec<(String, String)> {
+    let shown = lab.json(["backup", "show", &format!("laptop/{name}"), "--json"]);
+    let word = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let list = shown["problem_list"].as_array().unwrap().iter();
+    list.map(|problem| (word(&problem["kind"]), word(&problem["message"])))
+        .collect()
+}
+
+/// Where the server has an image.
+fn location(lab: &Lab, name: &str) -> PathBuf {
+    lab.storage().join("laptop").join(name)
+}
+
+#[test]
+fn images_grow_and_each_of_them_comes_back() {
+    for kind in [FileSystem::Btrfs, FileSystem::Xfs, FileSystem::Ext4] {
+        let Some(mut lab) = lab_on(kind) else { continue };
+        lab.start();
+        lab.enroll("laptop");
+        let disk = filled_disk(&lab);
+        let mut made = Vec::new();
+        for round in 0..3 {
+            let reference = disk.copy(&lab.root().join(format!("reference-{round}.img")));
+            made.push((image(&lab, &disk.path), reference));
+            for range in [EXT4, XFS] {
+                disk.with_volume(&range, |root| {
+                    scratch_fs::tree::mutate_tree(round, &root.join("tree"), 30).unwrap();
+                    fs::write(root.join(format!("new-{round}")), noise(round + 50, 5 * MIB)).unwrap();
+                    let large = File::options().write(true).open(root.join("large")).unwrap();
+                    large
+                        .write_all_at(&noise(round, 4096), (round + 1) * 3 * MIB)
+                        .unwrap();
+                });
+            }
+        }
+        for (name, reference) in &made {
+            lab.verify("laptop", name);
+            assert_same_volumes(&reference.path, &restored(&lab, name));
+        }
+        lab.ok(["backup", "delete", &format!("laptop/{}", made[1].0)]);
+        for (name, reference) in [&made[0], &made[2]] {
+            lab.verify("laptop", name);
+            assert_same_volumes(&reference.path, &restored(&lab, name));
+        }
+        lab.ok(["backup", "delete", &format!("laptop/{}", made[0].0)]);
+        let again = image(&lab, &disk.path);
+        lab.verify("laptop", &again);
+        assert_same_volumes(&disk.path, &restored(&lab, &again));
+        assert_same_volumes(&made[2].1.path, &restored(&lab, &made[2].0));
+    }
+}
+
+#[test]
+fn nothing_is_sent_where_nothing_changed_and_little_stored_where_little_did() {
+    for kind in [FileSystem::Btrfs, FileSystem::Xfs] {
+        let Some(mut lab) = lab_on(kind) else { continue };
+        lab.start();
+        lab.enroll("laptop");
+        let disk = filled_disk(&lab);
+        let first = image(&lab, &disk.path);
+        let second = image(&lab, &disk.path);
+        assert_eq!(lab.sent_bytes("laptop", &second), 0, "{}", lab.log());
+        let data = |name: &str| fs::metadata(location(&lab, name).join("disk.img/disk.img1.raw")).unwrap();
+        assert_eq!(data(&first).blocks(), data(&second).blocks());
+        // 256 pages, each in a block of its own.
+        disk.with_volume(&EXT4, |root| {
+            let large = File::options().write(true).open(root.join("large")).unwrap();
+            for page in 0..128 {
+                large
+                    .write_all_at(&noise(page, 4096), (page * 128) << 10)
+                    .unwrap();
+            }
+        });
+        let third = image(&lab, &disk.path);
+        let stored = stored_bytes(&lab, &third);
+        assert!(stored >= 128 * 4096, "{stored} bytes were stored");
+        assert!(stored <= 2 * 128 * 4096, "{stored} bytes were stored");
+        assert_same_volumes(&disk.path, &restored(&lab, &third));
+    }
+}
+
+/// What the server says that it had to write for an image.
+fn stored_bytes(lab: &Lab, name: &str) -> u64 {
+    let log = lab.log();
+    let line = log
+        .lines()
+        .find(|line| line.contains("image committed") && line.contains(name))
+        .unwrap_or_else(|| panic!("no word of {name} in {log}"));
+    let figure = line.split("stored_bytes=").nth(1).unwrap();
+    figure.split(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn every_synthetic_disk_is_the_disk() {
+    for kind in [FileSystem::Btrfs, FileSystem::Xfs] {
+        let Some(mut lab) = lab_on(kind) else { continue };
+        lab.start_with(&["--synthetic-disks", "raw,vhd,vhd-fixed,vhdx,qcow2,vmdk"], &[]);
+        lab.enroll("laptop");
+        let disk = filled_disk(&lab);
+        let names = [image(&lab, &disk.path), image(&lab, &disk.path)];
+        lab.ok(["backup", "delete", &format!("laptop/{}", names[0])]);
+        let dir = location(&lab, &names[1]);
+        let reference = restored(&lab, &names[1]);
+        for (file, format) in [
+            ("disk.img.raw", "raw"),
+            ("disk.img.vhd", "vpc"),
+            ("disk.img-fixed.vhd", "vpc"),
+            ("disk.img.vhdx", "vhdx"),
+            ("disk.img.qcow2", "qcow2"),
+            ("disk.img.vmdk", "vmdk"),
+        ] {
+            let made = dir.join(file);
+            run(Command::new("qemu-img")
+                .args(["compare", "-f", "raw", "-F", format])
+                .args([&reference, &made]));
+            if matches!(format, "vhdx" | "qcow2") {
+                run(Command::new("qemu-img")
+                    .args(["check", "-q", "-f", format])
+                    .arg(&made));
+            }
+        }
+        // The backup itself is read-only.
+        let raw = lab.root().join("synthetic.raw");
+        run(Command::new("cp")
+            .arg("--sparse=always")
+            .arg(dir.join("disk.img.raw"))
+            .arg(&raw));
+        assert_same_volumes(&disk.path, &raw);
+        let info = lab.json(["image", "info", &format!("laptop/{}", names[1]), "--json"]);
+        let disks = info["synthetic_disks"].as_array().unwrap();
+        assert_eq!(disks.len(), 6);
+        for made in disks {
+            assert!(made["shared_bytes"].as_u64().unwrap() > 40 * MIB, "{made}");
+            assert!(made["copied_bytes"].as_u64().unwrap() < 64 << 10, "{made}");
+        }
+        // And none where none is wanted.
+        lab.stop();
+        lab.start_with(&["--synthetic-disks", "none"], &[]);
+        let without = image(&lab, &disk.path);
+        let left = fs::read_dir(location(&lab, &without)).unwrap().count();
+        assert_eq!(left, 1, "only the disk's directory is there");
+    }
+}
+
+#[test]
+fn an_image_is_exported_to_any_place() {
+    let Some(mut lab) = lab_on(FileSystem::Btrfs) else {
+        return;
+    };
+    lab.start();
+    lab.enroll("laptop");
+    let disk = filled_disk(&lab);
+    let name = image(&lab, &disk.path);
+    let reference = restored(&lab, &name);
+    let here = lab.storage().with_file_name("here.qcow2");
+    let made = lab.json([
+        "image",
+        "export",
+        &format!("laptop/{name}"),
+        "--json",
+        "--to",
+        here.to_str().unwrap(),
+    ]);
+    assert!(made["shared_bytes"].as_u64().unwrap() > 40 * MIB, "{made}");
+    let elsewhere = lab.root().join("elsewhere.vhdx");
+    let made = lab.json([
+        "image",
+        "export",
+        "laptop/latest",
+        "--json",
+        "--to",
+        elsewhere.to_str().unwrap(),
+    ]);
+    assert_eq!(made["shared_bytes"], 0);
+    let fetched = lab.root().join("fetched.vmdk");
+    let output = lab
+        .command(["image", "export", "latest:disk.img", "--to"])
+        .arg(&fetched)
+        .arg("--client-state")
+        .arg(lab.client_state("laptop"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for (path, format) in [(&here, "qcow2"), (&elsewhere, "vhdx"), (&fetched, "vmdk")] {
+        run(Command::new("qemu-img")
+            .args(["compare", "-f", "raw", "-F", format])
+            .args([&reference, path]));
+    }
+    // A volume alone, and a disk with one of its volumes.
+    let volume = lab.root().join("volume.img");
+    lab.ok([
+        "image",
+        "export",
+        "laptop/latest:disk.img/disk.img1",
+        "--to",
+        volume.to_str().unwrap(),
+    ]);
+    run(Command::new("e2fsck").arg("-fn").arg(&volume));
+    let half = lab.root().join("half.raw");
+    lab.ok([
+        "image",
+        "export",
+        "laptop/latest",
+        "--volume",
+        "disk.img2",
+        "--to",
+        half.to_str().unwrap(),
+    ]);
+    run(Command::new("sgdisk").arg("--verify").arg(&half));
+    drop(mount(&half, &XFS, "ro"));
+    let refused = lab.admin(["image", "export", "laptop/latest", "--to", half.to_str().unwrap()]);
+    assert!(
+        text(&refused.stderr).contains("is there already"),
+        "{}",
+        text(&refused.stderr)
+    );
+}
+
+#[test]
+fn an_image_is_mounted_and_what_is_written_to_it_is_thrown_away() {
+    let Some(mut lab) = lab_on(FileSystem::Btrfs) else {
+        return;
+    };
+    lab.start();
+    lab.enroll("laptop");
+    let disk = filled_disk(&lab);
+    let name = image(&lab, &disk.path);
+    let place = format!("laptop/{name}:disk.img/disk.img1");
+    for writable in [false, true, false] {
+        let dir = tempfile::tempdir_in(lab.root()).unwrap().keep();
+        let mut arguments = vec!["image", "mount", &place, dir.to_str().unwrap()];
+        arguments.extend(writable.then_some("--writable"));
+        lab.ok(arguments);
+        let mounted = crate::disk::Mounted { path: dir };
+        assert!(mounted.path.join("large").exists());
+        assert!(!mounted.path.join("mark").exists());
+        assert_eq!(fs::write(mounted.path.join("mark"), "x").is_ok(), writable);
+    }
+    lab.verify("laptop", &name);
+}
+
+#[test]
+fn a_disk_is_restored_to_a_larger_one_and_refused_where_it_does_not_fit() {
+    let Some(mut lab) = lab_on(FileSystem::Btrfs) else {
+        return;
+    };
+    lab.start();
+    lab.enroll("laptop");
+    let disk = filled_disk(&lab);
+    image(&lab, &disk.path);
+    let larger = LoopDevice::create(&lab.root().join("larger.img"), DISK_BYTES + 200 * MIB);
+    let output = restore(&lab, "latest:disk.img", &larger.path, &["--yes", "--grow-last"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let table = run(Command::new("sgdisk")
+        .args(["--verify", "--info=2"])
+        .arg(&larger.path));
+    assert!(table.contains("No problems found"), "{table}");
+    drop(larger);
+    assert_same_volumes(&disk.path, &lab.root().join("larger.img"));
+    // Less than the disk had, and enough for its partitions.
+    let smaller = LoopDevice::create(&lab.root().join("smaller.img"), DISK_BYTES - 4 * MIB);
+    let output = restore(&lab, "latest", &smaller.path, &["--yes"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    drop(smaller);
+    assert_same_volumes(&disk.path, &lab.root().join("smaller.img"));
+    let small = LoopDevice::create(&lab.root().join("small.img"), 300 * MIB);
+    let output = restore(&lab, "latest", &small.path, &["--yes"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("the target has 314572800 bytes"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn a_target_in_use_is_refused_and_so_is_one_that_nobody_agreed_to_lose() {
+    let Some(mut lab) = lab_on(FileSystem::Btrfs) else {
+        return;
+    };
+    lab.start();
+    lab.enroll("laptop");
+    let disk = filled_disk(&lab);
+    image(&lab, &disk.path);
+    let target = lab.root().join("target.img");
+    let output = restore(&lab, "latest", &target, &[]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let before = fs::read(&target).unwrap();
+    let output = restore(&lab, "latest", &target, &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains("would be lost"),
+        "{}",
+        text(&output.stderr)
+    );
+    {
+        let _mounted = mount(&target, &EXT4, "ro");
+        let output = restore(&lab, "latest", &target, &["--yes"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(
+            text(&output.stderr).contains("is in use"),
+            "{}",
+            text(&output.stderr)
+        );
+    }
+    {
+        let device = LoopDevice::attach(&target);
+        let root = tempfile::tempdir_in(lab.root()).unwrap().keep();
+        run(Command::new("mount")
+            .arg("-o")
+            .arg(format!("ro,loop,offset={}", EXT4.start))
+            .arg(&device.path)
+            .arg(&root));
+        let _mounted = crate::disk::Mounted { path: root };
+        let output = restore(&lab, "latest", &device.path, &["--yes"]);
+        assert!(
+            text(&output.stderr).contains("is in use"),
+            "{}",
+            text(&output.stderr)
+        );
+    }
+    assert!(
+        fs::read(&target).unwrap() == before,
+        "a refused target is left as it was"
+    );
+}
+
+#[test]
+fn only_what_differs_is_written_where_that_is_asked() {
+    let Some(mut lab) = lab_on(FileSystem::Btrfs) else {
+        return;
+    };
+    lab.start();
+    lab.enroll("laptop");
+    let disk = filled_disk(&lab);
+    image(&lab, &disk.path);
+    let target = lab.root().join("target.img");
+    restore(&lab, "latest", &target, &[]);
+    let file = File::options().write(true).open(&target).unwrap();
+    file.write_all_at(&[0xa5; 5000], EXT4.start + 30 * MIB).unwrap();
+    file.write_all_at(&[0x5a; 100], 3).unwrap();
+    let output = restore(&lab, "latest", &target, &["--yes", "--differing", "--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["written_bytes"].as_u64().unwrap() <= 4 * MIB, "{report}");
+    assert!(report["same_bytes"].as_u64().unwrap() > 30 * MIB, "{report}");
+    assert_same_volumes(&disk.path, &target);
+    // A single volume, onto something that holds just that.
+    let volume = lab.root().join("volume.img");
+    let output = restore(&lab, "latest:disk.img/disk.img1", &volume, &[]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    run(Command::new("e2fsck").arg("-fn").arg(&volume));
+}
+
+#[test]
+fn a_volume_that_is_written_to_meanwhile_is_said_not_to_be_consistent() {
+    let Some(mut lab) = lab_on(FileSystem::Btrfs) else {
+        return;
+    };
+    lab.start();
+    lab.enroll("laptop");
+    let disk = filled_disk(&lab);
+    let (name, code) = disk.with_volume(&EXT4, |_| image_with(&lab, &disk.path, &[]));
+    assert_eq!(code, 3);
+    let found = problems(&lab, &name);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].1.contains("not consistent: mounted at"), "{found:?}");
+    let (name, code) = image_with(&lab, &disk.path, &[]);
+    assert_eq!((code, problems(&lab, &name).len()), (0, 0));
+    lab.verify("laptop", &name);
+}
+
+#[test]
+fn what_cant_be_read_is_named_and_the_rest_is_kept() {
+    let source = match Scratch::btrfs(1 << 30) {
+        Ok(scratch) => scratch,
+        Err(why) => return eprintln!("skipped: {why}"),
+    };
+    let Some(mut lab) = lab_on(FileSystem::Btrfs) else {
+        return;
+    };
+    lab.start();
+    lab.enroll("laptop");
+    // A file on a file system with checksums, some of whose blocks are overwritten beneath it.
+    let volume = source.path().join("volume.img");
+    let content = noise(3, 16 * MIB);
+    fs::write(&volume, &content).unwrap();
+    let place = find(source.image_path(), &content[5 * MIB as usize..][..4096], &source);
+    let image_file = File::options().write(true).open(source.image_path()).unwrap();
+    image_file.write_all_at(&[0xee; 4096], place).unwrap();
+    image_file.sync_all().unwrap();
+    forget_cached(&volume, &source);
+    let (name, code) = image_with(&lab, &volume, &[]);
+    assert_eq!(code, 3);
+    let found = problems(&lab, &name);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].0, "unreadable");
+    assert!(
+        found[0].1.contains("bytes 5242880 to 5246975 can't be read"),
+        "{found:?}"
+    );
+    let mut expected = content;
+    expected[5 * MIB as usize..][..4096].fill(0);
+    assert!(fs::read(restored(&lab, &name)).unwrap() == expected);
+}
+
+/// Where some bytes lie on the device of a scratch file system.
+fn find(image: &Path, bytes: &[u8], scratch: &Scratch) -> u64 {
+    cow_fs::sync_file_system(File::open(scratch.path()).unwrap()).unwrap();
+    let device = File::open(image).unwrap();
+    let len = device.metadata().unwrap().len();
+    let mut page = [0; 4096];
+    let found = (0..len)
+        .step_by(4096)
+        .find(|at| device.read_exact_at(&mut page, *at).is_ok() && page == *bytes);
+    found.expect("the content lies somewhere on the device")
+}
+
+/// Lets nobody find in memory what is no longer on the device.
+fn forget_cached(file: &Path, scratch: &Scratch) {
+    cow_fs::sync_file_system(File::open(scratch.path()).unwrap()).unwrap();
+    let opened = File::open(file).unwrap();
+    cow_fs::start_writeback(&opened, 0, 0).unwrap();
+    fs::write("/proc/sys/vm/drop_caches", "3").unwrap();
+}
+
+#[test]
+fn a_volume_that_grew_shrank_or_became_another_is_taken_as_it_is() {
+    on_each_storage(|lab| {
+        lab.enroll("laptop");
+        let volume = lab.root().join("volume.img");
+        let mut content = noise(1, 12 * MIB + 512);
+        for change in 0..5 {
+            match change {
+                0 => {}
+                1 => content.extend(noise(2, 5 * MIB + 1024)),
+                2 => content.truncate(7 * MIB as usize + 512 * 3),
+                3 => content.resize(20 * MIB as usize, 0),
+                _ => content = noise(9, 3 * MIB),
+            }
+            fs::write(&volume, &content).unwrap();
+            let name = image(lab, &volume);
+            assert!(
+                fs::read(restored(lab, &name)).unwrap() == content,
+                "change {change}"
+            );
+            lab.verify("laptop", &name);
+        }
+    });
+}
+
+#[test]
+fn what_is_no_volume_is_refused_before_anything_begins() {
+    let mut lab = Lab::plain();
+    lab.start();
+    lab.enroll("laptop");
+    for (name, why) in [
+        ("/no/such/file", "No such file"),
+        ("/proc", "no device is mounted there"),
+        ("nosuchlabel", "no disk, device, mount point, file or label"),
+        ("/dev/null", "neither a device nor a file"),
+    ] {
+        let output = image_command(&lab, Path::new(name)).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        assert!(
+            text(&output.stderr).contains(why),
+            "{name}: {}",
+            text(&output.stderr)
+        );
+    }
+    // A table that leads in a circle.
+    let disk = lab.root().join("disk.img");
+    let mut record = [0; 512];
+    record[446 + 4] = 5;
+    record[446 + 8] = 1;
+    record[446 + 12..446 + 16].copy_from_slice(&1000u32.to_le_bytes());
+    record[510..].copy_from_slice(&[0x55, 0xaa]);
+    let file = File::create(&disk).unwrap();
+    file.set_len(4 * MIB).unwrap();
+    file.write_all_at(&record, 0).unwrap();
+    record[446 + 8] = 0;
+    file.write_all_at(&record, 512).unwrap();
+    let output = image_command(&lab, &disk).output().unwrap();
+    assert!(
+        text(&output.stderr).contains("the chain of logical partitions does not end"),
+        "{}",
+        text(&output.stderr)
+    );
+    assert_eq!(lab.backups("laptop"), Vec::<String>::new());
+}
+
+#[test]
+fn an_image_that_was_interrupted_goes_on() {
+    on_each_storage(|lab| {
+        lab.enroll("laptop");
+        let volume = lab.root().join("volume.img");
+        let content = noise(1, 256 * MIB);
+        fs::write(&volume, &content).unwrap();
+        for who in ["client", "server"] {
+            let mut child = image_command(lab, &volume)
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .unwrap();
+            let raw = lab
+                .storage()
+                .join(".perennial/incomplete-images/laptop/tree/volume.img/volume.img.raw");
+            let begun = std::time::Instant::now();
+            while fs::metadata(&raw).map_or(0, |found| found.blocks() * 512) < 16 * MIB {
+                assert!(begun.elapsed().as_secs() < 60, "nothing arrives\n{}", lab.log());
+                assert!(
+                    child.try_wait().unwrap().is_none(),
+                    "it was too fast\n{}",
+                    lab.log()
+                );
+                std::thread::sleep(std::time::Duration::from_millis(2));
+            }
+            if who == "server" {
+                lab.kill();
+                lab.start();
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        let name = image(lab, &volume);
+        assert!(lab.log().contains("resumed=true"), "{}", lab.log());
+        let sent = lab.sent_bytes("laptop", &name);
+        assert!(sent < 250 * MIB, "{sent} bytes were sent again");
+        lab.verify("laptop", &name);
+        assert!(fs::read(restored(lab, &name)).unwrap() == content);
+    });
+}
+
+#[test]
+fn the_catalog_is_rebuilt_with_images_and_files_stay_the_latest_of_their_kind() {
+    let mut lab = Lab::plain();
+    lab.start();
+    lab.enroll("laptop");
+    let source = crate::lab::source(&lab, 1);
+    let files = lab.back_up("laptop", &source);
+    let volume = lab.root().join("volume.img");
+    fs::write(&volume, noise(1, 4 * MIB)).unwrap();
+    let name = image(&lab, &volume);
+    crate::lab::assert_same(&source, &lab.restored("laptop", "latest"));
+    lab.stop();
+    let output = lab
+        .command(["server", "rebuild-catalog", "--state"])
+        .arg(lab.server_state())
+        .arg("--storage")
+        .arg(lab.storage())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    lab.start();
+    lab.enroll_again("laptop");
+    let listed = lab.json(["backup", "list", "laptop", "--json"]);
+    let kinds: Vec<_> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|backup| (backup["name"].as_str().unwrap(), backup["kind"].as_str().unwrap()))
+        .collect();
+    assert!(
+        kinds.contains(&(&files, "file")) && kinds.contains(&(&name, "image")),
+        "{kinds:?}"
+    );
+    let second = image(&lab, &volume);
+    assert_eq!(lab.sent_bytes("laptop", &second), 0);
+    crate::lab::assert_same(&source, &lab.restored("laptop", "latest"));
+}
+
+/// A loop device, detached when it is dropped.
+struct LoopDevice {
+    path: PathBuf,
+}
+
+impl LoopDevice {
+    fn create(file: &Path, len_bytes: u64) -> Self {
+        File::create(file).unwrap().set_len(len_bytes).unwrap();
+        Self::attach(file)
+    }
+
+    fn attach(file: &Path) -> Self {
+        let device = run(Command::new("losetup").args(["--find", "--show"]).arg(file));
+        Self {
+            path: PathBuf::from(device.trim()),
+        }
+    }
+}
+
+impl Drop for LoopDevice {
+    fn drop(&mut self) {
+        // What is left shows in the check that nothing is left.
+        let _ = Command::new("losetup").arg("--detach").arg(&self.path).status();
+    }
+}
+
+#[test]
+fn the_server_has_an_image_made_and_compares_it_with_the_volumes() {
+    let Some(mut lab) = lab_on(FileSystem::Btrfs) else {
+        return;
+    };
+    lab.start();
+    lab.enroll("laptop");
+    let disk = filled_disk(&lab);
+    let source = lab.root().join("files");
+    fs::create_dir(&source).unwrap();
+    let mut agent = lab.start_agent("laptop", &source);
+    lab.wait_until_connected();
+    let done = lab.json([
+        "backup",
+        "start",
+        "laptop",
+        "--json",
+        "--image",
+        disk.path.to_str().unwrap(),
+    ]);
+    assert_eq!(done["outcome"], "finished", "{done}");
+    lab.ok(["backup", "verify", "laptop/latest_image", "--source", "20%"]);
+    disk.with_volume(&EXT4, |root| {
+        fs::write(root.join("large"), noise(99, 20 * MIB)).unwrap()
+    });
+    let output = lab.admin(["backup", "verify", "laptop/latest_image", "--source", "100%"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("it has changed since"),
+        "{}",
+        text(&output.stderr)
+    );
+    crate::lab::signal(&agent, rustix::process::Signal::TERM);
+    agent.wait().unwrap();
+}

@@ -1,0 +1,369 @@
+//! What images are used for: served as block devices, shared over SMB, and booted.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use scratch_fs::FileSystem;
+
+use crate::disk::{EXT4, MIB, SourceDisk, mount, run};
+use crate::lab::{Lab, signal, text};
+
+/// A process that is ended when it is dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        signal(&self.0, rustix::process::Signal::TERM);
+        let _ = self.0.wait();
+    }
+}
+
+fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_there() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what} does not come");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A lab with one image of a small disk; returns the disk.
+fn lab_with_image() -> Option<(Lab, SourceDisk)> {
+    let mut lab = Lab::sized(FileSystem::Btrfs, 4 << 30)?;
+    lab.start();
+    lab.enroll("laptop");
+    let disk = SourceDisk::create(lab.root().join("disk.img"));
+    disk.with_volume(&EXT4, |root| {
+        fs::write(root.join("marker"), "here it is").unwrap()
+    });
+    make_image(&lab, &disk.path);
+    Some((lab, disk))
+}
+
+fn make_image(lab: &Lab, disk: &Path) {
+    let output = lab
+        .command(["client", "once", "--state"])
+        .arg(lab.client_state("laptop"))
+        .arg("--image")
+        .arg(disk)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}\n{}", text(&output.stderr), lab.log());
+}
+
+fn serve(lab: &Lab, arguments: &[&str]) -> (Running, PathBuf) {
+    let socket = lab.root().join("nbd.sock");
+    let child = lab
+        .admin_command(["image", "serve", "laptop/latest"])
+        .arg("--socket")
+        .arg(&socket)
+        .args(arguments)
+        .spawn()
+        .unwrap();
+    wait_for("the socket", || socket.exists());
+    (Running(child), socket)
+}
+
+#[test]
+fn a_disk_is_served_to_whoever_speaks_nbd() {
+    let Some((lab, disk)) = lab_with_image() else {
+        return;
+    };
+    let (served, socket) = serve(&lab, &[]);
+    let address = format!("nbd+unix:///?socket={}", socket.display());
+    let size = run(Command::new("nbdinfo").args(["--size", &address]));
+    assert_eq!(size.trim(), fs::metadata(&disk.path).unwrap().len().to_string());
+    let copy = lab.root().join("copy.img");
+    run(Command::new("nbdcopy").arg(&address).arg(&copy));
+    run(Command::new("qemu-img")
+        .args(["compare", "-f", "raw", "-F", "raw"])
+        .args([&disk.path, &copy]));
+    let refused = Command::new("qemu-io")
+        .args(["-f", "raw", "-c", "write -P 7 100M 1M", &address])
+        .output()
+        .unwrap();
+    assert!(
+        !refused.status.success(),
+        "what is served read-only can't be written"
+    );
+    drop(served);
+    assert!(!socket.exists());
+    let (_served, _) = serve(&lab, &["--writable"]);
+    run(Command::new("qemu-io").args([
+        "-f",
+        "raw",
+        "-c",
+        "write -P 7 100M 1M",
+        "-c",
+        "read -P 7 100M 1M",
+        &address,
+    ]));
+    lab.ok(["backup", "verify", "laptop/latest_image"]);
+}
+
+#[test]
+fn nothing_is_served_in_the_clear_to_other_machines() {
+    let Some((lab, _)) = lab_with_image() else { return };
+    let output = lab.admin(["image", "serve", "laptop/latest", "--listen", "0.0.0.0:0"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains("give --tls-cert and --tls-key"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+/// The section of the manual that people copy, with this storage's path.
+fn share_section(lab: &Lab) -> String {
+    let manual = include_str!("../../../../docs/manual/images.md");
+    let start = manual.find("[perennial]").expect("the manual has the section");
+    let section = &manual[start..];
+    let section = &section[..section.find("```").unwrap()];
+    section.replace("/srv/backups", lab.storage().to_str().unwrap())
+}
+
+#[test]
+fn a_synthetic_disk_is_read_over_smb_as_the_manual_says() {
+    let Some((lab, _)) = lab_with_image() else { return };
+    let dir = lab.root().join("samba");
+    for sub in ["private", "lock", "state", "cache", "pid"] {
+        fs::create_dir_all(dir.join(sub)).unwrap();
+    }
+    let at = |sub: &str| dir.join(sub).display().to_string();
+    let config = dir.join("smb.conf");
+    let port = crate::lab::free_address().rsplit(':').next().unwrap().to_owned();
+    let global = format!(
+        "[global]\nserver role = standalone\nsmb ports = {port}\ninterfaces = 127.0.0.1/8\nbind interfaces only = yes\n\
+         private dir = {}\nlock directory = {}\nstate directory = {}\ncache directory = {}\npid directory = {}\n\
+         log file = {}\ndisable spoolss = yes\nload printers = no\n",
+        at("private"),
+        at("lock"),
+        at("state"),
+        at("cache"),
+        at("pid"),
+        dir.join("log").display()
+    );
+    fs::write(&config, global + &share_section(&lab)).unwrap();
+    let mut password = Command::new("smbpasswd")
+        .arg("-c")
+        .arg(&config)
+        .args(["-s", "-a", "root"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    password
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"secret\nsecret\n")
+        .unwrap();
+    assert!(password.wait().unwrap().success());
+    let daemon = Command::new("smbd")
+        .args(["--foreground", "--no-process-group", "--configfile"])
+        .arg(&config)
+        // It ends with all of its group.
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _daemon = Running(daemon);
+    let client = |command: &str| {
+        let mut client = Command::new("smbclient");
+        client.arg(format!("--configfile={}", config.display())).args([
+            "-p",
+            &port,
+            "-U",
+            "root%secret",
+            "//127.0.0.1/perennial",
+            "-c",
+            command,
+        ]);
+        client.output().unwrap()
+    };
+    wait_for("the share", || client("ls").status.success());
+    let name = lab.backups("laptop").remove(0);
+    let fetched = lab.root().join("fetched.vhdx");
+    let output = client(&format!(
+        "get laptop\\{name}\\disk.img.vhdx {}",
+        fetched.display()
+    ));
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    let original = lab.storage().join("laptop").join(&name).join("disk.img.vhdx");
+    run(Command::new("cmp").args([&original, &fetched]));
+    let refused = client(&format!("del laptop\\{name}\\disk.img.vhdx"));
+    assert!(original.exists(), "{}", text(&refused.stdout));
+}
+
+/// A kernel of Debian's, with its modules, taken out of its package.
+fn kernel(dir: &Path) -> (PathBuf, PathBuf, String) {
+    fs::create_dir_all(dir).unwrap();
+    let package = run(Command::new("apt-cache").args(["depends", "linux-image-cloud-amd64"]));
+    let package = package
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("Depends: "))
+        .expect("the package that has the kernel")
+        .to_owned();
+    run(Command::new("apt-get")
+        .args(["download", "-q", &package])
+        .current_dir(dir));
+    let archive = fs::read_dir(dir)
+        .unwrap()
+        .flatten()
+        .find(|entry| entry.file_name().to_string_lossy().ends_with(".deb"));
+    let root = dir.join("root");
+    run(Command::new("dpkg")
+        .arg("-x")
+        .arg(archive.unwrap().path())
+        .arg(&root));
+    let version = package.trim_start_matches("linux-image-").to_owned();
+    let version = version.trim_end_matches("-unsigned").to_owned();
+    let modules = ["lib/modules", "usr/lib/modules"].map(|place| root.join(place).join(&version));
+    let modules = modules
+        .into_iter()
+        .find(|place| place.exists())
+        .expect("its modules");
+    (root.join(format!("boot/vmlinuz-{version}")), modules, version)
+}
+
+/// What the kernel starts: it tells what the disk's marker says, and switches off.
+const INIT: &str = "#!/bin/busybox sh
+/bin/busybox mkdir -p /proc /sys /dev /mnt
+/bin/busybox mount -t proc none /proc
+/bin/busybox mount -t sysfs none /sys
+/bin/busybox mount -t devtmpfs none /dev
+for module in virtio_pci virtio_blk ext4; do /bin/busybox modprobe $module; done
+/bin/busybox sleep 1
+/bin/busybox mount -t ext4 -o ro /dev/vda1 /mnt
+echo \"MARKER: $(/bin/busybox cat /mnt/marker)\"
+/bin/busybox poweroff -f
+";
+
+fn initial_ram_disk(dir: &Path, modules: &Path, version: &str) -> PathBuf {
+    let root = dir.join("initrd");
+    let modules_to = root.join("lib/modules").join(version);
+    fs::create_dir_all(root.join("bin")).unwrap();
+    fs::create_dir_all(&modules_to).unwrap();
+    fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
+    for part in [
+        "kernel/drivers/virtio",
+        "kernel/drivers/block",
+        "kernel/fs",
+        "kernel/lib",
+        "kernel/crypto",
+        "kernel/arch",
+    ] {
+        let (from, to) = (modules.join(part), modules_to.join(part));
+        if from.exists() {
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            run(Command::new("cp").arg("-r").arg(from).arg(to));
+        }
+    }
+    for list in ["modules.order", "modules.builtin"] {
+        fs::copy(modules.join(list), modules_to.join(list)).unwrap();
+    }
+    run(Command::new("depmod").arg("-b").arg(&root).arg(version));
+    let init = root.join("init");
+    fs::write(&init, INIT).unwrap();
+    run(Command::new("chmod").arg("755").arg(&init));
+    let archive = dir.join("initrd.img");
+    run(Command::new("sh")
+        .arg("-c")
+        .arg(format!(
+            "find . | cpio --quiet -o -H newc | gzip -1 > {}",
+            archive.display()
+        ))
+        .current_dir(&root));
+    archive
+}
+
+/// A disk that boots by itself: boot code in its MBR, a boot loader and a kernel in its only partition.
+fn bootable_disk(dir: &Path) -> PathBuf {
+    let (kernel, modules, version) = kernel(&dir.join("kernel"));
+    let ram_disk = initial_ram_disk(dir, &modules, &version);
+    let disk = dir.join("boot.img");
+    let file = File::create(&disk).unwrap();
+    let range = MIB..400 * MIB;
+    file.set_len(401 * MIB).unwrap();
+    let mut table = Command::new("sfdisk")
+        .arg("-q")
+        .arg(&disk)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let line = format!(
+        "start={},size={},type=83,bootable\n",
+        range.start / 512,
+        (range.end - range.start) / 512
+    );
+    table.stdin.take().unwrap().write_all(line.as_bytes()).unwrap();
+    assert!(table.wait().unwrap().success());
+    let boot_code = fs::read("/usr/lib/syslinux/mbr/mbr.bin").unwrap();
+    file.write_all_at(&boot_code[..440.min(boot_code.len())], 0)
+        .unwrap();
+    let source = SourceDisk { path: disk.clone() };
+    source.format(&range, &["mkfs.ext4", "-q", "-b", "4096", "-O", "^64bit"]);
+    source.with_volume(&range, |root| {
+        let boot = root.join("boot");
+        fs::create_dir(&boot).unwrap();
+        fs::copy(&kernel, boot.join("vmlinuz")).unwrap();
+        fs::copy(&ram_disk, boot.join("initrd.img")).unwrap();
+        fs::write(
+            boot.join("syslinux.cfg"),
+            "DEFAULT linux\nLABEL linux\nLINUX vmlinuz\nINITRD initrd.img\nAPPEND console=ttyS0 panic=-1 quiet\n",
+        )
+        .unwrap();
+        run(Command::new("extlinux").arg("--install").arg(&boot));
+        fs::write(root.join("marker"), "first").unwrap();
+        fs::write(root.join("filler"), vec![7; 20 << 20]).unwrap();
+    });
+    disk
+}
+
+#[test]
+fn a_disk_that_was_assembled_of_a_grown_image_boots() {
+    let Some(mut lab) = Lab::sized(FileSystem::Btrfs, 4 << 30) else {
+        return;
+    };
+    lab.start();
+    lab.enroll("laptop");
+    let disk = bootable_disk(lab.root());
+    make_image(&lab, &disk);
+    let root = mount(&disk, &(MIB..400 * MIB), "rw");
+    fs::remove_file(root.path.join("filler")).unwrap();
+    fs::write(root.path.join("marker"), "grown and booted").unwrap();
+    drop(root);
+    make_image(&lab, &disk);
+    let names = lab.backups("laptop");
+    lab.ok(["backup", "delete", &format!("laptop/{}", names[0])]);
+    let made = lab.storage().join("laptop").join(&names[1]).join("boot.img.vhdx");
+    let output = Command::new("timeout")
+        .args([
+            "240",
+            "qemu-system-x86_64",
+            "-accel",
+            "tcg",
+            "-m",
+            "512",
+            "-nographic",
+            "-no-reboot",
+            "-snapshot",
+        ])
+        .arg("-drive")
+        .arg(format!("file={},format=vhdx,if=virtio", made.display()))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let console = text(&output.stdout);
+    assert!(
+        console.contains("MARKER: grown and booted"),
+        "{console}\n{}",
+        text(&output.stderr)
+    );
+}

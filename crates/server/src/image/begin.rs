@@ -1,0 +1,181 @@
+//! The beginning of an image session: which base, which name, which job, which volumes.
+
+use std::sync::Arc;
+
+use catalog::{BackupFilter, JobKind};
+use disk_image::description::{self, DiskDescription};
+use manifest::{Header, Source, Timestamp};
+use storage::{BackupName, ClientName, ImageIngest, VolumeSink};
+use tracing::info;
+use wire::v1::{BackupMode, DiskInfo, ImageBegin, ImageSession};
+
+use crate::core::{Core, with_patience};
+use crate::error::{Error, Result};
+use crate::image::session::{DATA_CONNECTIONS, Disk, Session};
+use crate::jobs::LiveJob;
+
+/// Most disks, and volumes of all of them, that an image may have.
+const MAX_DISKS: usize = 1000;
+const MAX_VOLUMES: usize = 10_000;
+
+/// An image session that is about to run.
+pub struct Begun {
+    /// What the connections share.
+    pub session: Arc<Session>,
+    /// The job that it works for.
+    pub job: Arc<LiveJob>,
+}
+
+/// Begins an image of `client`, blocking. Returns what the client is to be told.
+pub fn begin(core: &Arc<Core>, client: &str, begin: &ImageBegin) -> Result<(Begun, ImageSession)> {
+    wire::version::negotiate(begin.protocol, begin.protocol).map_err(|error| Error::Unsupported {
+        what: error.to_string(),
+    })?;
+    let client_name: ClientName = client.parse()?;
+    let job = core.board.take_up(JobKind::ImageBackup, client, begin.job_id)?;
+    core.board.begin(&job)?;
+    match open_session(core, &client_name, begin, &job) {
+        Ok(begun) => Ok(begun),
+        Err(error) => {
+            core.board.fail(&job, &error);
+            Err(error)
+        }
+    }
+}
+
+fn open_session(
+    core: &Arc<Core>,
+    client: &ClientName,
+    begin: &ImageBegin,
+    job: &Arc<LiveJob>,
+) -> Result<(Begun, ImageSession)> {
+    check_counts(begin)?;
+    let disks: Vec<DiskDescription> = begin.disks.iter().map(described).collect::<Result<_>>()?;
+    let ingest = begin_tree(core, client)?;
+    let base = ingest.base_name().cloned();
+    let started = core.clock.now();
+    let name = core.free_name(client, storage::BackupKind::Image, started)?;
+    let header = Header {
+        client: client.as_str().to_owned(),
+        name: name.as_str().to_owned(),
+        kind: match begin.mode() {
+            BackupMode::Full => manifest::BackupKind::Full,
+            _ if base.is_none() => manifest::BackupKind::Full,
+            _ => manifest::BackupKind::Incremental,
+        },
+        started: Timestamp {
+            secs: started.as_second(),
+            nanos: started.subsec_nanosecond().unsigned_abs(),
+        },
+        base: base.as_ref().map(|name| name.as_str().to_owned()),
+        sources: begin.disks.iter().map(source_of).collect(),
+        server_id: core.catalog.server_id().to_string(),
+    };
+    let reply = ImageSession {
+        session: Vec::new(),
+        base_name: header.base.clone().unwrap_or_default(),
+        resumed: ingest.is_resumed(),
+        data_connections: DATA_CONNECTIONS,
+        job_id: job.id.0 as u64,
+        name: header.name.clone(),
+    };
+    info!(
+        client = client.as_str(),
+        name = reply.name,
+        base = reply.base_name,
+        resumed = reply.resumed,
+        "image backup begins"
+    );
+    let mut opened = Vec::new();
+    for (info, description) in begin.disks.iter().zip(disks) {
+        open_disk(&ingest, info, &description, &mut opened)?;
+    }
+    let disks = begin.disks.iter().map(|info| Disk {
+        name: info.name.clone(),
+        description: info.description.clone(),
+    });
+    let session = Session::create(header, job.clone(), ingest, opened, disks.collect())?;
+    let reply = ImageSession {
+        session: session.token().to_vec(),
+        ..reply
+    };
+    Ok((
+        Begun {
+            session: Arc::new(session),
+            job: job.clone(),
+        },
+        reply,
+    ))
+}
+
+/// Begins the tree: from what an interrupted image left, else from the newest one, else empty.
+fn begin_tree(core: &Core, client: &ClientName) -> Result<ImageIngest> {
+    let newest = core.catalog.newest_backup(&BackupFilter {
+        kind: Some(catalog::BackupKind::Image),
+        ..BackupFilter::committed_of(client.as_str())
+    })?;
+    let base = newest
+        .as_ref()
+        .map(|backup| backup.name.parse::<BackupName>())
+        .transpose()?;
+    with_patience(|| core.store.begin_image(client, base.as_ref()))
+}
+
+/// Opens the volumes of a disk, which must be those that its description names.
+fn open_disk(
+    ingest: &ImageIngest,
+    info: &DiskInfo,
+    description: &DiskDescription,
+    opened: &mut Vec<(u64, VolumeSink)>,
+) -> Result<()> {
+    let path = format!("{}/{}", info.name, description::FILE_NAME);
+    ingest.put_file(path.as_bytes(), &info.description)?;
+    for volume in &info.volumes {
+        let path = format!("{}/{}{}", info.name, volume.name, ".raw");
+        let sink = ingest.open_volume(path.as_bytes(), volume.size_bytes)?;
+        opened.push((volume.volume_id, sink));
+    }
+    let has_all = description
+        .volumes()
+        .all(|(_, named)| has_volume(info, &named.file));
+    if !has_all || (description.has_table() && !has_volume(info, description::TABLE_FILE_NAME)) {
+        return Err(Error::protocol(
+            "a disk's description names a volume that is not sent",
+        ));
+    }
+    Ok(())
+}
+
+fn check_counts(begin: &ImageBegin) -> Result<()> {
+    let volumes: usize = begin.disks.iter().map(|disk| disk.volumes.len()).sum();
+    if begin.disks.is_empty() || volumes == 0 {
+        return Err(Error::protocol("an image without volumes"));
+    }
+    if begin.disks.len() > MAX_DISKS || volumes > MAX_VOLUMES {
+        return Err(Error::protocol("too many disks or volumes"));
+    }
+    Ok(())
+}
+
+/// The description of a disk, checked.
+fn described(disk: &DiskInfo) -> Result<DiskDescription> {
+    let description = DiskDescription::parse(&disk.description).map_err(Error::Disk)?;
+    if description.name != disk.name {
+        return Err(Error::protocol("a disk's description has another name"));
+    }
+    Ok(description)
+}
+
+fn has_volume(disk: &DiskInfo, file: &str) -> bool {
+    disk.volumes
+        .iter()
+        .any(|volume| file.strip_suffix(".raw") == Some(&volume.name))
+}
+
+fn source_of(disk: &DiskInfo) -> Source {
+    Source {
+        name: disk.name.as_bytes().into(),
+        path: disk.path.clone().into(),
+        consistency: disk.consistency.clone(),
+    }
+}

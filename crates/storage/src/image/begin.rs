@@ -1,0 +1,140 @@
+//! Beginning an image: its tree, and what it grows from.
+
+use std::sync::Arc;
+
+use file_tree::Dir;
+use parking_lot::Mutex;
+
+use super::{BaseImage, Content, ImageIngest, State, block_list, volumes_of};
+use crate::backend::Growth;
+use crate::crash;
+use crate::durable::{find_dir, find_file};
+use crate::error::{During as _, Error, Result};
+use crate::incomplete::TREE;
+use crate::layout::{manifest_file, manifest_path};
+use crate::names::{BackupKind, BackupName, ClientName};
+use crate::store::{Shared, Store};
+use crate::usage::Claim;
+
+impl Store {
+    /// Begins to take in an image of a client, of which only one can be under way at once: goes on with an interrupted one,
+    /// else from `base`, else from nothing.
+    ///
+    /// Fails with [`Error::Busy`] and [`Error::UnknownBackup`].
+    pub fn begin_image(&self, client: &ClientName, base: Option<&BackupName>) -> Result<ImageIngest> {
+        let shared = &self.shared;
+        let busy = || Error::Busy {
+            client: client.clone(),
+            what: "the incomplete image".to_owned(),
+        };
+        let claim = shared.usage.claim(client, BackupKind::Image).ok_or_else(busy)?;
+        shared.layout.backups(client)?;
+        shared.layout.manifests(client)?;
+        shared.complete_sealed(client, BackupKind::Image)?;
+        if let Some(work) = shared.layout.find_incomplete(client, BackupKind::Image)?
+            && let Some(state) = State::read(&work)?
+            && find_dir(&work, TREE)?.is_some()
+        {
+            return resume(shared, client, work, &state, claim);
+        }
+        begin_new(shared, client, base, claim)
+    }
+}
+
+fn begin_new(
+    shared: &Arc<Shared>,
+    client: &ClientName,
+    base: Option<&BackupName>,
+    claim: Claim,
+) -> Result<ImageIngest> {
+    shared.discard_incomplete(client, BackupKind::Image)?;
+    let opened = base.map(|name| open_base(shared, client, name)).transpose()?;
+    let work = shared.layout.incomplete(client, BackupKind::Image)?;
+    let growth = match &opened {
+        Some((base, _)) => shared.backend.grow_tree(&base.dir, &work, TREE)?,
+        None => shared.backend.create_tree(&work, TREE)?,
+    };
+    let (base_image, content) = opened.unzip();
+    let content = content.unwrap_or_default();
+    let tree = work.child(TREE).during("open", "the incomplete image")?;
+    if growth == Growth::Whole {
+        block_list::remove_wrong(&tree, &content.base_hashes)?;
+    }
+    // ORDER: the state is written last; without it recovery takes the directory for garbage.
+    State::new(base).write(&work)?;
+    crash::point("image: begun");
+    Ok(ImageIngest {
+        shared: Arc::clone(shared),
+        client: client.clone(),
+        tree,
+        work,
+        // A snapshot has all of its base, which may go from now on.
+        base: base_image.filter(|_| growth == Growth::PerEntry),
+        base_name: base.cloned(),
+        is_resumed: false,
+        content: Mutex::new(content),
+        _claim: claim,
+    })
+}
+
+fn resume(
+    shared: &Arc<Shared>,
+    client: &ClientName,
+    work: Dir,
+    state: &State,
+    claim: Claim,
+) -> Result<ImageIngest> {
+    let base_name = state.base_name();
+    let base = base_name.as_ref().map(|name| open_base(shared, client, name));
+    let base = match base {
+        // A base that has been deleted meanwhile has nothing more to give.
+        Some(Err(Error::UnknownBackup { .. })) | None => None,
+        Some(opened) => Some(opened?),
+    };
+    let tree = work.child(TREE).during("open", "the incomplete image")?;
+    if state.may_have_lost_power() {
+        // ORDER: lists that may be wrong are gone before a state says that this boot has written them.
+        block_list::remove_all(&tree)?;
+        State::new(base_name.as_ref()).write(&work)?;
+    }
+    let (base, content) = base.unzip();
+    Ok(ImageIngest {
+        shared: Arc::clone(shared),
+        client: client.clone(),
+        tree,
+        work,
+        base,
+        base_name,
+        is_resumed: true,
+        content: Mutex::new(content.unwrap_or_default()),
+        _claim: claim,
+    })
+}
+
+fn open_base(shared: &Shared, client: &ClientName, name: &BackupName) -> Result<(BaseImage, Content)> {
+    let unknown = || Error::UnknownBackup {
+        client: client.clone(),
+        name: name.clone(),
+    };
+    let reading = shared.usage.read(client, name).ok_or_else(|| Error::Busy {
+        client: client.clone(),
+        what: name.to_string(),
+    })?;
+    let manifests = shared.layout.find_manifests(client)?.ok_or_else(unknown)?;
+    find_file(&manifests, manifest_file(name).as_bytes())?.ok_or_else(unknown)?;
+    let backups = shared.layout.find_backups(client)?.ok_or_else(unknown)?;
+    let dir = find_dir(&backups, name.as_bytes())?.ok_or_else(unknown)?;
+    let manifest = shared.open_manifest(client, name)?;
+    let base_hashes = volumes_of(&manifest).map_err(Error::manifest(manifest_path(client, name)))?;
+    let content = Content {
+        base_hashes,
+        ..Content::default()
+    };
+    Ok((
+        BaseImage {
+            dir,
+            _reading: reading,
+        },
+        content,
+    ))
+}
