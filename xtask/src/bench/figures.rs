@@ -75,6 +75,14 @@ fn of_files(report: &Report, text: &mut String) {
         };
         row.write(text);
     };
+    of_trees(report, &mut row);
+    of_large_files(report, &mut row);
+}
+
+/// Takes a figure's name, value, limit and unit.
+type Put<'a> = dyn FnMut(&str, Option<f64>, f64, &'static str) + 'a;
+
+fn of_trees(report: &Report, row: &mut Put<'_>) {
     for workload in ["W1", "W3"] {
         let of = Of { report, workload };
         let to_copy = of.ratio("first", of.wall("first", "cp"));
@@ -120,6 +128,9 @@ fn of_files(report: &Report, text: &mut String) {
     );
     let restored = tree.ratio("restore", tree.wall("restore", "cp"));
     row("W1 restore, to `cp -a`", restored, 1.3, " ×");
+}
+
+fn of_large_files(report: &Report, row: &mut Put<'_>) {
     let large = Of {
         report,
         workload: "W2",
