@@ -287,20 +287,20 @@ fn partition(partition: &crate::table::Partition) -> PartitionDescription {
     }
 }
 
-/// The files that a disk is put together from.
+/// What a disk is put together from: raw images in files, or whatever else holds the content of such.
 #[derive(Debug)]
-pub struct DiskFiles {
+pub struct DiskFiles<S = File> {
     /// `table.raw`; `None` for a disk without a table, or where it is left out.
-    pub table: Option<File>,
+    pub table: Option<S>,
     /// The raw images that are taken, each with the place of its partition.
-    pub volumes: Vec<(Range<u64>, File)>,
+    pub volumes: Vec<(Range<u64>, S)>,
 }
 
-impl DiskFiles {
+impl<S> DiskFiles<S> {
     /// Opens what a description names: `open` is given the names of files, and `None` leaves one out.
     pub fn open<E>(
         description: &DiskDescription,
-        mut open: impl FnMut(&str) -> std::result::Result<Option<File>, E>,
+        mut open: impl FnMut(&str) -> std::result::Result<Option<S>, E>,
     ) -> std::result::Result<Self, E> {
         let table = match description.has_table() {
             true => open(TABLE_FILE_NAME)?,
@@ -316,31 +316,34 @@ impl DiskFiles {
         Ok(Self { table, volumes })
     }
 
-    /// The parts that they are on the disk.
-    pub fn parts<'a>(&'a self, description: &DiskDescription) -> Vec<Part<'a>> {
-        let mut parts = Vec::new();
+    /// Which range of the disk lies where: in what, and from which byte of that on.
+    pub(crate) fn places(&self, description: &DiskDescription) -> Vec<(Range<u64>, &S, u64)> {
+        let mut places = Vec::new();
         if let Some(table) = &self.table {
             for piece in &description.table.pieces {
                 let range = piece.start_bytes..piece.start_bytes + piece.len_bytes;
-                let offset_bytes = piece.start_bytes;
                 // What lies in a partition belongs to it, whatever the table has there.
-                parts.extend(outside(range, &self.volumes).into_iter().map(|range| Part {
-                    content: Content::File {
-                        file: table,
-                        offset_bytes: offset_bytes + (range.start - piece.start_bytes),
-                    },
-                    range,
+                let own = outside(range, &self.volumes);
+                places.extend(own.into_iter().map(|range| {
+                    let start = range.start;
+                    (range, table, start)
                 }));
             }
         }
-        parts.extend(self.volumes.iter().map(|(range, file)| Part {
-            range: range.clone(),
-            content: Content::File {
-                file,
-                offset_bytes: 0,
-            },
-        }));
-        parts
+        places.extend(self.volumes.iter().map(|(range, file)| (range.clone(), file, 0)));
+        places
+    }
+}
+
+impl DiskFiles {
+    /// The parts that they are on the disk.
+    pub fn parts<'a>(&'a self, description: &DiskDescription) -> Vec<Part<'a>> {
+        let places = self.places(description).into_iter();
+        let part = |(range, file, offset_bytes)| Part {
+            range,
+            content: Content::File { file, offset_bytes },
+        };
+        places.map(part).collect()
     }
 
     /// The disk, with all ranges that have data.
@@ -365,7 +368,7 @@ impl DiskFiles {
 }
 
 /// What of a range lies in none of the volumes, which are in order.
-fn outside(range: Range<u64>, volumes: &[(Range<u64>, File)]) -> Vec<Range<u64>> {
+fn outside<S>(range: Range<u64>, volumes: &[(Range<u64>, S)]) -> Vec<Range<u64>> {
     let mut rest = Vec::new();
     let mut start = range.start;
     for (volume, _) in volumes {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom};
 use std::ops::Range;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -69,15 +70,26 @@ impl DiskSource for [u8] {
     }
 }
 
-impl<T: DiskSource + ?Sized> DiskSource for &T {
-    fn len_bytes(&self) -> io::Result<u64> {
-        (**self).len_bytes()
-    }
+/// What leads to a source is one itself.
+macro_rules! source_behind {
+    ($($way:ty),*) => {$(
+        impl<T: DiskSource + ?Sized> DiskSource for $way {
+            fn len_bytes(&self) -> io::Result<u64> {
+                (**self).len_bytes()
+            }
 
-    fn read_exact_at(&self, buffer: &mut [u8], offset_bytes: u64) -> io::Result<()> {
-        (**self).read_exact_at(buffer, offset_bytes)
-    }
+            fn read_exact_at(&self, buffer: &mut [u8], offset_bytes: u64) -> io::Result<()> {
+                (**self).read_exact_at(buffer, offset_bytes)
+            }
+
+            fn next_data(&self, within: Range<u64>) -> io::Result<Option<Range<u64>>> {
+                (**self).next_data(within)
+            }
+        }
+    )*};
 }
+
+source_behind!(&T, Arc<T>);
 
 /// Reads `len_bytes`, which the caller has checked to be small.
 pub(crate) fn read<S: DiskSource + ?Sized>(

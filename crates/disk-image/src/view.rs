@@ -1,70 +1,65 @@
-//! A whole disk, read out of the files that its parts lie in.
+//! A whole disk, read out of what its parts lie in.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 
+use crate::Result;
 use crate::description::{DiskDescription, DiskFiles};
 use crate::source::DiskSource;
-use crate::synthetic::Content;
-use crate::{Error, Result};
 
 /// A disk that is put together as it is read. What no part has reads as zeros.
 #[derive(Debug)]
-pub struct DiskView {
+pub struct DiskView<S> {
     len_bytes: u64,
     /// By their place on the disk, none within another.
-    parts: Vec<ViewPart>,
+    parts: Vec<ViewPart<S>>,
 }
 
 #[derive(Debug)]
-struct ViewPart {
+struct ViewPart<S> {
     range: Range<u64>,
-    file: File,
+    source: S,
     offset_bytes: u64,
 }
 
-impl DiskView {
-    /// Puts a disk together.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where a file can't be opened once more.
-    pub fn new(description: &DiskDescription, files: &DiskFiles) -> Result<Self> {
-        let mut parts = Vec::new();
-        for part in files.parts(description) {
-            if let Content::File { file, offset_bytes } = part.content {
-                parts.push(ViewPart {
-                    file: again(file)?,
-                    offset_bytes,
-                    range: part.range,
-                });
-            }
-        }
+impl<S: DiskSource> DiskView<S> {
+    /// Puts a disk together. The table may have several places on it, so its source must be one that can be cloned.
+    pub fn new(description: &DiskDescription, files: &DiskFiles<S>) -> Self
+    where
+        S: Clone,
+    {
+        let places = files.places(description).into_iter();
+        let part = |(range, source, offset_bytes): (_, &S, _)| ViewPart {
+            range,
+            source: source.clone(),
+            offset_bytes,
+        };
+        let mut parts: Vec<ViewPart<S>> = places.map(part).collect();
         parts.sort_by_key(|part| part.range.start);
-        Ok(Self {
+        Self {
             len_bytes: description.len_bytes,
             parts,
-        })
+        }
     }
 
     /// A volume alone.
     ///
     /// # Errors
-    /// [`Error::Io`] where the file can't be looked at.
-    pub fn of_volume(file: File) -> Result<Self> {
-        let len_bytes = crate::source::len(&file)?;
+    /// [`Error::Io`](crate::Error::Io) where its size can't be found out.
+    pub fn of_volume(source: S) -> Result<Self> {
+        let len_bytes = crate::source::len(&source)?;
         Ok(Self {
             len_bytes,
             parts: vec![ViewPart {
                 range: 0..len_bytes,
-                file,
+                source,
                 offset_bytes: 0,
             }],
         })
     }
 
     /// The parts that lie in a range, or reach into it.
-    fn parts_in(&self, range: &Range<u64>) -> impl Iterator<Item = &ViewPart> {
+    fn parts_in(&self, range: &Range<u64>) -> impl Iterator<Item = &ViewPart<S>> {
         let first = self.parts.partition_point(|part| part.range.end <= range.start);
         let end = range.end;
         self.parts[first..]
@@ -73,16 +68,7 @@ impl DiskView {
     }
 }
 
-fn again(file: &File) -> Result<File> {
-    file.try_clone().map_err(|source| Error::Io {
-        action: "open",
-        offset_bytes: 0,
-        len_bytes: 0,
-        source,
-    })
-}
-
-impl DiskSource for DiskView {
+impl<S: DiskSource> DiskSource for DiskView<S> {
     fn len_bytes(&self) -> io::Result<u64> {
         Ok(self.len_bytes)
     }
@@ -96,7 +82,7 @@ impl DiskSource for DiskView {
             let here = part.range.start.max(wanted.start)..part.range.end.min(wanted.end);
             let into = (here.start - wanted.start) as usize..(here.end - wanted.start) as usize;
             let from = part.offset_bytes + (here.start - part.range.start);
-            DiskSource::read_exact_at(&part.file, &mut buffer[into], from)?;
+            part.source.read_exact_at(&mut buffer[into], from)?;
         }
         Ok(())
     }
@@ -105,7 +91,7 @@ impl DiskSource for DiskView {
         for part in self.parts_in(&within) {
             let here = part.range.start.max(within.start)..part.range.end.min(within.end);
             let shift = |at: u64| part.offset_bytes + (at - part.range.start);
-            let found = part.file.next_data(shift(here.start)..shift(here.end))?;
+            let found = part.source.next_data(shift(here.start)..shift(here.end))?;
             if let Some(data) = found {
                 let back = |at: u64| part.range.start + (at - part.offset_bytes);
                 return Ok(Some(back(data.start)..back(data.end)));

@@ -59,9 +59,6 @@ pub enum Error {
     /// A manifest could not be read or written.
     #[error("a manifest can't be used")]
     Manifest(#[from] manifest::Error),
-    /// The extents of a file in the storage can't be listed.
-    #[error("the extents of a file can't be listed")]
-    Extents(#[source] cow_fs::Error),
     /// A disk's description, or a virtual disk, can't be used or made.
     #[error("a disk can't be used")]
     Disk(#[source] disk_image::Error),
@@ -165,6 +162,10 @@ impl From<Error> for tonic::Status {
             Error::Storage(storage::Error::InvalidEntry { .. } | storage::Error::OutOfOrder { .. }) => {
                 tonic::Code::InvalidArgument
             }
+            Error::Storage(storage::Error::Volume {
+                source: disk_image::Error::TooLarge { .. } | disk_image::Error::PartialSector { .. },
+                ..
+            }) => tonic::Code::InvalidArgument,
             Error::Storage(storage::Error::Busy { .. }) => tonic::Code::FailedPrecondition,
             Error::Manifest(_) | Error::Disk(_) => tonic::Code::InvalidArgument,
             Error::Refused { .. } => tonic::Code::PermissionDenied,

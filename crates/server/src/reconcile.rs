@@ -137,7 +137,15 @@ pub fn finish_deletions(core: &Arc<Core>) -> Result<()> {
             name = backup.name,
             "an interrupted deletion goes on"
         );
-        removal::finish(core, &backup)?;
+        if let Err(error) = removal::take_up(core, &backup) {
+            let error = error.chain();
+            warn!(
+                client = backup.client,
+                name = backup.name,
+                error,
+                "a deletion can't be finished"
+            );
+        }
     }
     core.housekeeping.refresh();
     Ok(())

@@ -132,6 +132,7 @@ pub(crate) fn open_options(settings: &Settings, server: ServerId) -> storage::Op
         server,
         pooling: settings.pool,
         compression: settings.compression,
+        volume_format: settings.image_format,
     }
 }
 
@@ -184,6 +185,17 @@ fn tell_recovery(store: &Store) {
     }
 }
 
+/// Says so where the format that was asked for makes no sense.
+fn tell_format(store: &Store, settings: &Settings) {
+    let format = store.volume_format();
+    if let Some(wanted) = settings.image_format
+        && wanted != format
+    {
+        let backend = store.backend();
+        warn!(%wanted, %format, %backend, "images are kept in another format than the settings say: this storage shares extents");
+    }
+}
+
 fn open(
     settings: Settings,
     clock: Clock,
@@ -194,6 +206,7 @@ fn open(
     let authority = Authority::open_or_create(&settings.state_dir.join("trust"))?;
     let store = Arc::new(open_storage(&settings, &catalog)?);
     tell_recovery(&store);
+    tell_format(&store, &settings);
     reconcile::adopt(&catalog, &store)?;
     let board = Board::create(catalog.clone(), clock.clone())?;
     let (housekeeping, thread) =

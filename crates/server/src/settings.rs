@@ -23,6 +23,8 @@ pub struct Settings {
     pub pool: storage::Pooling,
     /// The `compression` property of new backups (btrfs only).
     pub compression: Option<storage::Compression>,
+    /// What the volumes of new images are kept in, on a storage that can't share extents; without it, the best.
+    pub image_format: Option<storage::VolumeFormat>,
     /// Which synthetic disks every image gets, on a storage that can share extents.
     pub synthetic_disks: Vec<disk_image::synthetic::Format>,
     /// Time between two incremental file backups of a client; without it the server starts none by itself.
@@ -43,6 +45,7 @@ impl Settings {
             backend: None,
             pool: storage::Pooling::On,
             compression: None,
+            image_format: None,
             synthetic_disks: vec![disk_image::synthetic::Format::Vhdx],
             incremental_interval: Some(Duration::from_secs(5 * 3600)),
             full_interval: Some(Duration::from_secs(30 * 24 * 3600)),

@@ -203,6 +203,16 @@ pub enum Error {
         /// What is wrong with it.
         source: manifest::Error,
     },
+    /// The virtual disk that a volume is kept in can't be read or written.
+    #[error("cannot {action} the volume {}", .path.display())]
+    Volume {
+        /// What was tried.
+        action: &'static str,
+        /// The volume.
+        path: PathBuf,
+        /// What is wrong.
+        source: disk_image::Error,
+    },
     /// The content index failed. It only makes backups faster and can be deleted at any time.
     #[error("the content index failed")]
     Index(#[from] rusqlite::Error),
@@ -257,6 +267,19 @@ impl Error {
             Some(Errno::XDEV) => Self::OtherFileSystem { action, path },
             Some(Errno::ACCESS | Errno::PERM) => Self::Denied { action, path, source },
             _ => Self::Io { action, path, source },
+        }
+    }
+
+    /// An error of a virtual disk. What the system said is told apart as anywhere.
+    pub(crate) fn disk(action: &'static str, path: impl AsRef<Path>, source: disk_image::Error) -> Self {
+        match source {
+            disk_image::Error::Io { action, source, .. } => Self::new(action, path, source),
+            disk_image::Error::Cancelled => Self::Cancelled,
+            source => Self::Volume {
+                action,
+                path: path.as_ref().to_owned(),
+                source,
+            },
         }
     }
 

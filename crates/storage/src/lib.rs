@@ -37,7 +37,10 @@ pub use backend::BackendKind;
 pub use cow_fs::Capabilities;
 pub use cow_fs::btrfs::Compression;
 pub use error::{Cause, Error, Result};
-pub use image::{BLOCK_LIST_SUFFIX, ImageIngest, RAW_SUFFIX, VolumeSink};
+pub use image::{
+    BLOCK_LIST_SUFFIX, ImageIngest, RAW_SUFFIX, UnknownVolumeFormat, VolumeFormat, VolumeReader, VolumeSink,
+    open_volume_at,
+};
 pub use index::{ContentIndex, Location};
 pub use ingest::{Basis, Committed, DirSlot, FileSink, FileStart, Ingest, Outcome, Reuse};
 pub use monitor::{Monitor, Step, Unwatched};

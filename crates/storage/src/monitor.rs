@@ -21,6 +21,13 @@ pub enum Step {
         /// Which.
         backup: BackupName,
     },
+    /// An image gets what it needs of one that is being deleted.
+    Merging {
+        /// Whose it is.
+        client: ClientName,
+        /// Which.
+        backup: BackupName,
+    },
     /// A backup is being looked at for repair.
     Examining {
         /// Whose it is.

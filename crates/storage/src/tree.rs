@@ -7,7 +7,8 @@ use file_tree::{Access, Dir};
 use manifest::{Kind, Reader};
 
 use crate::error::{During as _, Error, Result, shown};
-use crate::names::{BackupName, ClientName, PoolId};
+use crate::image::{RAW_SUFFIX, VolumeOf, VolumeReader};
+use crate::names::{BackupKind, BackupName, ClientName, PoolId};
 use crate::pool::parse_link;
 use crate::usage::Reading;
 
@@ -83,15 +84,24 @@ impl TreeRoot {
 #[derive(Debug)]
 pub struct BackupTree {
     root: TreeRoot,
+    /// Where the client's backups are, for volumes that stand on those of other images.
+    backups: Dir,
     manifest: Reader,
     name: BackupName,
     _reading: Reading,
 }
 
 impl BackupTree {
-    pub(crate) fn new(root: TreeRoot, manifest: Reader, name: BackupName, reading: Reading) -> Self {
+    pub(crate) fn new(
+        root: TreeRoot,
+        backups: Dir,
+        manifest: Reader,
+        name: BackupName,
+        reading: Reading,
+    ) -> Self {
         Self {
             root,
+            backups,
             manifest,
             name,
             _reading: reading,
@@ -122,6 +132,30 @@ impl BackupTree {
             return Err(Error::NotInBackup { path: shown(path) });
         };
         open_regular(&self.open_directory(parent)?, name)
+    }
+
+    /// Opens the volume at `path` for reading, as the manifest lists it, whatever it is kept in. Any other regular file can be opened by
+    /// this as well.
+    ///
+    /// Fails as [`open_file`](Self::open_file), and with [`Error::Volume`] where a file that it is kept in is damaged or missing.
+    pub fn open_volume(&self, path: &[u8]) -> Result<VolumeReader> {
+        match self.open_file(path) {
+            Err(Error::NotInBackup { .. }) if self.name.kind() == BackupKind::Image => {}
+            opened => return opened.map(VolumeReader::Raw),
+        }
+        let missing = || Error::NotInBackup { path: shown(path) };
+        let (dir, name) = crate::image::split(path).map_err(|_| missing())?;
+        if !name.ends_with(RAW_SUFFIX) {
+            return Err(missing());
+        }
+        let volume = VolumeOf {
+            backups: &self.backups,
+            dir,
+            name,
+        };
+        volume
+            .open(self.name.as_str(), &self.root.dir)?
+            .ok_or_else(missing)
     }
 
     /// Opens the directory at `path`; the empty path is the backup's root. Its files can be opened by name from there.

@@ -21,6 +21,8 @@ struct Books {
     /// Being deleted or changed: nobody may begin to read them.
     exclusive: HashSet<Key>,
     clients: HashSet<(ClientName, BackupKind)>,
+    /// Clients of whose images one is being deleted.
+    deleting: HashSet<ClientName>,
 }
 
 /// Keeps a backup from being deleted.
@@ -44,7 +46,23 @@ pub(crate) struct Claim {
     key: (ClientName, BackupKind),
 }
 
+/// Keeps a client's images from being deleted two at once.
+#[derive(Debug)]
+pub(crate) struct Deleting {
+    usage: Usage,
+    client: ClientName,
+}
+
 impl Usage {
+    /// `None` if another image of the client is being deleted.
+    pub fn delete(&self, client: &ClientName) -> Option<Deleting> {
+        let is_free = self.books.lock().deleting.insert(client.clone());
+        is_free.then(|| Deleting {
+            usage: self.clone(),
+            client: client.clone(),
+        })
+    }
+
     /// `None` if the backup is being deleted.
     pub fn read(&self, client: &ClientName, name: &BackupName) -> Option<Reading> {
         let key = (client.clone(), name.clone());
@@ -98,6 +116,12 @@ impl Drop for Reading {
 impl Drop for Exclusive {
     fn drop(&mut self) {
         self.usage.books.lock().exclusive.remove(&self.key);
+    }
+}
+
+impl Drop for Deleting {
+    fn drop(&mut self) {
+        self.usage.books.lock().deleting.remove(&self.client);
     }
 }
 

@@ -14,12 +14,10 @@ pub use plan::{Place, Plan, Wish};
 pub use target::{InUse, Target};
 pub use write::{Differences, Restored, restore, verify};
 
-use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
 
 pub use crate::table::Growth;
-use crate::{Error, Result};
+use crate::{DiskSource, Error, Result};
 
 /// A run of a volume's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,17 +44,24 @@ pub trait Content {
     fn read(&mut self, file: &str, each: &mut dyn FnMut(Run<'_>) -> Result<()>) -> Result<()>;
 }
 
-/// Gives the content of a sparse file; the file's holes are zeros that need not be read.
+/// Gives the content of a sparse file or a virtual disk; holes are zeros that need not be read.
 ///
 /// # Errors
-/// [`Error::Io`] and [`Error::Share`] where the file can't be read, and what `each` fails with.
-pub fn read_sparse(file: &File, each: &mut dyn FnMut(Run<'_>) -> Result<()>) -> Result<()> {
+/// [`Error::Io`] where it can't be read, and what `each` fails with.
+pub fn read_sparse<S: DiskSource + ?Sized>(
+    file: &S,
+    each: &mut dyn FnMut(Run<'_>) -> Result<()>,
+) -> Result<()> {
     let size = crate::source::len(file)?;
     read_range(file, 0..size, each)
 }
 
 /// Gives the content of a range of a sparse file.
-fn read_range(file: &File, range: Range<u64>, each: &mut dyn FnMut(Run<'_>) -> Result<()>) -> Result<()> {
+fn read_range<S: DiskSource + ?Sized>(
+    file: &S,
+    range: Range<u64>,
+    each: &mut dyn FnMut(Run<'_>) -> Result<()>,
+) -> Result<()> {
     let io = |offset_bytes, len_bytes| {
         move |source| Error::Io {
             action: "read",
@@ -67,18 +72,16 @@ fn read_range(file: &File, range: Range<u64>, each: &mut dyn FnMut(Run<'_>) -> R
     };
     let mut buffer = vec![0; 1 << 20];
     let mut at = range.start;
-    for extent in cow_fs::data_extents(file, range.end) {
-        let extent = extent.map_err(Error::Share)?;
-        let data_end = extent.end_bytes().min(range.end);
-        if data_end <= at {
-            continue;
+    while let Some(data) = file
+        .next_data(at..range.end)
+        .map_err(|source| io(at, range.end.saturating_sub(at))(source))?
+    {
+        if data.start > at {
+            each(Run::Zeros(data.start - at))?;
+            at = data.start;
         }
-        if extent.offset_bytes > at {
-            each(Run::Zeros(extent.offset_bytes - at))?;
-            at = extent.offset_bytes;
-        }
-        while at < data_end {
-            let rest = data_end - at;
+        while at < data.end {
+            let rest = data.end - at;
             let len = usize::try_from(rest).map_or(buffer.len(), |rest| rest.min(buffer.len()));
             file.read_exact_at(&mut buffer[..len], at)
                 .map_err(io(at, len as u64))?;

@@ -32,6 +32,7 @@ pub fn settings_of(config: &ServerConfig) -> server::Settings {
         .btrfs_compression
         .as_deref()
         .and_then(|word| word.parse().ok());
+    settings.image_format = config.image_format;
     settings.synthetic_disks = config.synthetic_disks.clone();
     settings.incremental_interval = config.incremental_interval;
     settings.full_interval = config.full_interval;
@@ -65,6 +66,7 @@ fn config_of(context: &Context, flags: &ServerFlags) -> Result<ServerConfig> {
 
 async fn serve(context: &Context, flags: &ServerFlags) -> Result<Outcome> {
     let config = config_of(context, flags)?;
+    raise_file_limit();
     let interrupt = Interrupt::listen()?;
     let running = start(&config, settings_of(&config))
         .await
@@ -77,6 +79,15 @@ async fn serve(context: &Context, flags: &ServerFlags) -> Result<Outcome> {
     tell_systemd(&[sd_notify::NotifyState::Stopping]);
     running.shut_down().await;
     Ok(Outcome::Done)
+}
+
+/// Lets the server open as many files as it may: volumes that stand on each other are open all at once.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // It works with fewer, as far as these reach.
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 async fn adopt_storage(context: &Context, flags: &ServerFlags) -> Result<Outcome> {

@@ -66,6 +66,13 @@ pub const TABLE: &[Setting] = &[
         about: "Compression that btrfs applies to new backups: off, zstd, lzo or zlib",
     },
     Setting {
+        key: "image_format",
+        kind: Kind::Choice(&["auto", "raw", "qcow2", "vhdx", "vhd"]),
+        fallback: Fallback::Text("auto"),
+        placeholder: "FORMAT",
+        about: "What new images are kept in where extents can't be shared: auto (qcow2), qcow2, vhdx or vhd, with what differs from the image before; or raw, with all of it. Elsewhere they are raw and share extents",
+    },
+    Setting {
         key: "synthetic_disks",
         kind: Kind::Words(&["raw", "vhd", "vhd-fixed", "vhdx", "qcow2", "vmdk"]),
         fallback: Fallback::Text("vhdx"),
@@ -118,6 +125,8 @@ pub struct ServerConfig {
     pub pooling: storage::Pooling,
     /// Compression of new btrfs subvolumes.
     pub btrfs_compression: Option<String>,
+    /// What new images are kept in where extents can't be shared; `None` for the best.
+    pub image_format: Option<storage::VolumeFormat>,
     /// Virtual disks that every image gets.
     pub synthetic_disks: Vec<disk_image::synthetic::Format>,
     /// Time between incremental file backups; `None` for never.
@@ -146,6 +155,7 @@ impl ServerConfig {
                 storage::Pooling::Off
             },
             btrfs_compression: resolved.text("btrfs_compression").filter(|word| word != "off"),
+            image_format: resolved.text("image_format").and_then(|word| word.parse().ok()),
             // The words are checked where they are read.
             synthetic_disks: resolved
                 .list("synthetic_disks")

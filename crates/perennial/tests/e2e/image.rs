@@ -91,11 +91,28 @@ fn location(lab: &Lab, name: &str) -> PathBuf {
     lab.storage().join("laptop").join(name)
 }
 
+/// Waits until a deleted image has left: others may have to be written anew before.
+fn wait_until_gone(lab: &Lab, name: &str) {
+    let begun = std::time::Instant::now();
+    while location(lab, name).exists() {
+        assert!(begun.elapsed().as_secs() < 120, "{name} stays\n{}", lab.log());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn images_grow_and_each_of_them_comes_back() {
-    for kind in [FileSystem::Btrfs, FileSystem::Xfs, FileSystem::Ext4] {
+    for (kind, format) in [
+        (FileSystem::Btrfs, "auto"),
+        (FileSystem::Xfs, "auto"),
+        (FileSystem::Ext4, "auto"),
+        (FileSystem::Ext4, "vhdx"),
+        (FileSystem::Ext4, "vhd"),
+        (FileSystem::Ext4, "raw"),
+    ] {
         let Some(mut lab) = lab_on(kind) else { continue };
-        lab.start();
+        eprintln!("--- on {}, {format}", kind.name());
+        lab.start_with(&["--image-format", format], &[]);
         lab.enroll("laptop");
         let disk = filled_disk(&lab);
         let mut made = Vec::new();
@@ -118,11 +135,13 @@ fn images_grow_and_each_of_them_comes_back() {
             assert_same_volumes(&reference.path, &restored(&lab, name));
         }
         lab.ok(["backup", "delete", &format!("laptop/{}", made[1].0)]);
+        wait_until_gone(&lab, &made[1].0);
         for (name, reference) in [&made[0], &made[2]] {
             lab.verify("laptop", name);
             assert_same_volumes(&reference.path, &restored(&lab, name));
         }
         lab.ok(["backup", "delete", &format!("laptop/{}", made[0].0)]);
+        wait_until_gone(&lab, &made[0].0);
         let again = image(&lab, &disk.path);
         lab.verify("laptop", &again);
         assert_same_volumes(&disk.path, &restored(&lab, &again));
@@ -294,6 +313,70 @@ fn an_image_is_exported_to_any_place() {
         "{}",
         text(&refused.stderr)
     );
+}
+
+#[test]
+fn an_image_that_stands_on_others_is_exported_and_not_mounted() {
+    let Some(mut lab) = lab_on(FileSystem::Ext4) else {
+        return;
+    };
+    lab.start();
+    lab.enroll("laptop");
+    let disk = filled_disk(&lab);
+    let first = image(&lab, &disk.path);
+    disk.with_volume(&EXT4, |root| fs::write(root.join("new"), noise(77, MIB)).unwrap());
+    let name = image(&lab, &disk.path);
+    let dir = location(&lab, &name).join("disk.img");
+    let stored = fs::metadata(dir.join("disk.img1.qcow2")).unwrap().blocks() * 512;
+    assert!(stored < 8 * MIB, "{stored} bytes for 1 MiB");
+    let chain = run(Command::new("qemu-img")
+        .args(["info", "--backing-chain"])
+        .arg(dir.join("disk.img1.qcow2")));
+    let files = chain.lines().filter(|line| line.starts_with("image: "));
+    assert_eq!(files.count(), 2, "{chain}");
+    let reference = restored(&lab, &name);
+    assert_same_volumes(&disk.path, &reference);
+    let exported = lab.root().join("exported.vhdx");
+    let place = format!("laptop/{name}");
+    lab.ok(["image", "export", &place, "--to", exported.to_str().unwrap()]);
+    run(Command::new("qemu-img")
+        .args(["compare", "-f", "raw", "-F", "vhdx"])
+        .args([&reference, &exported]));
+    // As the administrator, on the server's machine.
+    let here = lab.root().join("here.img");
+    lab.ok(["restore-disk", &place, "--to", here.to_str().unwrap()]);
+    assert_same_volumes(&disk.path, &here);
+    let refused = lab.admin(["image", "mount", &format!("{place}:disk.img/disk.img1"), "/mnt"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let why = text(&refused.stderr);
+    assert!(
+        why.contains("is kept as qcow2") && why.contains("image export"),
+        "{why}"
+    );
+    // Its deletion is taken up where the server has died over it.
+    lab.ok(["backup", "delete", &format!("laptop/{first}")]);
+    lab.kill();
+    lab.start();
+    wait_until_gone(&lab, &first);
+    lab.verify("laptop", &name);
+    assert_same_volumes(&disk.path, &restored(&lab, &name));
+}
+
+#[test]
+fn a_volume_too_large_for_the_format_is_refused_before_anything_begins() {
+    let Some(mut lab) = lab_on(FileSystem::Ext4) else {
+        return;
+    };
+    lab.start_with(&["--image-format", "vhd"], &[]);
+    lab.enroll("laptop");
+    let volume = lab.root().join("volume.img");
+    File::create(&volume).unwrap().set_len(2041 << 30).unwrap();
+    let output = image_command(&lab, &volume).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let why = text(&output.stderr);
+    assert!(why.contains("is too large for VHD"), "{why}");
+    assert!(!lab.storage().join(".perennial/incomplete-images/laptop").exists());
+    assert_eq!(lab.backups("laptop"), Vec::<String>::new());
 }
 
 #[test]
@@ -582,11 +665,17 @@ fn an_image_that_was_interrupted_goes_on() {
                 .stderr(std::process::Stdio::null())
                 .spawn()
                 .unwrap();
-            let raw = lab
-                .storage()
-                .join(".perennial/incomplete-images/laptop/tree/volume.img/volume.img.raw");
+            let incomplete = lab.storage().join(".perennial/incomplete-images/laptop");
             let begun = std::time::Instant::now();
-            while fs::metadata(&raw).map_or(0, |found| found.blocks() * 512) < 16 * MIB {
+            // Where it grows depends on what it will be kept in.
+            let arrived = || {
+                let blocks = ["tree", "deltas"].map(|dir| {
+                    let raw = incomplete.join(dir).join("volume.img/volume.img.raw");
+                    fs::metadata(raw).map_or(0, |found| found.blocks())
+                });
+                blocks.iter().sum::<u64>() * 512
+            };
+            while arrived() < 16 * MIB {
                 assert!(begun.elapsed().as_secs() < 60, "nothing arrives\n{}", lab.log());
                 assert!(
                     child.try_wait().unwrap().is_none(),

@@ -33,7 +33,11 @@ fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
 
 /// A lab with one image of a small disk; returns the disk.
 fn lab_with_image() -> Option<(Lab, SourceDisk)> {
-    let mut lab = Lab::sized(FileSystem::Btrfs, 4 << 30)?;
+    lab_with_image_on(FileSystem::Btrfs)
+}
+
+fn lab_with_image_on(file_system: FileSystem) -> Option<(Lab, SourceDisk)> {
+    let mut lab = Lab::sized(file_system, 4 << 30)?;
     lab.start();
     lab.enroll("laptop");
     let disk = SourceDisk::create(lab.root().join("disk.img"));
@@ -103,6 +107,43 @@ fn a_disk_is_served_to_whoever_speaks_nbd() {
         &address,
     ]));
     lab.ok(["backup", "verify", "laptop/latest_image"]);
+}
+
+#[test]
+fn volumes_that_stand_on_others_are_served_and_browsed() {
+    let Some((lab, disk)) = lab_with_image_on(FileSystem::Ext4) else {
+        return;
+    };
+    disk.with_volume(&EXT4, |root| {
+        fs::write(root.join("later"), "this too").unwrap();
+    });
+    make_image(&lab, &disk.path);
+    let (_served, socket) = serve(&lab, &[]);
+    let copy = lab.root().join("copy.img");
+    run(Command::new("nbdcopy")
+        .arg(format!("nbd+unix:///?socket={}", socket.display()))
+        .arg(&copy));
+    run(Command::new("qemu-img")
+        .args(["compare", "-f", "raw", "-F", "raw"])
+        .args([&disk.path, &copy]));
+    let place = "laptop/latest:disk.img/disk.img1";
+    let listed = lab.ok(["image", "browse", place]);
+    assert!(listed.contains("marker") && listed.contains("later"), "{listed}");
+    let elsewhere = lab.root().join("other.sock");
+    let refused = lab.admin([
+        "image",
+        "serve",
+        place,
+        "--writable",
+        "--socket",
+        elsewhere.to_str().unwrap(),
+    ]);
+    assert_eq!(refused.status.code(), Some(2));
+    let why = text(&refused.stderr);
+    assert!(
+        why.contains("is kept as qcow2") && why.contains("image export"),
+        "{why}"
+    );
 }
 
 #[test]

@@ -50,6 +50,7 @@ fn open_session(
     job: &Arc<LiveJob>,
 ) -> Result<(Begun, ImageSession)> {
     check_counts(begin)?;
+    check_sizes(core, begin)?;
     let disks: Vec<DiskDescription> = begin.disks.iter().map(described).collect::<Result<_>>()?;
     let ingest = begin_tree(core, client)?;
     let base = ingest.base_name().cloned();
@@ -86,10 +87,7 @@ fn open_session(
         resumed = reply.resumed,
         "image backup begins"
     );
-    let mut opened = Vec::new();
-    for (info, description) in begin.disks.iter().zip(disks) {
-        open_disk(&ingest, info, &description, &mut opened)?;
-    }
+    let opened = open_volumes(&ingest, begin, &disks)?;
     let disks = begin.disks.iter().map(|info| Disk {
         name: info.name.clone(),
         description: info.description.clone(),
@@ -106,6 +104,19 @@ fn open_session(
         },
         reply,
     ))
+}
+
+/// Puts down what is said of the disks, and opens all volumes for writing.
+fn open_volumes(
+    ingest: &ImageIngest,
+    begin: &ImageBegin,
+    disks: &[DiskDescription],
+) -> Result<Vec<(u64, VolumeSink)>> {
+    let mut opened = Vec::new();
+    for (info, description) in begin.disks.iter().zip(disks) {
+        open_disk(ingest, info, description, &mut opened)?;
+    }
+    Ok(opened)
 }
 
 /// Begins the tree: from what an interrupted image left, else from the newest one, else empty.
@@ -153,6 +164,17 @@ fn check_counts(begin: &ImageBegin) -> Result<()> {
     }
     if begin.disks.len() > MAX_DISKS || volumes > MAX_VOLUMES {
         return Err(Error::protocol("too many disks or volumes"));
+    }
+    Ok(())
+}
+
+/// Fails where a volume is too large for the format that it would be kept in.
+fn check_sizes(core: &Core, begin: &ImageBegin) -> Result<()> {
+    for disk in &begin.disks {
+        for volume in &disk.volumes {
+            let path = format!("{}/{}", disk.name, volume.name);
+            core.store.check_volume(path.as_bytes(), volume.size_bytes)?;
+        }
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::fs::File;
 use disk_image::description::{DiskDescription, DiskFiles};
 use disk_image::synthetic::{Assembled, Format, assemble as assemble_disk, vmdk_descriptor};
 use serde_json::json;
-use storage::{BackendKind, ImageIngest};
+use storage::{BackendKind, ImageIngest, VolumeFormat};
 use tracing::{info, warn};
 use wire::v1::LogLine;
 
@@ -22,7 +22,7 @@ const PROBLEM: &str = "synthetic disk";
 
 /// Assembles the synthetic disks that the settings ask for.
 pub fn assemble(core: &Core, session: &Session, ingest: &ImageIngest) {
-    if core.store.backend() == BackendKind::Hardlink {
+    if core.store.backend() == BackendKind::Hardlink || ingest.volume_format() != VolumeFormat::Raw {
         // Nothing could be shared: each would be a copy of the whole disk.
         return;
     }

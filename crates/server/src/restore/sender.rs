@@ -1,10 +1,10 @@
 //! One data connection of a restore: takes wanted files from the queue and sends their content.
 
-use std::fs::File;
-use std::io::Write;
-use std::os::unix::fs::FileExt as _;
+use std::io::{self, Write};
 
 use crossbeam_channel::TryRecvError;
+use disk_image::DiskSource as _;
+use storage::VolumeReader;
 use wire::frame::FrameWriter;
 use wire::v1::{FileEnd, Piece, PieceStart, Range, WantedFile, file_end::Outcome};
 
@@ -50,7 +50,7 @@ fn send_file<W: Write>(
     };
     let read = session
         .tree
-        .open_file(&wanted.path)
+        .open_volume(&wanted.path)
         .map_err(Error::from)
         .and_then(|file| send_ranges(&mut pieces, &file, &wanted.ranges, buffer));
     match read {
@@ -106,18 +106,21 @@ impl<W: Write> Pieces<'_, W> {
     }
 }
 
-fn send_ranges<W: Write>(
-    pieces: &mut Pieces<'_, W>,
-    file: &File,
-    ranges: &[Range],
-    buffer: &mut [u8],
-) -> Result<()> {
-    let read_error = |source| Error::Io {
+fn read_error(source: io::Error) -> Error {
+    Error::Io {
         action: "read",
         path: "the backup's file".into(),
         source,
-    };
-    let size = file.metadata().map_err(read_error)?.len();
+    }
+}
+
+fn send_ranges<W: Write>(
+    pieces: &mut Pieces<'_, W>,
+    file: &VolumeReader,
+    ranges: &[Range],
+    buffer: &mut [u8],
+) -> Result<()> {
+    let size = file.len_bytes().map_err(read_error)?;
     let whole = [Range {
         offset_bytes: 0,
         len_bytes: size,
@@ -129,20 +132,11 @@ fn send_ranges<W: Write>(
             .checked_add(range.len_bytes)
             .map_or(size, |end| end.min(size));
         let mut offset = range.offset_bytes;
-        for extent in cow_fs::data_extents(file, size) {
-            let extent = extent.map_err(Error::Extents)?;
-            let (data_start, data_end) = (extent.offset_bytes, extent.offset_bytes + extent.len_bytes);
-            if data_end <= offset {
-                continue;
+        while let Some(data) = file.next_data(offset..end).map_err(read_error)? {
+            if data.start > offset {
+                pieces.send(offset, &[], data.start - offset)?;
             }
-            if data_start >= end {
-                break;
-            }
-            if data_start > offset {
-                pieces.send(offset, &[], data_start - offset)?;
-                offset = data_start;
-            }
-            offset = send_data(pieces, file, offset, data_end.min(end), buffer)?;
+            offset = send_data(pieces, file, data, buffer)?;
         }
         if offset < end {
             pieces.send(offset, &[], end - offset)?;
@@ -153,19 +147,15 @@ fn send_ranges<W: Write>(
 
 fn send_data<W: Write>(
     pieces: &mut Pieces<'_, W>,
-    file: &File,
-    mut offset: u64,
-    end: u64,
+    file: &VolumeReader,
+    data: std::ops::Range<u64>,
     buffer: &mut [u8],
 ) -> Result<u64> {
-    while offset < end {
-        let len = usize::try_from(end - offset).map_or(buffer.len(), |left| left.min(buffer.len()));
+    let mut offset = data.start;
+    while offset < data.end {
+        let len = usize::try_from(data.end - offset).map_or(buffer.len(), |left| left.min(buffer.len()));
         file.read_exact_at(&mut buffer[..len], offset)
-            .map_err(|source| Error::Io {
-                action: "read",
-                path: "the backup's file".into(),
-                source,
-            })?;
+            .map_err(read_error)?;
         pieces.send(offset, &buffer[..len], 0)?;
         offset += len as u64;
     }

@@ -3,12 +3,12 @@
 mod volumes;
 
 use std::io::Read as _;
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use catalog::{Backup, JobEnd};
+use disk_image::DiskSource as _;
 use manifest::content::ContentHash;
 use manifest::volume::StreamHasher;
 use manifest::{Entry, Kind, Reader};
@@ -225,19 +225,19 @@ impl Check<'_> {
             path: String::from_utf8_lossy(path).into_owned().into(),
             source,
         };
-        let file = self.tree.open_file(path)?;
-        let size = file.metadata().map_err(read_error)?.len();
+        let volume = self.tree.open_volume(path)?;
+        let size = volume.len_bytes().map_err(read_error)?;
         let mut hasher = StreamHasher::new();
-        for extent in cow_fs::data_extents(&file, size) {
-            let extent = extent.map_err(Error::Extents)?;
-            hasher.zeros(extent.offset_bytes - hasher.size());
-            while hasher.size() < extent.end_bytes() {
+        while let Some(data) = volume.next_data(hasher.size()..size).map_err(read_error)? {
+            hasher.zeros(data.start - hasher.size());
+            while hasher.size() < data.end {
                 if self.job.cancel.is_cancelled() {
                     return Err(Error::Cancelled);
                 }
-                let rest = extent.end_bytes() - hasher.size();
+                let rest = data.end - hasher.size();
                 let len = usize::try_from(rest).map_or(buffer.len(), |rest| rest.min(buffer.len()));
-                file.read_exact_at(&mut buffer[..len], hasher.size())
+                volume
+                    .read_exact_at(&mut buffer[..len], hasher.size())
                     .map_err(read_error)?;
                 hasher.update(&buffer[..len]);
                 self.bytes.fetch_add(len as u64, Ordering::Relaxed);

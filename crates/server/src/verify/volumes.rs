@@ -1,16 +1,15 @@
 //! Comparing a random sample of an image's blocks with what the client's volumes have now.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use catalog::Backup;
+use disk_image::DiskSource as _;
 use disk_image::description::{DiskDescription, FILE_NAME};
 use manifest::volume::hash_volume_block;
 use manifest::{BLOCK_BYTES, Kind, Reader};
 use rand::RngExt as _;
-use storage::{BackupName, BackupTree};
+use storage::{BackupName, BackupTree, VolumeReader};
 use wire::v1::sampled_file::Outcome;
 use wire::v1::{Problem, SampleVolume, SampledBlock};
 
@@ -87,12 +86,13 @@ fn pick(tree: &BackupTree, percent: f64) -> Result<Picked> {
                 continue;
             };
             let path = manifest::join_path(&record.path, &entry.name).to_vec();
-            let file = tree.open_file(&path)?;
+            let volume = tree.open_volume(&path)?;
             let mut blocks = Vec::new();
             let mut spare = None;
-            for extent in cow_fs::data_extents(&file, size) {
-                let extent = extent.map_err(Error::Extents)?;
-                for block in extent.offset_bytes / BLOCK_BYTES..extent.end_bytes().div_ceil(BLOCK_BYTES) {
+            let mut read_to = 0;
+            while let Some(data) = volume.next_data(read_to..size).map_err(unreadable)? {
+                read_to = data.end;
+                for block in data.start / BLOCK_BYTES..data.end.div_ceil(BLOCK_BYTES) {
                     if blocks.last() == Some(&block) {
                         continue;
                     }
@@ -109,7 +109,7 @@ fn pick(tree: &BackupTree, percent: f64) -> Result<Picked> {
             for &block in &blocks {
                 picked
                     .hashes
-                    .insert((path.clone(), block), hash(&file, block, size)?);
+                    .insert((path.clone(), block), hash(&volume, block, size)?);
             }
             picked.questions.push(SampleVolume {
                 disk: disk.path.clone(),
@@ -142,10 +142,10 @@ fn unreadable(source: std::io::Error) -> Error {
     }
 }
 
-fn hash(file: &File, block: u64, size: u64) -> Result<[u8; 32]> {
+fn hash(volume: &VolumeReader, block: u64, size: u64) -> Result<[u8; 32]> {
     let start = block * BLOCK_BYTES;
     let mut bytes = vec![0; BLOCK_BYTES.min(size - start) as usize];
-    file.read_exact_at(&mut bytes, start).map_err(unreadable)?;
+    volume.read_exact_at(&mut bytes, start).map_err(unreadable)?;
     Ok(hash_volume_block(block, &bytes).0)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use file_tree::Dir;
 use parking_lot::Mutex;
 
-use super::{BaseImage, Content, ImageIngest, State, block_list, volumes_of};
+use super::{BaseImage, Content, ImageIngest, State, VolumeFormat, block_list, volumes_of};
 use crate::backend::Growth;
 use crate::crash;
 use crate::durable::{find_dir, find_file};
@@ -50,6 +50,7 @@ fn begin_new(
     shared.discard_incomplete(client, BackupKind::Image)?;
     let opened = base.map(|name| open_base(shared, client, name)).transpose()?;
     let work = shared.layout.incomplete(client, BackupKind::Image)?;
+    let format = shared.volume_format;
     let growth = match &opened {
         Some((base, _)) => shared.backend.grow_tree(&base.dir, &work, TREE)?,
         None => shared.backend.create_tree(&work, TREE)?,
@@ -61,7 +62,7 @@ fn begin_new(
         block_list::remove_wrong(&tree, &content.base_hashes)?;
     }
     // ORDER: the state is written last; without it recovery takes the directory for garbage.
-    State::new(base).write(&work)?;
+    State::new(base, format).write(&work)?;
     crash::point("image: begun");
     Ok(ImageIngest {
         shared: Arc::clone(shared),
@@ -72,6 +73,7 @@ fn begin_new(
         base: base_image.filter(|_| growth == Growth::PerEntry),
         base_name: base.cloned(),
         is_resumed: false,
+        format,
         content: Mutex::new(content),
         _claim: claim,
     })
@@ -84,7 +86,7 @@ fn resume(
     state: &State,
     claim: Claim,
 ) -> Result<ImageIngest> {
-    let base_name = state.base_name();
+    let (base_name, format) = (state.base_name(), state.volume_format());
     let base = base_name.as_ref().map(|name| open_base(shared, client, name));
     let base = match base {
         // A base that has been deleted meanwhile has nothing more to give.
@@ -95,7 +97,12 @@ fn resume(
     if state.may_have_lost_power() {
         // ORDER: lists that may be wrong are gone before a state says that this boot has written them.
         block_list::remove_all(&tree)?;
-        State::new(base_name.as_ref()).write(&work)?;
+        State::new(base_name.as_ref(), format).write(&work)?;
+    }
+    if format != VolumeFormat::Raw && base_name.is_some() && base.is_none() {
+        // ORDER: the lists say of blocks that they are the base's; they are gone before the state knows of no base.
+        block_list::remove_all(&tree)?;
+        State::new(None, format).write(&work)?;
     }
     let (base, content) = base.unzip();
     Ok(ImageIngest {
@@ -106,6 +113,7 @@ fn resume(
         base,
         base_name,
         is_resumed: true,
+        format,
         content: Mutex::new(content.unwrap_or_default()),
         _claim: claim,
     })
@@ -132,7 +140,9 @@ fn open_base(shared: &Shared, client: &ClientName, name: &BackupName) -> Result<
     };
     Ok((
         BaseImage {
+            name: name.clone(),
             dir,
+            backups,
             _reading: reading,
         },
         content,

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
+use disk_image::DiskSource;
 use file_tree::{Access, Dir};
 use manifest::volume::{
     GROUP_BLOCKS, HASH_BYTES, VolumeHasher, ZEROS, blocks_of_group, group_count, hash_group,
@@ -10,7 +11,7 @@ use manifest::volume::{
 };
 use manifest::{BLOCK_BYTES, BlockHash, ContentHash, content::block_count, join_path};
 
-use super::{BLOCK_LIST_SUFFIX, RAW_SUFFIX, VolumeHashes};
+use super::{BLOCK_LIST_SUFFIX, RAW_SUFFIX, VolumeHashes, block_list_name};
 use crate::durable;
 use crate::error::{During as _, Result};
 
@@ -45,9 +46,7 @@ impl BlockList {
     /// The hash of a block.
     pub fn get(&self, index: u64) -> Result<BlockHash> {
         let mut hash = [0; HASH_BYTES as usize];
-        self.file
-            .read_exact_at(&mut hash, index * HASH_BYTES)
-            .during("read", WHAT)?;
+        DiskSource::read_exact_at(&self.file, &mut hash, index * HASH_BYTES).during("read", WHAT)?;
         Ok(BlockHash(hash))
     }
 
@@ -82,9 +81,7 @@ impl BlockList {
     pub fn group(&self, group: u64) -> Result<Option<Vec<BlockHash>>> {
         let blocks = blocks_of_group(self.size_bytes, group);
         let mut bytes = vec![0; ((blocks.end - blocks.start) * HASH_BYTES) as usize];
-        self.file
-            .read_exact_at(&mut bytes, blocks.start * HASH_BYTES)
-            .during("read", WHAT)?;
+        DiskSource::read_exact_at(&self.file, &mut bytes, blocks.start * HASH_BYTES).during("read", WHAT)?;
         if manifest::volume::is_zero(&bytes) {
             return Ok(None);
         }
@@ -124,22 +121,88 @@ impl BlockList {
         Ok(hasher.finish())
     }
 
-    /// Makes the list anew from the volume.
-    pub fn rebuild(&self, raw: &File) -> Result<()> {
-        self.clear(0..block_count(self.size_bytes))?;
+    /// The list of a volume in a growing tree, if it is there; the name is that of the raw image.
+    pub fn find(in_tree: &Dir, volume: &[u8], size_bytes: u64) -> Result<Option<Self>> {
+        let name = block_list_name(volume).unwrap_or_default();
+        match in_tree.open_file(&name, Access::ReadWrite) {
+            Err(error) if error.is_not_found() => Ok(None),
+            opened => Self::new(opened.during("open", WHAT)?, size_bytes).map(Some),
+        }
+    }
+
+    /// Makes the list of a volume in place of one that may be there. It begins with nothing but zeros, and gets its name when it is
+    /// filled.
+    pub fn make(
+        in_tree: &Dir,
+        volume: &[u8],
+        size_bytes: u64,
+        fill: impl FnOnce(&Self) -> Result<()>,
+    ) -> Result<Self> {
+        let name = block_list_name(volume).unwrap_or_default();
+        let new = [&name[..], b".new"].concat();
+        durable::remove(in_tree, &new)?;
+        let file = in_tree.create_file(&new, 0o600).during("create", WHAT)?;
+        let list = Self::new(file, size_bytes)?;
+        fill(&list)?;
+        // ORDER: a list that has its name is right.
+        in_tree.rename(&new, in_tree, &name).during("write", WHAT)?;
+        Ok(list)
+    }
+
+    /// Takes a file that was opened for reading for the list of a volume of this size; `None` if it has another length.
+    pub fn existing(file: File, size_bytes: u64) -> Result<Option<Self>> {
+        let len_bytes = file.metadata().during("look at", WHAT)?.len();
+        let is_right = len_bytes == block_count(size_bytes) * HASH_BYTES;
+        Ok(is_right.then_some(Self { file, size_bytes }))
+    }
+
+    /// A second way to the same list.
+    pub fn try_clone(&self) -> Result<Self> {
+        let file = self.file.try_clone().during("open", WHAT)?;
+        Ok(Self {
+            file,
+            size_bytes: self.size_bytes,
+        })
+    }
+
+    /// The size of the volume.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// Makes the list, of which nothing is set, that of another volume as far as both have the same blocks.
+    pub fn begin_as(&self, other: &Self) -> Result<()> {
+        let common = match self.size_bytes == other.size_bytes {
+            true => block_count(self.size_bytes),
+            // The last block of the shorter, if it is not whole, begins anew.
+            false => self.size_bytes.min(other.size_bytes) / BLOCK_BYTES,
+        };
+        for group in other.groups()?.into_iter().flatten() {
+            let first = group * GROUP_BLOCKS;
+            if let Some(mut hashes) = other.group(group)? {
+                hashes.truncate(common.saturating_sub(first) as usize);
+                self.set(first, &hashes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the hashes of all blocks of which a volume has data.
+    pub fn take_in<S: DiskSource + ?Sized>(&self, volume: &S) -> Result<()> {
         let mut buffer = vec![0; BLOCK_BYTES as usize];
         let mut next = 0;
-        for extent in cow_fs::data_extents(raw, self.size_bytes) {
-            let extent = extent.during("read", "a volume")?;
-            let blocks =
-                (extent.offset_bytes / BLOCK_BYTES).max(next)..extent.end_bytes().div_ceil(BLOCK_BYTES);
+        while let Some(data) = volume
+            .next_data(next * BLOCK_BYTES..self.size_bytes)
+            .during("read", "a volume")?
+        {
+            let blocks = data.start / BLOCK_BYTES..data.end.div_ceil(BLOCK_BYTES);
             for index in blocks.clone() {
                 let start = index * BLOCK_BYTES;
                 let block = &mut buffer[..BLOCK_BYTES.min(self.size_bytes - start) as usize];
-                raw.read_exact_at(block, start).during("read", "a volume")?;
+                volume.read_exact_at(block, start).during("read", "a volume")?;
                 self.set(index, &[hash_volume_block(index, block)])?;
             }
-            next = next.max(blocks.end);
+            next = blocks.end.max(next + 1);
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use file_tree::Subvolumes;
 use manifest::{Conclusion, DirRecord, Entry, Header, Kind, Metadata, Summary, Writer};
 
+use super::grown::Place;
 use super::{ImageIngest, Listed, block_list_name};
 use crate::crash;
 use crate::durable;
@@ -55,6 +56,7 @@ impl ImageIngest {
     pub fn commit(self, header: &Header, conclusion: &Conclusion) -> Result<(Committed, Summary)> {
         let name: BackupName = header.name.parse()?;
         self.shared.check_name_is_free(&self.client, &name)?;
+        self.write_virtual_disks(header)?;
         let part_error = |source| Error::manifest(manifest_path(&self.client, &name))(source);
         durable::remove(&self.work, PART.as_bytes())?;
         let file = self
@@ -88,6 +90,22 @@ impl ImageIngest {
             pool_changes: Vec::new(),
         };
         Ok((committed, summary))
+    }
+
+    /// Turns what has grown beside the tree into virtual disks in it. What there was stays until the image is committed.
+    fn write_virtual_disks(&self, header: &Header) -> Result<()> {
+        for ((dir, name), grown) in &self.content.lock().grown {
+            let in_tree = self.tree.child(dir).during("open", shown(dir))?;
+            grown.write(&Place {
+                in_tree: &in_tree,
+                dir,
+                name,
+                format: self.format,
+                made_secs: u64::try_from(header.started.secs).unwrap_or_default(),
+            })?;
+            crash::point("image: a virtual disk written");
+        }
+        Ok(())
     }
 
     /// What the manifest lists: the root with the disks' directories, and each of these.

@@ -4,6 +4,10 @@
 //! list ([`manifest::volume`]), and small files that describe the disk. Block lists and whatever else is assembled from the
 //! rest are *derived*: they are in the tree and not in the manifest, and any of them may be missing.
 //!
+//! Where extents can't be shared, volumes are virtual disks that stand on those of the last image ([`grown`]), and what lies beside
+//! their block lists in the tree are these. The manifest has them as raw images all the same; [`VolumeReader`] reads either. An image on
+//! which others stand is taken out of their chains before it goes ([`dependents`]).
+//!
 //! On btrfs the tree begins as a snapshot of the last image's, elsewhere each volume as a clone (or, without clones, a copy) of its
 //! last version. Of a volume that is there only blocks are overwritten, so any number of threads may write different ones.
 //!
@@ -12,9 +16,14 @@
 //! when the process has been killed in between; after a power loss all lists are removed. Where a list is missing it is
 //! made anew from the volume.
 
+mod base;
 mod begin;
 mod block_list;
 mod commit;
+mod dependents;
+mod format;
+mod grown;
+mod reader;
 mod state;
 mod volume;
 
@@ -30,8 +39,15 @@ use crate::durable;
 use crate::error::{During as _, Error, Result, shown};
 use crate::names::{BackupName, ClientName};
 use crate::store::Shared;
-use crate::usage::{Claim, Reading};
+use crate::usage::Claim;
 
+use base::BaseImage;
+use grown::Grown;
+
+pub(crate) use dependents::{dependents, free_dependents};
+pub use format::{UnknownVolumeFormat, VolumeFormat};
+pub(crate) use reader::VolumeOf;
+pub use reader::{VolumeReader, open_volume_at};
 pub(crate) use state::State;
 pub use volume::VolumeSink;
 
@@ -53,15 +69,9 @@ pub struct ImageIngest {
     base: Option<BaseImage>,
     base_name: Option<BackupName>,
     is_resumed: bool,
+    format: VolumeFormat,
     content: Mutex<Content>,
     _claim: Claim,
-}
-
-/// The last image, open while volumes are carried from it.
-#[derive(Debug)]
-struct BaseImage {
-    dir: Dir,
-    _reading: Reading,
 }
 
 /// Directory and name of a file.
@@ -76,6 +86,8 @@ struct Content {
     entries: BTreeMap<InTree, Listed>,
     /// Volume hashes of the base.
     base_hashes: VolumeHashes,
+    /// What is to become virtual disks, by directory and name.
+    grown: BTreeMap<InTree, Grown>,
 }
 
 #[derive(Debug, Clone)]
@@ -95,18 +107,24 @@ impl ImageIngest {
         self.is_resumed
     }
 
+    /// What its volumes will be kept in.
+    pub fn volume_format(&self) -> VolumeFormat {
+        self.format
+    }
+
     /// Opens a volume for writing, with what is known of it from an earlier session or the base. The path is that of its raw
     /// image: a directory and a name that ends with [`RAW_SUFFIX`].
     ///
-    /// Fails with [`Error::InvalidEntry`] for any other path, and for one that has been opened already.
+    /// Fails with [`Error::InvalidEntry`] for any other path, and for one that has been opened already; with [`Error::Volume`] for a
+    /// size that the format can't have.
     pub fn open_volume(&self, path: &[u8], size_bytes: u64) -> Result<VolumeSink> {
         let (dir, name) = split(path)?;
-        let Some(list_name) = block_list_name(name) else {
+        if block_list_name(name).is_none() {
             return Err(Error::invalid_entry(path, "a volume's name ends with .raw"));
-        };
+        }
         self.list(dir, name, Listed::Volume(None), path)?;
         let in_tree = durable::ensure_dir(&self.tree, dir, 0o700)?;
-        let sink = VolumeSink::open(self, &in_tree, dir, name, &list_name, size_bytes)?;
+        let sink = VolumeSink::open(self, &in_tree, dir, name, size_bytes)?;
         Ok(sink)
     }
 
@@ -114,9 +132,12 @@ impl ImageIngest {
     pub fn close_volume(&self, volume: &VolumeSink) -> Result<ContentHash> {
         let hash = volume.hash()?;
         let (dir, name) = split(volume.path())?;
-        let key = (dir.into(), name.into());
+        let key: InTree = (dir.into(), name.into());
         let listed = Listed::Volume(Some((volume.size_bytes(), hash)));
-        self.content.lock().entries.insert(key, listed);
+        let grown = volume.to_convert()?;
+        let mut content = self.content.lock();
+        content.entries.insert(key.clone(), listed);
+        content.grown.extend(grown.map(|grown| (key, grown)));
         Ok(hash)
     }
 
@@ -134,7 +155,7 @@ impl ImageIngest {
         std::io::Write::write_all(&mut &file, content).during("write", shown(path))
     }
 
-    /// Opens a volume of the growing tree for reading.
+    /// Opens a volume of the growing tree for reading; only where volumes are [raw](VolumeFormat::Raw).
     pub fn read_volume(&self, path: &[u8]) -> Result<File> {
         let (dir, name) = split(path)?;
         let dir = self.tree.child(dir).during("open", shown(path))?;
@@ -166,8 +187,16 @@ impl ImageIngest {
     }
 }
 
+/// Fails unless a volume of this size can be kept in a format.
+pub(crate) fn check_size(format: VolumeFormat, path: &[u8], size_bytes: u64) -> Result<()> {
+    let checked = format
+        .to_write()
+        .map_or(Ok(()), |format| format.check_len(size_bytes));
+    checked.map_err(|error| Error::disk("store", shown(path), error))
+}
+
 /// Cuts a path into directory and name, which is all that an image has.
-fn split(path: &[u8]) -> Result<(&[u8], &[u8])> {
+pub(crate) fn split(path: &[u8]) -> Result<(&[u8], &[u8])> {
     let invalid = || Error::invalid_entry(path, "an image has files in directories of its root only");
     let slash = path.iter().position(|&byte| byte == b'/').ok_or_else(invalid)?;
     let (dir, name) = (&path[..slash], &path[slash + 1..]);

@@ -3,6 +3,7 @@
 use file_tree::Dir;
 use serde::{Deserialize, Serialize};
 
+use super::VolumeFormat;
 use crate::durable;
 use crate::error::Result;
 use crate::incomplete::boot_id;
@@ -17,15 +18,19 @@ pub(crate) struct State {
     format: u32,
     /// The image that this one grows from.
     base: Option<String>,
+    /// What its volumes will be kept in.
+    #[serde(default)]
+    volumes: VolumeFormat,
     /// The kernel's boot in which the tree was written to last.
     boot: String,
 }
 
 impl State {
-    pub fn new(base: Option<&BackupName>) -> Self {
+    pub fn new(base: Option<&BackupName>, volumes: VolumeFormat) -> Self {
         Self {
             format: FORMAT,
             base: base.map(|name| name.as_str().to_owned()),
+            volumes,
             boot: boot_id(),
         }
     }
@@ -47,6 +52,10 @@ impl State {
 
     pub fn base_name(&self) -> Option<BackupName> {
         self.base.as_ref()?.parse().ok()
+    }
+
+    pub fn volume_format(&self) -> VolumeFormat {
+        self.volumes
     }
 
     /// Whether what was written last may not have reached the disk.

@@ -1,4 +1,4 @@
-//! A volume that is being written: its raw image and its block list.
+//! A volume that is being written: its raw image, or what is new of it, and its block list.
 
 use std::fs::File;
 use std::ops::Range;
@@ -10,8 +10,8 @@ use manifest::volume::{GROUP_BLOCKS, ZEROS, hash_volume_block, is_zero};
 use manifest::{BLOCK_BYTES, BlockHash, ContentHash, content::block_count, join_path};
 
 use super::block_list::{BlockList, UNKNOWN};
-use super::{Found, ImageIngest, open_or_create};
-use crate::durable;
+use super::grown::{self, Grown};
+use super::{Found, ImageIngest, VolumeFormat, VolumeReader, base, open_or_create};
 use crate::error::{Cause, During as _, Error, Result, shown};
 
 /// What is compared within a block that is there already: what file systems share and free.
@@ -23,10 +23,20 @@ const MIN_HOLE_BYTES: usize = 32 << 10;
 #[derive(Debug)]
 pub struct VolumeSink {
     path: Box<[u8]>,
-    raw: File,
-    list: BlockList,
+    /// What is written to, and beside it the list.
+    grown: Grown,
+    growth: Growth,
     size_bytes: u64,
     stored_bytes: AtomicU64,
+}
+
+/// What is written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Growth {
+    /// The volume itself.
+    Raw,
+    /// A file for what is written alone.
+    Delta,
 }
 
 impl VolumeSink {
@@ -35,7 +45,6 @@ impl VolumeSink {
         in_tree: &Dir,
         dir: &[u8],
         name: &[u8],
-        list_name: &[u8],
         size_bytes: u64,
     ) -> Result<Self> {
         let path = join_path(dir, name);
@@ -45,36 +54,29 @@ impl VolumeSink {
                 "its size is no whole number of sectors",
             ));
         }
-        let (raw, found) = open_or_create(in_tree, name)?;
-        let carried = match (found, &ingest.base) {
-            (Found::New, Some(base)) => carry(ingest, &base.dir, dir, name, &raw)?,
-            _ => found,
+        super::check_size(ingest.format, &path, size_bytes)?;
+        let (grown, growth) = match ingest.format {
+            VolumeFormat::Raw => (open_raw(ingest, in_tree, dir, name, size_bytes)?, Growth::Raw),
+            _ => (
+                grown::open(ingest, in_tree, dir, name, size_bytes)?,
+                Growth::Delta,
+            ),
         };
-        let (list_file, list_found) = open_or_create(in_tree, list_name)?;
-        if let (Found::New, Found::There, Some(base)) = (found, carried, &ingest.base) {
-            carry(ingest, &base.dir, dir, list_name, &list_file)?;
-        }
-        let old_bytes = raw.metadata().during("look at", shown(&path))?.len();
-        let list = BlockList::new(list_file, old_bytes)?;
-        let is_right = match (found, carried) {
-            (Found::New, Found::New) => true,
-            (Found::There, _) => list_found == Found::There,
-            (Found::New, Found::There) => {
-                let known = ingest.content.lock().base_hashes.get(&path).copied();
-                known == Some((old_bytes, list.hash()?))
-            }
-        };
-        if !is_right {
-            list.rebuild(&raw)?;
-        }
-        let list = resize(&raw, list, old_bytes, size_bytes, &path)?;
         Ok(Self {
             path,
-            raw,
-            list,
+            grown,
+            growth,
             size_bytes,
             stored_bytes: AtomicU64::new(0),
         })
+    }
+
+    /// What is to become a virtual disk; `None` where there is nothing left to do.
+    pub(super) fn to_convert(&self) -> Result<Option<Grown>> {
+        match self.growth {
+            Growth::Raw => Ok(None),
+            Growth::Delta => self.grown.try_clone().map(Some),
+        }
     }
 
     /// Its path in the backup.
@@ -94,17 +96,17 @@ impl VolumeSink {
 
     /// The groups that may have blocks which are not zero.
     pub fn groups(&self) -> Result<Vec<Range<u64>>> {
-        self.list.groups()
+        self.grown.list.groups()
     }
 
     /// The hashes of a group's blocks as they are now; `None` if all are zeros.
     pub fn group(&self, group: u64) -> Result<Option<Vec<BlockHash>>> {
-        self.list.group(group)
+        self.grown.list.group(group)
     }
 
     /// The hash of all of it.
     pub fn hash(&self) -> Result<ContentHash> {
-        self.list.hash()
+        self.grown.list.hash()
     }
 
     /// Writes whole blocks. Of a block that was there only pages that differ are written.
@@ -114,25 +116,27 @@ impl VolumeSink {
         let blocks = self.blocks(offset_bytes, bytes.len() as u64)?;
         let known: Vec<BlockHash> = blocks
             .clone()
-            .map(|index| self.list.get(index))
+            .map(|index| self.grown.list.get(index))
             .collect::<Result<_>>()?;
         let mut hashes = Vec::with_capacity(known.len());
         // ORDER: no hash says of a block what it is not, not even while it is written.
-        self.list.set(blocks.start, &vec![UNKNOWN; known.len()])?;
+        self.grown.list.set(blocks.start, &vec![UNKNOWN; known.len()])?;
         let all = blocks.clone().zip(bytes.chunks(BLOCK_BYTES as usize)).zip(known);
         for ((index, block), known) in all {
             let hash = hash_volume_block(index, block);
             if hash != known {
-                let written = if known == ZEROS {
-                    self.write_new(index * BLOCK_BYTES, block)
-                } else {
-                    self.write_differing(index * BLOCK_BYTES, block)
+                let at = index * BLOCK_BYTES;
+                let written = match self.growth {
+                    _ if known == ZEROS => self.write_new(at, block),
+                    Growth::Raw => self.write_differing(at, block),
+                    // What is there may be of this block or nothing.
+                    Growth::Delta => self.put(at, block),
                 };
                 written.during("write", shown(&self.path))?;
             }
             hashes.push(hash);
         }
-        self.list.set(blocks.start, &hashes)
+        self.grown.list.set(blocks.start, &hashes)
     }
 
     /// Makes whole blocks zeros.
@@ -144,12 +148,12 @@ impl VolumeSink {
         // ORDER: as with blocks that are written.
         while at < blocks.end {
             let now = GROUP_BLOCKS.min(blocks.end - at);
-            self.list.set(at, &vec![UNKNOWN; now as usize])?;
+            self.grown.list.set(at, &vec![UNKNOWN; now as usize])?;
             at += now;
         }
         self.punch(offset_bytes, len_bytes)
             .during("write", shown(&self.path))?;
-        self.list.clear(blocks)
+        self.grown.list.clear(blocks)
     }
 
     fn blocks(&self, offset_bytes: u64, len_bytes: u64) -> Result<Range<u64>> {
@@ -189,7 +193,7 @@ impl VolumeSink {
     /// Writes what differs of a block that is there.
     fn write_differing(&self, offset_bytes: u64, block: &[u8]) -> Result<(), Cause> {
         let mut old = vec![0; block.len()];
-        self.raw.read_exact_at(&mut old, offset_bytes)?;
+        self.grown.delta.read_exact_at(&mut old, offset_bytes)?;
         let pages = block.chunks(PAGE_BYTES).zip(old.chunks(PAGE_BYTES));
         let changes: Vec<Change> = pages.map(|(new, old)| Change::of(new, old)).collect();
         let mut first = 0;
@@ -208,20 +212,22 @@ impl VolumeSink {
 
     fn put(&self, offset_bytes: u64, bytes: &[u8]) -> Result<(), Cause> {
         if !bytes.is_empty() {
-            self.raw.write_all_at(bytes, offset_bytes)?;
+            self.grown.delta.write_all_at(bytes, offset_bytes)?;
             self.stored_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         }
         Ok(())
     }
 
     fn punch(&self, offset_bytes: u64, len_bytes: u64) -> Result<(), Cause> {
-        match cow_fs::punch_hole(&self.raw, offset_bytes, len_bytes) {
+        match cow_fs::punch_hole(&self.grown.delta, offset_bytes, len_bytes) {
             Err(error) if error.copy_may_work() => {
                 let zeros = vec![0; BLOCK_BYTES as usize];
                 let mut at = 0;
                 while at < len_bytes {
                     let now = BLOCK_BYTES.min(len_bytes - at);
-                    self.raw.write_all_at(&zeros[..now as usize], offset_bytes + at)?;
+                    self.grown
+                        .delta
+                        .write_all_at(&zeros[..now as usize], offset_bytes + at)?;
                     at += now;
                 }
                 Ok(())
@@ -257,24 +263,73 @@ fn zeros_from(block: &[u8], at: usize) -> usize {
     pages.take_while(|page| is_zero(page)).map(<[u8]>::len).sum()
 }
 
-/// Takes the base's version of a file, if it has one.
-fn carry(ingest: &ImageIngest, base: &Dir, dir: &[u8], name: &[u8], to: &File) -> Result<Found> {
-    let Some(dir) = durable::find_dir(base, dir)? else {
-        return Ok(Found::New);
+/// Opens a raw image in the tree, with its list.
+fn open_raw(ingest: &ImageIngest, in_tree: &Dir, dir: &[u8], name: &[u8], size_bytes: u64) -> Result<Grown> {
+    let path = join_path(dir, name);
+    let (raw, found) = open_or_create(in_tree, name)?;
+    let carried = match (found, &ingest.base) {
+        (Found::New, Some(base)) => carry(ingest, base.open_volume(dir, name)?.as_ref(), name, &raw)?,
+        _ => found,
     };
-    let Some(from) = durable::find_file(&dir, name)? else {
-        return Ok(Found::New);
+    let old_bytes = raw.metadata().during("look at", shown(&path))?.len();
+    let kept = match found {
+        Found::There => BlockList::find(in_tree, name, old_bytes)?,
+        Found::New => None,
     };
-    ingest
-        .shared
-        .backend
-        .copy_content(&from, to)
-        .during("copy", shown(name))?;
+    let list = match kept {
+        Some(list) => list,
+        None => BlockList::make(in_tree, name, old_bytes, |list| {
+            let is_carried = found == Found::New && carried == Found::There;
+            match is_carried
+                .then(|| bases_list(ingest, dir, name, old_bytes))
+                .transpose()?
+                .flatten()
+            {
+                Some(bases) => list.begin_as(&bases),
+                None => list.take_in(&raw),
+            }
+        })?,
+    };
+    Ok(Grown {
+        list: resize(&raw, list, old_bytes, size_bytes, &path)?,
+        delta: raw,
+        base: None,
+    })
+}
+
+/// The base's list of a volume, if it gives the volume's hash.
+fn bases_list(ingest: &ImageIngest, dir: &[u8], name: &[u8], size_bytes: u64) -> Result<Option<BlockList>> {
+    let known = ingest
+        .content
+        .lock()
+        .base_hashes
+        .get(&join_path(dir, name))
+        .copied();
+    match &ingest.base {
+        Some(base) => base.right_list(dir, name, known, size_bytes),
+        None => Ok(None),
+    }
+}
+
+/// Takes the base's version of a volume, if it has one.
+fn carry(ingest: &ImageIngest, from: Option<&VolumeReader>, name: &[u8], to: &File) -> Result<Found> {
+    let copied = match from {
+        None => return Ok(Found::New),
+        Some(VolumeReader::Raw(from)) => ingest.shared.backend.copy_content(from, to),
+        Some(from) => base::copy(from, to),
+    };
+    copied.during("copy", shown(name))?;
     Ok(Found::There)
 }
 
 /// Brings volume and list to another size: the last block of the shorter, if it is not whole, begins anew.
-fn resize(raw: &File, list: BlockList, old_bytes: u64, new_bytes: u64, path: &[u8]) -> Result<BlockList> {
+pub(super) fn resize(
+    raw: &File,
+    list: BlockList,
+    old_bytes: u64,
+    new_bytes: u64,
+    path: &[u8],
+) -> Result<BlockList> {
     if old_bytes == new_bytes {
         return Ok(list);
     }

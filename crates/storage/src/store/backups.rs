@@ -46,7 +46,7 @@ impl Store {
             dir,
             pool: self.shared.layout.find_pool(client)?,
         };
-        Ok(BackupTree::new(root, manifest, name.clone(), reading))
+        Ok(BackupTree::new(root, backups, manifest, name.clone(), reading))
     }
 
     /// Opens the manifest of a committed backup alone.

@@ -5,16 +5,31 @@ use crate::ballast::with_ballast;
 use crate::crash;
 use crate::durable::{self, find_dir, find_file};
 use crate::error::{During as _, Error, Result};
+use crate::image;
 use crate::layout::{manifest_file, pool_list_file};
-use crate::names::{BackupName, ClientName};
+use crate::monitor::{Monitor, Unwatched};
+use crate::names::{BackupKind, BackupName, ClientName};
 use crate::trash::{Deleted, Item, MANIFEST, POOL_LIST};
 
 impl Store {
-    /// Deletes a committed backup and returns at once; [`reap`](Store::reap) does the rest.
+    /// Deletes a committed backup and returns at once; [`reap`](Store::reap) does the rest. Only an image on which others
+    /// [stand](Store::dependents) takes its time: these get what they need of it.
     ///
-    /// The others are not touched, whichever it is. `current` is led to the newest one left if it led to this. Fails with
-    /// [`Error::Busy`] while the backup is read or grown from, and [`Error::UnknownBackup`] if there is none.
+    /// The others read the same, whichever it is. `current` is led to the newest one left if it led to this. Fails with
+    /// [`Error::Busy`] while the backup is read or grown from, or another image of the client is being deleted, and
+    /// [`Error::UnknownBackup`] if there is none.
     pub fn delete(&self, client: &ClientName, name: &BackupName) -> Result<()> {
+        self.delete_watched(client, name, &Unwatched)
+    }
+
+    /// The same with somebody who watches, and may end it before it is decided: [`Error::Cancelled`]. Then everything is as good
+    /// as it was.
+    pub fn delete_watched(
+        &self,
+        client: &ClientName,
+        name: &BackupName,
+        monitor: &dyn Monitor,
+    ) -> Result<()> {
         let shared = &*self.shared;
         let busy = || Error::Busy {
             client: client.clone(),
@@ -24,10 +39,18 @@ impl Store {
             client: client.clone(),
             name: name.clone(),
         };
+        // Two that stand on each other must not go at once.
+        let is_image = name.kind() == BackupKind::Image;
+        let _alone = is_image
+            .then(|| shared.usage.delete(client).ok_or_else(busy))
+            .transpose()?;
         let _exclusive = shared.usage.exclude(client, name).ok_or_else(busy)?;
         let manifests = shared.layout.find_manifests(client)?.ok_or_else(unknown)?;
         let manifest = manifest_file(name);
         find_file(&manifests, manifest.as_bytes())?.ok_or_else(unknown)?;
+        // ORDER: when the deletion is decided nothing stands on the backup any more, so whatever finishes it need not look.
+        image::free_dependents(shared, client, name, monitor)?;
+        crash::point("delete: nothing stands on it");
         shared.located.close(client, name);
         let subvolume = shared.subvolume_of(client, name)?;
         let deleted = Deleted {
@@ -52,6 +75,15 @@ impl Store {
         shared.repair_current(client)?;
         crash::point("delete: current is right");
         finish_deletion(shared, &item, client, name)
+    }
+}
+
+impl Store {
+    /// The images that stand on another, so that they have to be written anew before that can go.
+    ///
+    /// Fails with [`Error::Volume`] where a file that an image is kept in is too damaged to tell.
+    pub fn dependents(&self, client: &ClientName, name: &BackupName) -> Result<Vec<BackupName>> {
+        image::dependents(&self.shared, client, name)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::backend::{Backend, BackendKind};
 use crate::ballast::with_ballast;
 use crate::error::Result;
 use crate::identity::Identity;
+use crate::image::VolumeFormat;
 use crate::index::ContentIndex;
 use crate::index::located::Located;
 use crate::ingest::{Basis, Ingest, roll_forward};
@@ -40,6 +41,9 @@ pub struct OpenOptions {
     pub pooling: Pooling,
     /// What btrfs is asked to compress new data with; `None` leaves that to the file system.
     pub compression: Option<Compression>,
+    /// What the volumes of new images are kept in, on the backend that can't share extents; `None` takes the best. Elsewhere they
+    /// are always raw.
+    pub volume_format: Option<VolumeFormat>,
 }
 
 impl OpenOptions {
@@ -49,6 +53,7 @@ impl OpenOptions {
             server,
             pooling: Pooling::On,
             compression: None,
+            volume_format: None,
         }
     }
 }
@@ -106,6 +111,7 @@ pub(crate) struct Shared {
     pub backend: Box<dyn Backend>,
     pub capabilities: Capabilities,
     pub pooling: Pooling,
+    pub volume_format: VolumeFormat,
     pub index: ContentIndex,
     pub located: Located,
     pub usage: Usage,
@@ -129,6 +135,16 @@ impl Store {
     /// The storage's own identity, which stays when it is moved.
     pub fn id(&self) -> &str {
         &self.shared.identity.storage
+    }
+
+    /// What the volumes of new images are kept in.
+    pub fn volume_format(&self) -> VolumeFormat {
+        self.shared.volume_format
+    }
+
+    /// Fails with [`Error::Volume`](crate::Error::Volume) unless a volume of this size can be kept in that.
+    pub fn check_volume(&self, path: &[u8], size_bytes: u64) -> Result<()> {
+        crate::image::check_size(self.shared.volume_format, path, size_bytes)
     }
 
     /// Where the storage lies.

@@ -12,6 +12,7 @@ use crate::backend::{BackendKind, backend};
 use crate::ballast;
 use crate::error::{During as _, Error, Result};
 use crate::identity::Identity;
+use crate::image::VolumeFormat;
 use crate::index::ContentIndex;
 use crate::index::located::Located;
 use crate::layout::{Layout, STATE};
@@ -136,6 +137,11 @@ impl Store {
         lock: Lock,
         options: &OpenOptions,
     ) -> Result<Self> {
+        let volume_format = match identity.backend {
+            BackendKind::Hardlink => options.volume_format.unwrap_or(VolumeFormat::Qcow2),
+            // Nothing costs less than shared extents, and no image stands on another.
+            BackendKind::Btrfs | BackendKind::Reflink => VolumeFormat::Raw,
+        };
         let mut shared = Shared {
             backend: backend(identity.backend, options.compression),
             index: ContentIndex::open(layout.index_path())?,
@@ -143,6 +149,7 @@ impl Store {
             identity,
             capabilities,
             pooling: options.pooling,
+            volume_format,
             located: Located::default(),
             usage: Usage::default(),
             reaping: Mutex::new(()),

@@ -184,7 +184,7 @@ pub fn every_point(lab: Lab) {
 }
 
 /// Makes room for the next; subvolumes are removed as directories once they can be changed.
-fn remove_storage(path: &Path) {
+pub fn remove_storage(path: &Path) {
     let parent = file_tree::Dir::open(path.parent().unwrap()).unwrap();
     let name = path.file_name().unwrap().as_encoded_bytes();
     for client in ["laptop"] {

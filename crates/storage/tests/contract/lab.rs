@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use scratch_fs::{FileSystem, Scratch, mib};
-use storage::{BackendKind, BackupName, ClientName, CreateOptions, OpenOptions, ServerId, Store};
+use storage::{
+    BackendKind, BackupName, ClientName, CreateOptions, OpenOptions, ServerId, Store, VolumeFormat,
+};
 use tempfile::TempDir;
 
 /// What a storage lies on.
@@ -20,6 +22,8 @@ pub enum Kind {
 pub struct Lab {
     pub kind: Kind,
     pub store: Option<Store>,
+    /// What images are kept in.
+    pub format: Option<VolumeFormat>,
     source: TempDir,
     plain: Option<TempDir>,
     scratch: Option<Scratch>,
@@ -66,6 +70,7 @@ impl Lab {
         let mut lab = Self {
             kind,
             store: None,
+            format: None,
             source,
             plain,
             scratch,
@@ -82,6 +87,7 @@ impl Lab {
             Kind::Ext4 | Kind::Plain => BackendKind::Hardlink,
         };
         let mut options = CreateOptions::new(server());
+        options.open = self.options();
         if self.kind == Kind::Plain {
             options.backend = Some(backend);
         }
@@ -115,8 +121,21 @@ impl Lab {
     /// Closes the storage and opens it again.
     pub fn reopen(&mut self) -> &Store {
         self.store = None;
-        self.store = Some(Store::open(&self.storage(), &OpenOptions::new(server())).unwrap());
+        self.store = Some(Store::open(&self.storage(), &self.options()).unwrap());
         self.store()
+    }
+
+    /// The same with images in a format.
+    pub fn keep_images_in(&mut self, format: Option<VolumeFormat>) -> &Store {
+        self.format = format;
+        self.reopen()
+    }
+
+    fn options(&self) -> OpenOptions {
+        OpenOptions {
+            volume_format: self.format,
+            ..OpenOptions::new(server())
+        }
     }
 
     /// Bytes in use on the file system, after everything has been written out.

@@ -9,6 +9,9 @@ mod check;
 mod crash;
 mod driver;
 mod history;
+mod image_crash;
+mod image_driver;
+mod images;
 mod lab;
 mod pool;
 mod power;
@@ -75,4 +78,10 @@ contract!(
     refusals::opening_is_refused_for_a_reason,
     history::random_history,
     crash::every_point,
+    images::a_random_history_of_images,
+    images::an_image_that_did_not_change_takes_next_to_nothing,
+    images::what_stood_on_a_deleted_image_is_read_all_the_while,
+    images::a_base_that_is_deleted_while_an_image_waits_to_go_on,
+    images::a_damaged_base_harms_no_new_image,
+    image_crash::every_point_of_an_images_life,
 );

@@ -15,7 +15,7 @@ use std::ops::Range;
 use uuid::Uuid;
 
 use super::{ParentLink, VirtualDisk};
-use crate::synthetic::{Disk, SECTOR_BYTES};
+use crate::synthetic::{Disk, SECTOR_BYTES, check_limit};
 use crate::{DiskSource, Error, Result};
 use out::Out;
 
@@ -32,6 +32,27 @@ pub enum WriteFormat {
     Vhdx,
     /// qcow2: clusters of 64 KiB, compressed with zstd. What is written twice is refused.
     Qcow2,
+}
+
+impl WriteFormat {
+    /// Fails unless a disk of this size can be written.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] and [`Error::PartialSector`].
+    pub fn check_len(self, len_bytes: u64) -> Result<()> {
+        let disk = Disk {
+            len_bytes,
+            data: Vec::new(),
+            id: Uuid::nil(),
+            made_secs: 0,
+        };
+        disk.check()?;
+        match self {
+            Self::Vhd => check_limit("VHD", &disk, crate::synthetic::vhd::LIMIT_BYTES),
+            Self::Vhdx => check_limit("VHDX", &disk, crate::synthetic::vhdx::LIMIT_BYTES),
+            Self::Qcow2 => check_limit("qcow2", &disk, qcow2::LIMIT_BYTES),
+        }
+    }
 }
 
 /// A disk that is to be written.

@@ -19,7 +19,7 @@ use counts::Counts;
 
 pub(super) const CLUSTER_BYTES: u64 = 1 << CLUSTER_BITS;
 const CLUSTER_BITS: u32 = 16;
-const LIMIT_BYTES: u64 = 64 << 40;
+pub(super) const LIMIT_BYTES: u64 = 64 << 40;
 const HEADER_BYTES: usize = 112;
 const ENTRIES: u64 = CLUSTER_BYTES / 8;
 const FIRST_LEVEL_AT: u64 = CLUSTER_BYTES;

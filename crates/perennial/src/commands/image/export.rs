@@ -90,13 +90,10 @@ fn export(
     to: &Path,
     work: &Work,
 ) -> Result<Assembled> {
-    match image.location() {
-        Some(location) => {
-            let dir = location.join(&disk.name);
-            export_from(&dir, disk, wish, format, to, work)
-        }
+    match image.raw_location(disk) {
+        Some(dir) => export_from(&dir, disk, wish, format, to, work),
         None => {
-            // From a server content comes in order, and a virtual disk needs to know in advance where there is some.
+            // From a server, or out of a chain, content comes in order, and a virtual disk needs to know in advance where there is some.
             let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
             let dir = tempfile::Builder::new()
                 .prefix(".perennial-export-")

@@ -14,12 +14,15 @@ use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use disk_image::description::DiskDescription;
 use rustix::fs::{Mode, OFlags};
+
+use storage::{VolumeFormat, VolumeReader};
 
 use super::{Context, backup};
 use crate::channel::Link;
 use crate::cli::ImageCommand;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 
 pub use source::{Image, stem};
 pub use work::watched;
@@ -37,6 +40,23 @@ pub async fn run(context: &Context, command: ImageCommand) -> Result<Outcome> {
     };
     link.close().await;
     outcome
+}
+
+/// Opens a disk's table or a volume of it, in the directory that has the image.
+fn open_part(location: &Path, disk: &DiskDescription, file: &str) -> Result<VolumeReader> {
+    let path = format!("{}/{file}", disk.name);
+    storage::open_volume_at(location, path.as_bytes())
+        .with_context(|| format!("can't open {path} in {}", location.display()))
+}
+
+/// Why something can't be done with a volume that is no raw image, and what can be done instead.
+fn not_raw(image: &str, disk: &DiskDescription, file: &str, format: VolumeFormat, wish: &str) -> Failure {
+    let place = format!("{}/{}", disk.name, stem(file));
+    Failure::Usage(format!(
+        "{place} is kept as {format}, which can't be {wish}; make a raw image of it with \
+         \"perennial image export {image}:{place} --to {}.img\" and use that",
+        stem(file)
+    ))
 }
 
 /// A file beside the backups of all clients (a backup itself is read-only) that has no name, and is gone when nobody uses it

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use storage::VolumeReader;
 
-use super::{Image, throw_away_file};
+use super::{Image, not_raw, open_part, stem, throw_away_file};
 use crate::channel::Link;
 use crate::cli::MountArgs;
 use crate::commands::{Context, refer};
@@ -32,8 +33,13 @@ pub async fn run(context: &Context, link: &Link, args: &MountArgs) -> Result<Out
         let text = "images are mounted on the server's machine; elsewhere export or restore them";
         return Err(Failure::Usage(text.into()).into());
     };
-    let path = location.join(&disk.name).join(&volume.file);
-    let raw = File::open(&path).with_context(|| format!("can't open {}", path.display()))?;
+    let raw = match open_part(location, disk, &volume.file)? {
+        VolumeReader::Raw(raw) => raw,
+        chained => {
+            let wish = "mounted as it is";
+            return Err(not_raw(&image.name, disk, &volume.file, chained.format(), wish).into());
+        }
+    };
     if args.writable {
         let clone = throw_away_file(location)?;
         rustix::fs::ioctl_ficlone(&clone, &raw)
@@ -43,8 +49,10 @@ pub async fn run(context: &Context, link: &Link, args: &MountArgs) -> Result<Out
         mount(&raw, &args.to, &read_only_options(&volume.file_system))?;
     }
     context.console().note(&format!(
-        "{} is mounted at {}.",
-        path.display(),
+        "{}/{} of {} is mounted at {}.",
+        disk.name,
+        stem(&volume.file),
+        image.name,
         args.to.display()
     ));
     image.close().await;

@@ -13,9 +13,10 @@ use disk_image::synthetic::{Format, assemble};
 use nbd::{Export, Listener, OneExport, ReadOnly, Server, Settings, WritableFile};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use storage::VolumeReader;
 
 use super::export::new_disk;
-use super::{Image, stem, throw_away_file};
+use super::{Image, not_raw, open_part, stem, throw_away_file};
 use crate::channel::Link;
 use crate::cli::ServeArgs;
 use crate::commands::{Context, refer};
@@ -34,7 +35,7 @@ pub async fn run(context: &Context, link: &Link, args: &ServeArgs) -> Result<Out
     let file = volume.map(|volume| volume.file.as_str());
     let name = file.map_or(disk.name.as_str(), stem).to_owned();
     let export = if args.writable {
-        writable(location, disk, file)?
+        writable(&image, disk, file)?
     } else {
         read_only(location, disk, file)?
     };
@@ -61,37 +62,42 @@ pub async fn run(context: &Context, link: &Link, args: &ServeArgs) -> Result<Out
     Ok(Outcome::Done)
 }
 
-fn open(location: &Path, disk: &DiskDescription, file: &str) -> Result<File> {
-    let path = location.join(&disk.name).join(file);
-    File::open(&path).with_context(|| format!("can't open {}", path.display()))
-}
-
 fn read_only(location: &Path, disk: &DiskDescription, volume: Option<&str>) -> Result<Arc<dyn Export>> {
+    let open = |file: &str| open_part(location, disk, file).map(Arc::new);
     let view = match volume {
-        Some(file) => DiskView::of_volume(open(location, disk, file)?)?,
-        None => {
-            let files = DiskFiles::open(disk, |file| open(location, disk, file).map(Some))?;
-            DiskView::new(disk, &files)?
-        }
+        Some(file) => DiskView::of_volume(open(file)?)?,
+        None => DiskView::new(disk, &DiskFiles::open(disk, |file| open(file).map(Some))?),
     };
     Ok(Arc::new(ReadOnly::new(view)?))
 }
 
 /// A clone of the disk that clients may write to.
-fn writable(location: &Path, disk: &DiskDescription, volume: Option<&str>) -> Result<Arc<dyn Export>> {
-    let clone = throw_away_file(location)?;
+fn writable(image: &Image, disk: &DiskDescription, volume: Option<&str>) -> Result<Arc<dyn Export>> {
+    let location = image.location().unwrap_or(Path::new(""));
+    let open = |file: &str| -> Result<File> {
+        match open_part(location, disk, file)? {
+            VolumeReader::Raw(raw) => Ok(raw),
+            chained => {
+                let wish = "cloned, so there is nothing that could be written to";
+                Err(not_raw(&image.name, disk, file, chained.format(), wish).into())
+            }
+        }
+    };
     match volume {
         Some(file) => {
-            let volume = open(location, disk, file)?;
+            let volume = open(file)?;
+            let clone = throw_away_file(location)?;
             rustix::fs::ioctl_ficlone(&clone, &volume).context("this storage can't clone files")?;
+            Ok(Arc::new(WritableFile::new(clone)?))
         }
         None => {
-            let files = DiskFiles::open(disk, |file| open(location, disk, file).map(Some))?;
+            let files = DiskFiles::open(disk, |file| open(file).map(Some))?;
             let plan = Format::Raw.plan(&new_disk(disk.len_bytes, Vec::new()))?;
+            let clone = throw_away_file(location)?;
             assemble(&plan, &files.parts(disk), &clone)?;
+            Ok(Arc::new(WritableFile::new(clone)?))
         }
     }
-    Ok(Arc::new(WritableFile::new(clone)?))
 }
 
 fn listen(args: &ServeArgs) -> Result<(Listener, String)> {

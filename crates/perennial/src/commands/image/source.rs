@@ -3,13 +3,12 @@
 //! On the server's machine that is its directory in the storage, elsewhere the server.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use client::Cache;
 use client::image::ImageReader;
-use disk_image::description::{DiskDescription, FILE_NAME, MAX_BYTES, VolumeDescription};
+use disk_image::description::{DiskDescription, FILE_NAME, MAX_BYTES, TABLE_FILE_NAME, VolumeDescription};
 use disk_image::restore::{Content, Run, read_sparse};
 use manifest::{ContentHash, Kind, Reader};
 use wire::v1::manifest_request::Which;
@@ -133,6 +132,17 @@ impl Image {
         }
     }
 
+    /// The directory that has a disk's raw images, if it is on this machine and they are such: not where extents can't be shared.
+    pub fn raw_location(&self, disk: &DiskDescription) -> Option<PathBuf> {
+        let dir = self.location()?.join(&disk.name);
+        let table = disk.has_table().then_some(TABLE_FILE_NAME);
+        let mut files = disk
+            .volumes()
+            .map(|(_, volume)| volume.file.as_str())
+            .chain(table);
+        files.all(|file| dir.join(file).exists()).then_some(dir)
+    }
+
     /// The content of a disk's files.
     pub fn content<'a>(&'a mut self, disk: &'a str) -> DiskContent<'a> {
         DiskContent {
@@ -235,9 +245,9 @@ impl Content for DiskContent<'_> {
         };
         match self.way {
             Way::Here(location) => {
-                let path = location.join(self.disk).join(file);
-                let opened = File::open(&path).map_err(|error| failed(error.into()))?;
-                read_sparse(&opened, each)
+                let path = format!("{}/{file}", self.disk);
+                let opened = storage::open_volume_at(location, path.as_bytes());
+                read_sparse(&opened.map_err(|error| failed(error.into()))?, each)
             }
             Way::Server(reader) => {
                 let path = format!("{}/{file}", self.disk);

@@ -1,19 +1,18 @@
 //! A volume of an image that is on this machine, opened to look at the files in it.
 
-use std::fs::File;
-
 use anyhow::{Context as _, Result};
 use disk_image::volume::{Condition, FileSystem, identify};
+use storage::VolumeReader;
 use volume_files::Files;
 
-use super::{Image, stem};
+use super::{Image, open_part, stem};
 use crate::cli::Place;
 use crate::failure::Failure;
 use crate::output::Console;
 
 /// An open volume, and the path in it that was asked for.
 pub struct OpenVolume {
-    raw: File,
+    content: VolumeReader,
     file_system: FileSystem,
     /// `DISK/VOLUME`.
     pub name: String,
@@ -37,9 +36,9 @@ impl OpenVolume {
             let text = "files are read out of images on the server's machine; elsewhere mount what \"perennial image export\" makes";
             return Err(Failure::Usage(text.into()).into());
         };
-        let path = location.join(&disk.name).join(&volume.file);
-        let raw = File::open(&path).with_context(|| format!("can't open {}", path.display()))?;
-        let found = identify(&raw).with_context(|| format!("can't read {}", path.display()))?;
+        let content = open_part(location, disk, &volume.file)?;
+        let found =
+            identify(&content).with_context(|| format!("can't read {}/{}", disk.name, volume.file))?;
         if found.condition == Condition::Dirty {
             console.note(
                 "warning: the file system was not left in order; what was written to it last may be missing or damaged",
@@ -47,7 +46,7 @@ impl OpenVolume {
         }
         let name = format!("{}/{}", disk.name, stem(&volume.file));
         Ok(Self {
-            raw,
+            content,
             file_system: found.file_system,
             place: format!("{}:{name}", image.name),
             name,
@@ -57,7 +56,7 @@ impl OpenVolume {
 
     /// The files in it.
     pub fn files(&self) -> Result<Files<'_>> {
-        volume_files::open(&self.raw, self.file_system).map_err(|error| match self.file_system {
+        volume_files::open(&self.content, self.file_system).map_err(|error| match self.file_system {
             FileSystem::Xfs
             | FileSystem::Btrfs
             | FileSystem::F2fs
