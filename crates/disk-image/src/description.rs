@@ -391,13 +391,10 @@ fn outside<S>(range: Range<u64>, volumes: &[(Range<u64>, S)]) -> Vec<Range<u64>>
 /// Adds where a part of a disk has data.
 fn add_data(file: &File, offset_bytes: u64, range: &Range<u64>, data: &mut Vec<Range<u64>>) -> Result<()> {
     let end = offset_bytes.saturating_add(range.end - range.start);
-    for extent in cow_fs::data_extents(file, end) {
+    for extent in cow_fs::data_extents_from(file, offset_bytes, end) {
         let extent = extent.map_err(Error::Share)?;
-        let from = extent.offset_bytes.max(offset_bytes);
-        let to = extent.end_bytes().min(end);
-        if from < to {
-            data.push(range.start + (from - offset_bytes)..range.start + (to - offset_bytes));
-        }
+        let place = |at: u64| range.start + (at - offset_bytes);
+        data.push(place(extent.offset_bytes)..place(extent.end_bytes()));
     }
     Ok(())
 }

@@ -147,16 +147,16 @@ impl Assembling<'_> {
 
     /// Copies what is data; the file's holes stay holes.
     fn copy(&mut self, file: &File, from: u64, len: u64, to: u64) -> Result<()> {
+        if len == 0 {
+            return Ok(());
+        }
         let end = from + len;
         let file_len = file.metadata().map_err(failed("look at", from, len))?.len();
-        for extent in cow_fs::data_extents(file, file_len.min(end)) {
+        for extent in cow_fs::data_extents_from(file, from, file_len.min(end)) {
             let extent = extent.map_err(Error::Share)?;
-            let start = extent.offset_bytes.max(from);
-            let stop = (extent.offset_bytes + extent.len_bytes).min(end);
-            if start >= stop {
-                continue;
-            }
-            self.copy_data(file, start..stop, to + (start - from))?;
+            let data = extent.offset_bytes..extent.end_bytes();
+            let at = to + (data.start - from);
+            self.copy_data(file, data, at)?;
         }
         self.progress.done(len);
         Ok(())
