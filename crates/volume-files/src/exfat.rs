@@ -23,7 +23,7 @@ use disk_image::{u16_at, u32_at, u64_at};
 
 use crate::content::Each;
 use crate::fat::{Chain, Clusters, Layout, chain_of, dos_time, pour};
-use crate::files::{About, Letters, Node, Structure};
+use crate::files::{About, Letters, Names, Node, Structure};
 use crate::text::utf8;
 use crate::{Error, Result};
 
@@ -86,20 +86,23 @@ impl Structure for ExFat<'_> {
         Node::Chain(Chain::root(self.root))
     }
 
-    fn names(&self, directory: Node) -> Result<Vec<(Box<[u8]>, Node)>> {
+    fn names(&self, directory: Node) -> Result<Names> {
         let bytes = self.directory(&chain_of(directory)?)?;
         let entries: Vec<&[u8]> = bytes
             .chunks_exact(ENTRY_BYTES)
             .take_while(|entry| entry[0] != 0)
             .collect();
-        let mut found = Vec::new();
+        let mut names = Names {
+            found: Vec::new(),
+            read_bytes: bytes.len() as u64,
+        };
         for (at, file) in entries.iter().enumerate().filter(|(_, entry)| entry[0] == FILE) {
             let followers = entries.get(at + 1..at + 1 + usize::from(file[1]));
             let set = followers.and_then(|followers| read_set(file, followers));
             let set = set.ok_or_else(|| Error::damaged(DIRECTORY, 0, "a set of entries is not whole"))?;
-            found.push(set);
+            names.found.push(set);
         }
-        Ok(found)
+        Ok(names)
     }
 
     fn about(&self, node: Node) -> Result<About> {

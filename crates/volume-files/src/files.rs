@@ -11,6 +11,7 @@ use crate::{Error, Result, exfat, ext, fat, ntfs};
 /// An open volume.
 pub struct Files<'a> {
     structure: Box<dyn Structure + 'a>,
+    volume_bytes: u64,
 }
 
 /// Something in a directory.
@@ -98,12 +99,20 @@ pub(crate) enum Letters {
     AreTheSame,
 }
 
+/// What a directory holds.
+#[derive(Default)]
+pub(crate) struct Names {
+    /// Names and what they lead to, without `.` and `..`.
+    pub(crate) found: Vec<(Box<[u8]>, Node)>,
+    /// How much was read for them.
+    pub(crate) read_bytes: u64,
+}
+
 /// What each file system does in its way. Nodes are its own.
 pub(crate) trait Structure {
     fn letters(&self) -> Letters;
     fn root(&self) -> Node;
-    /// Names and nodes in a directory, without `.` and `..`.
-    fn names(&self, directory: Node) -> Result<Vec<(Box<[u8]>, Node)>>;
+    fn names(&self, directory: Node) -> Result<Names>;
     fn about(&self, node: Node) -> Result<About>;
     /// The content of a file.
     fn content(&self, file: Node, each: Each<'_>) -> Result<()>;
@@ -115,6 +124,7 @@ pub(crate) trait Structure {
 /// [`Error::Unsupported`] if files in such a one are not read; [`Error::Volume`] if its first structures are damaged.
 pub fn open(source: &dyn DiskSource, file_system: FileSystem) -> Result<Files<'_>> {
     let reader = Reader::new(source)?;
+    let volume_bytes = reader.len_bytes();
     let structure: Box<dyn Structure> = match file_system {
         FileSystem::Ext2 | FileSystem::Ext3 | FileSystem::Ext4 => Box::new(ext::Ext::open(reader)?),
         FileSystem::Ntfs => Box::new(ntfs::Ntfs::open(reader)?),
@@ -126,7 +136,10 @@ pub fn open(source: &dyn DiskSource, file_system: FileSystem) -> Result<Files<'_
             )));
         }
     };
-    Ok(Files { structure })
+    Ok(Files {
+        structure,
+        volume_bytes,
+    })
 }
 
 impl Files<'_> {
@@ -142,7 +155,7 @@ impl Files<'_> {
             }
             let names = self.structure.names(entry.node)?;
             let (name, node) = self
-                .named(names, name)
+                .named(names.found, name)
                 .ok_or_else(|| Error::NotFound { path: path.into() })?;
             entry = self.entry(name, node);
         }
@@ -165,15 +178,27 @@ impl Files<'_> {
     /// [`Error::NotDirectory`]; [`Error::Volume`] if the directory itself is damaged. An entry that leads to something damaged is
     /// among the others, as [`Kind::Unreadable`].
     pub fn list(&self, directory: &Entry) -> Result<Vec<Entry>> {
+        Ok(self.list_and_count(directory)?.0)
+    }
+
+    /// Lists a directory, and tells how much was read for its names.
+    pub(crate) fn list_and_count(&self, directory: &Entry) -> Result<(Vec<Entry>, u64)> {
         if directory.kind != Kind::Directory {
             return Err(Error::NotDirectory {
                 path: directory.name.clone(),
             });
         }
-        let mut names = self.structure.names(directory.node)?;
-        names.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-        let entries = names.into_iter().map(|(name, node)| self.entry(name, node));
-        Ok(entries.collect())
+        let Names {
+            mut found,
+            read_bytes,
+        } = self.structure.names(directory.node)?;
+        found.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        let entries = found.into_iter().map(|(name, node)| self.entry(name, node));
+        Ok((entries.collect(), read_bytes))
+    }
+
+    pub(crate) fn volume_bytes(&self) -> u64 {
+        self.volume_bytes
     }
 
     /// Reads a file from its beginning to its end.

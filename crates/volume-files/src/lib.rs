@@ -4,7 +4,7 @@
 //! writing them beneath a directory ([`extract`]). What is read is the volume as it lies there: no log is replayed.
 //!
 //! Never: writes to the volume; follows a symbolic link; lets a name or a target lead out of a directory; reads more of a
-//! file than the volume has bytes, whatever the file's maps say.
+//! file, or of all directories on a walk, than the volume has bytes, whatever their maps say.
 
 mod content;
 mod error;

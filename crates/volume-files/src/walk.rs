@@ -1,4 +1,5 @@
-//! Going through a directory and all beneath it, without recursion, each directory once.
+//! Going through a directory and all beneath it, without recursion, each directory once. No two directories have anything of the
+//! volume in common, so that all of them together are no larger than it is.
 
 use std::collections::HashSet;
 
@@ -24,28 +25,27 @@ impl Files<'_> {
     /// # Errors
     /// Those of `each`, and [`Error::NotDirectory`] and [`Error::Volume`] for the directory itself.
     pub fn walk(&self, directory: &Entry, each: &mut dyn FnMut(&[u8], &Entry) -> Result<Step>) -> Result<()> {
-        let mut met = HashSet::from([place(&directory.node)]);
-        let with_paths = |above: &[u8], entries: Vec<Entry>| {
-            let path = |entry: Entry| ([above, &entry.name].concat(), entry);
-            // The last one is the next one.
-            entries.into_iter().rev().map(path).collect::<Vec<_>>()
+        let mut met = Met {
+            places: HashSet::from([place(&directory.node)]),
+            left_bytes: self.volume_bytes(),
         };
-        let mut left = with_paths(b"", self.list(directory)?);
-        while let Some((mut path, entry)) = left.pop() {
+        let mut path = Vec::new();
+        // What is left of each directory on the way down, and the length of its path.
+        let mut levels = vec![(0, self.list(directory)?.into_iter())];
+        while let Some((above, left)) = levels.last_mut() {
+            path.truncate(*above);
+            let Some(entry) = left.next() else {
+                levels.pop();
+                continue;
+            };
+            path.extend_from_slice(&entry.name);
             if each(&path, &entry)? == Step::Over || entry.kind != Kind::Directory {
                 continue;
             }
-            let beneath = match met.insert(place(&entry.node)) {
-                _ if path.len() > MAX_PATH_BYTES => Err(Error::TooDeep {
-                    path: path[..64].into(),
-                }),
-                true => self.list(&entry),
-                false => Err(Error::damaged("directory", 0, "it is in another place too")),
-            };
-            match beneath {
+            match self.beneath(&path, &entry, &mut met) {
                 Ok(beneath) => {
                     path.push(b'/');
-                    left.extend(with_paths(&path, beneath));
+                    levels.push((path.len(), beneath.into_iter()));
                 }
                 Err(error) => {
                     let reason = error.in_words();
@@ -56,6 +56,33 @@ impl Files<'_> {
         }
         Ok(())
     }
+
+    fn beneath(&self, path: &[u8], directory: &Entry, met: &mut Met) -> Result<Vec<Entry>> {
+        if path.len() > MAX_PATH_BYTES {
+            return Err(Error::TooDeep {
+                path: path[..64].into(),
+            });
+        }
+        let damaged = |reason| Error::damaged("directory", 0, reason);
+        if !met.places.insert(place(&directory.node)) {
+            return Err(damaged("it is in another place too"));
+        }
+        if met.left_bytes == 0 {
+            return Err(damaged(
+                "it and the directories before it are larger than the volume",
+            ));
+        }
+        let (entries, read_bytes) = self.list_and_count(directory)?;
+        met.left_bytes = met.left_bytes.saturating_sub(read_bytes);
+        Ok(entries)
+    }
+}
+
+/// The directories that were met.
+struct Met {
+    places: HashSet<u64>,
+    /// How much may still be read of directories.
+    left_bytes: u64,
 }
 
 /// What tells directories apart.

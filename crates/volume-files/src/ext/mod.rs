@@ -19,7 +19,7 @@ use disk_image::volume::ext::{Inodes, Superblock};
 use disk_image::{u16_at, u32_at};
 
 use crate::content::{Each, Outflow};
-use crate::files::{About, Kind, Letters, Node, Owner, Special, Structure};
+use crate::files::{About, Kind, Letters, Names, Node, Owner, Special, Structure};
 use crate::{Error, Result};
 
 use inode::Inode;
@@ -30,9 +30,6 @@ const CONTENT: &str = "ext file";
 const DIRECTORY: &str = "ext directory";
 /// The kernel takes no longer ones.
 const MAX_TARGET_BYTES: u64 = 4096;
-
-/// The names in a directory, with the inodes that they lead to.
-type Names = Vec<(Box<[u8]>, Node)>;
 
 /// An open ext.
 pub(crate) struct Ext<'a> {
@@ -126,6 +123,7 @@ impl<'a> Ext<'a> {
     }
 
     fn add_names(&self, inode: &Inode, block: &[u8], names: &mut Names) -> Result<()> {
+        names.read_bytes += block.len() as u64;
         let mut rest = block;
         while rest.len() >= 8 {
             let len = match u16_at(rest, 4) {
@@ -146,7 +144,7 @@ impl<'a> Ext<'a> {
                 let name = entry.get(8..8 + name_len).filter(|name| !name.is_empty());
                 let name = name.ok_or_else(|| inode.damaged("a name does not fit into its entry"))?;
                 if name != b"." && name != b".." {
-                    names.push((name.into(), Node::Inode(number.into())));
+                    names.found.push((name.into(), Node::Inode(number.into())));
                 }
             }
             rest = &rest[len..];
@@ -169,7 +167,7 @@ impl Structure for Ext<'_> {
         if inode.is_encrypted() {
             return Err(Error::unsupported("an encrypted directory"));
         }
-        let mut names = Names::new();
+        let mut names = Names::default();
         if inode.has_inline_data() {
             // The first four bytes are the parent's number.
             let (first, rest) = (inode.block_area(), inline::rest(&inode)?);

@@ -25,7 +25,7 @@ use disk_image::volume::{FileSystem, Reader};
 use disk_image::{u16_at, u32_at};
 
 use crate::content::{Each, Outflow};
-use crate::files::{About, Kind, Letters, Node, Structure};
+use crate::files::{About, Kind, Letters, Names, Node, Structure};
 use crate::{Error, Result};
 
 use names::LongName;
@@ -109,9 +109,12 @@ impl Structure for Fat<'_> {
         Node::Chain(Chain::root(self.boot.root_cluster))
     }
 
-    fn names(&self, directory: Node) -> Result<Vec<(Box<[u8]>, Node)>> {
+    fn names(&self, directory: Node) -> Result<Names> {
         let bytes = self.directory(&chain_of(directory)?)?;
-        let mut found = Vec::new();
+        let mut names = Names {
+            found: Vec::new(),
+            read_bytes: bytes.len() as u64,
+        };
         let mut long = LongName::default();
         for entry in bytes.chunks_exact(ENTRY_BYTES).take_while(|entry| entry[0] != 0) {
             if entry[0] == DELETED {
@@ -121,11 +124,11 @@ impl Structure for Fat<'_> {
             } else {
                 let name = std::mem::take(&mut long).finish(entry);
                 if entry[11] & LABEL == 0 && name != b"." && name != b".." {
-                    found.push((name.into(), Node::Chain(self.chain(entry))));
+                    names.found.push((name.into(), Node::Chain(self.chain(entry))));
                 }
             }
         }
-        Ok(found)
+        Ok(names)
     }
 
     fn about(&self, node: Node) -> Result<About> {

@@ -12,7 +12,7 @@ use disk_image::{u32_at, u64_at};
 use manifest::Timestamp;
 
 use crate::content::{Each, Outflow};
-use crate::files::{About, Kind, Letters, Node, Structure};
+use crate::files::{About, Kind, Letters, Names, Node, Structure};
 use crate::text::utf8;
 use crate::{Error, Result};
 
@@ -100,16 +100,16 @@ impl Structure for Ntfs<'_> {
         Node::Record(ROOT_RECORD)
     }
 
-    fn names(&self, directory: Node) -> Result<Vec<(Box<[u8]>, Node)>> {
+    fn names(&self, directory: Node) -> Result<Names> {
         let record = self.record(directory)?;
         let mut found = Vec::new();
         let limit_bytes = self.mft.reader().len_bytes();
-        each_name(&self.mft, &record, limit_bytes, &mut |entry| {
+        let read_bytes = each_name(&self.mft, &record, limit_bytes, &mut |entry| {
             if entry.name_space != DOS_NAME && entry.reference & RECORD_MASK >= FIRST_USER_RECORD {
                 found.push((utf8(&entry.units()).into(), Node::Record(entry.reference)));
             }
         })?;
-        Ok(found)
+        Ok(Names { found, read_bytes })
     }
 
     fn about(&self, node: Node) -> Result<About> {

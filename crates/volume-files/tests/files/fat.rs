@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use volume_files::{Kind, Step};
+
 use crate::rig::{Compared, Image, MIB, Without, assert_same, cant, fill, run, set_time, written_down};
 
 fn assert_read_as_by_mtools(options: &str, len_bytes: u64, many: u64) {
@@ -105,4 +107,50 @@ fn a_chain_that_leads_in_circles_or_ends_early_is_damage() {
         assert_eq!(told.problems[0].0, path);
         assert!(told.problems[0].1.contains(words), "{:?}", told.problems);
     }
+}
+
+#[test]
+fn directories_that_share_their_clusters_are_no_larger_than_the_volume() {
+    if cant(&["mkfs.vfat", "mcopy"]) {
+        return;
+    }
+    let image = Image::made_by("mkfs.vfat", "-F 12 -s 1", MIB);
+    let source = image.dir().join("source");
+    fs::create_dir(&source).unwrap();
+    for number in 0..4000 {
+        fs::write(source.join(format!("F{number:06}")), []).unwrap();
+    }
+    run(
+        "mcopy",
+        &["-s", "-Q", "-i", image.path(), source.to_str().unwrap(), "::/"],
+    );
+    // Each of the files becomes a directory that begins with one of the clusters that all of them are in.
+    let mut bytes = fs::read(&image.path).unwrap();
+    let mut entries = bytes.chunks_exact_mut(32);
+    let above = entries
+        .find(|entry| entry.starts_with(b"SOURCE     \x10"))
+        .unwrap();
+    let first = u16::from_le_bytes([above[26], above[27]]);
+    let files = bytes
+        .chunks_exact_mut(32)
+        .filter(|entry| entry.starts_with(b"F00") && entry[11] == 0x20);
+    for (number, entry) in (0..).zip(files) {
+        entry[11] = 0x10;
+        entry[26..28].copy_from_slice(&(first + number % 250).to_le_bytes());
+    }
+    fs::write(&image.path, bytes).unwrap();
+    let (mut found, mut refused) = (0_u64, 0_u64);
+    image.with(|files| {
+        let walked = files.walk(&files.find(b"").unwrap(), &mut |_, entry| {
+            let Kind::Unreadable { reason } = &entry.kind else {
+                found += 1;
+                return Ok(Step::Into);
+            };
+            refused += u64::from(reason.contains("larger than the volume"));
+            Ok(Step::Into)
+        });
+        walked.unwrap();
+    });
+    assert!(found < 2 * MIB / 32, "{found} entries");
+    assert!(refused > 0);
 }

@@ -43,32 +43,33 @@ impl IndexEntry<'_> {
     }
 }
 
-/// Calls for each name in a directory; of a large index only the first bytes are read.
+/// Calls for each name in a directory; of a large index only the first bytes are read. Returns how much was read.
 ///
 /// # Errors
-/// [`crate::Error::Damaged`] if the index has no root or its parts don't make a whole.
+/// [`crate::Error::Damaged`] if its parts don't make a whole.
 pub fn each_name(
     mft: &Mft,
     directory: &Record,
     limit_bytes: u64,
     each: &mut dyn FnMut(&IndexEntry<'_>),
-) -> Result<()> {
+) -> Result<u64> {
     let Some(root) = mft.data(directory, AttributeKind::IndexRoot, &INDEX_NAME)? else {
-        return Ok(());
+        return Ok(0);
     };
     let root_bytes = root.written_bytes().min(mft.boot().record_bytes);
     let root = root.read(mft.reader(), mft.boot(), 0, root_bytes)?;
     if root.len() < 32 {
-        return Ok(());
+        return Ok(root_bytes);
     }
     each_entry(&root[16..], each);
     let block_bytes = u64::from(u32_at(&root, 8));
     let blocks = mft.data(directory, AttributeKind::IndexAllocation, &INDEX_NAME)?;
     let is_possible = block_bytes.is_power_of_two() && (512..=64 << 10).contains(&block_bytes);
     let Some(blocks) = blocks.filter(|_| is_possible) else {
-        return Ok(());
+        return Ok(root_bytes);
     };
     let used = used_blocks(mft, directory)?;
+    let mut read_bytes = root_bytes;
     let count = blocks.written_bytes().min(limit_bytes) / block_bytes;
     for number in 0..count {
         let is_used = |used: &Vec<u8>| number / 8 < used.len() as u64 && bits::is_set(used, number);
@@ -76,13 +77,14 @@ pub fn each_name(
             continue;
         }
         let at = number * block_bytes;
+        read_bytes += block_bytes;
         let mut block = blocks.read(mft.reader(), mft.boot(), at, block_bytes)?;
         // One that was never used has no signature.
         if undo_fixups("NTFS index block", b"INDX", at, &mut block).is_ok() {
             each_entry(&block[24..], each);
         }
     }
-    Ok(())
+    Ok(read_bytes)
 }
 
 /// The bitmap of blocks, if there is one.
