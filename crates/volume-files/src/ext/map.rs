@@ -9,7 +9,10 @@
 //!       a leaf           6  2  block, high
 //!                        8  4  block, low
 //! ```
-//! Nodes may not be visited twice, which the order of their blocks tells, and none but the root may be empty.
+//! Nodes may not be visited twice, which the order of their blocks tells, and none but the root may be empty. What lies behind the
+//! file's end is left out.
+
+use std::collections::HashSet;
 
 use disk_image::volume::Reader;
 use disk_image::volume::ext::Superblock;
@@ -60,7 +63,7 @@ pub(super) fn each_extent(
             superblock,
             inode,
             held: [const { None }; 3],
-            budget: superblock.blocks,
+            met: HashSet::new(),
         }
         .walk(each)
     }
@@ -91,12 +94,15 @@ impl Tree<'_> {
         if u16_at(&root, 0) == MAGIC && u16_at(&root, 2) == 0 {
             return Ok(());
         }
+        let blocks = self.inode.len_bytes().div_ceil(self.superblock.block_bytes);
         let mut levels = vec![self.level(root, depth)?];
         while let Some(level) = levels.last_mut() {
             level.entry += 1;
             let at = level.entry * ENTRY_BYTES;
             if level.entry > usize::from(u16_at(&level.node, 2)) {
                 levels.pop();
+            } else if u64::from(u32_at(&level.node, at)) >= blocks {
+                return Ok(());
             } else if level.depth == 0 {
                 let entry = level.node[at..at + ENTRY_BYTES].to_vec();
                 each(self.extent(&entry)?)?;
@@ -156,10 +162,10 @@ struct Map<'a> {
     reader: &'a Reader<'a>,
     superblock: &'a Superblock,
     inode: &'a Inode,
-    /// The block of pointers that was read last, by level.
+    /// The block of pointers that was read last, by level, and the first block of the file beneath it.
     held: [Option<(u64, Vec<u8>)>; 3],
-    /// How many blocks of pointers may still be read.
-    budget: u64,
+    /// The blocks of pointers that were read: none may be in two places.
+    met: HashSet<u64>,
 }
 
 impl Map<'_> {
@@ -208,7 +214,7 @@ impl Map<'_> {
         for height in 0..3 {
             let total = span * per_block;
             if within < total {
-                return self.descend(height, within, span);
+                return self.descend(height, block, within, span);
             }
             within -= total;
             span = total;
@@ -216,16 +222,22 @@ impl Map<'_> {
         Err(self.inode.damaged("it is too long for its block map"))
     }
 
-    /// Goes down from one of the three blocks of pointers, each entry of which spans so many blocks.
-    fn descend(&mut self, height: usize, mut within: u64, mut span: u64) -> Result<(Option<u64>, u64)> {
+    /// Goes down from one of the three blocks of pointers, each entry of which spans so many blocks, to a block of the file.
+    fn descend(
+        &mut self,
+        height: usize,
+        block: u64,
+        mut within: u64,
+        mut span: u64,
+    ) -> Result<(Option<u64>, u64)> {
         let per_block = self.superblock.block_bytes / 4;
         let mut pointer = u32_at(self.inode.block_area(), (DIRECT as usize + height) * 4);
         let mut whole = span * per_block;
         for level in (0..=height).rev() {
-            let Some(block) = self.checked(pointer)? else {
+            let Some(pointers) = self.checked(pointer)? else {
                 return Ok((None, whole - within));
             };
-            pointer = self.pointer(level, block, within / span)?;
+            pointer = self.pointer(level, block - within, pointers, within / span)?;
             within %= span;
             whole = span;
             span = (span / per_block).max(1);
@@ -241,13 +253,14 @@ impl Map<'_> {
         }
     }
 
-    fn pointer(&mut self, level: usize, block: u64, index: u64) -> Result<u32> {
+    fn pointer(&mut self, level: usize, first: u64, block: u64, index: u64) -> Result<u32> {
         let held = &mut self.held[level];
-        if held.as_ref().is_none_or(|(number, _)| *number != block) {
-            let budget = self.budget.checked_sub(1);
-            self.budget = budget.ok_or_else(|| self.inode.damaged("its block map leads in circles"))?;
+        if held.as_ref().is_none_or(|(held, _)| *held != first) {
+            if !self.met.insert(block) {
+                return Err(self.inode.damaged("its block map has a block twice"));
+            }
             let block_bytes = self.superblock.block_bytes;
-            *held = Some((block, self.reader.read(MAP, block * block_bytes, block_bytes)?));
+            *held = Some((first, self.reader.read(MAP, block * block_bytes, block_bytes)?));
         }
         let bytes = held.as_ref().map_or(&[][..], |(_, bytes)| bytes);
         Ok(u32_at(bytes, index as usize * 4))

@@ -13,6 +13,7 @@ mod inode;
 mod map;
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 use disk_image::volume::Reader;
 use disk_image::volume::ext::{Inodes, Superblock};
@@ -177,15 +178,15 @@ impl Structure for Ext<'_> {
         }
         let block_bytes = self.superblock.block_bytes;
         let blocks = inode.len_bytes().div_ceil(block_bytes);
-        let mut budget = self.superblock.blocks;
+        let mut met = HashSet::new();
         map::each_extent(&self.reader, &self.superblock, &inode, &mut |extent: Extent| {
             let Some(start) = extent.start else {
                 return Ok(());
             };
             for number in 0..extent.blocks.min(blocks.saturating_sub(extent.first)) {
-                budget = budget
-                    .checked_sub(1)
-                    .ok_or_else(|| inode.damaged("it is larger than the volume"))?;
+                if !met.insert(start + number) {
+                    return Err(inode.damaged("it has a block twice"));
+                }
                 let block = self
                     .reader
                     .read(DIRECTORY, (start + number) * block_bytes, block_bytes)?;

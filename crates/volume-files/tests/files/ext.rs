@@ -169,3 +169,92 @@ fn a_directory_within_itself_and_a_map_in_a_circle_are_damage() {
     assert!(to.join("a/b/again").is_dir() && !to.join("a/b/again/b").exists());
     assert!(!to.join("file").exists());
 }
+
+#[test]
+fn a_map_that_has_a_block_twice_ends() {
+    if cant(&["mke2fs", "debugfs"]) {
+        return;
+    }
+    let image = Image::made_by("mke2fs", "-q -F -t ext2 -b 4096", 16 * MIB);
+    let content = image.dir().join("content");
+    fs::write(&content, noise(1, 5 * MIB)).unwrap();
+    let debugfs = |request: &str| run("debugfs", &["-w", "-R", request, image.path()]);
+    debugfs(&format!("write {} file", content.display()));
+    let stat = debugfs("stat file");
+    let block = |name: &str| -> usize {
+        let after = stat.split(&format!("({name}):")).nth(1).unwrap();
+        let digits = after.split(|letter: char| !letter.is_ascii_digit());
+        digits.into_iter().next().unwrap().parse().unwrap()
+    };
+    // All pointers of the third level lead to the second one's block, all of that to one without any.
+    let (third, second, first) = (block("0-11"), block("DIND"), block("IND"));
+    let mut bytes = fs::read(&image.path).unwrap();
+    for (from, to) in [(third, second), (second, first), (first, 0)] {
+        let pointers = (to as u32).to_le_bytes().repeat(1024);
+        bytes[from * 4096..][..4096].copy_from_slice(&pointers);
+    }
+    fs::write(&image.path, bytes).unwrap();
+    debugfs(&format!("set_inode_field file block[TIND] {third}"));
+    debugfs("set_inode_field file size 4000000000000");
+    let (_, _, told) = image.extracted("file");
+    assert!(
+        told.problems[0].1.contains("its block map has a block twice"),
+        "{:?}",
+        told.problems
+    );
+}
+
+#[test]
+fn extents_behind_the_end_of_a_file_are_left_alone() {
+    if cant(&["mke2fs", "debugfs"]) {
+        return;
+    }
+    let source = tempfile::tempdir().unwrap();
+    let fragmented = File::create(source.path().join("file")).unwrap();
+    for piece in 0..200 {
+        fragmented
+            .write_all_at(&noise(piece, 1024), piece * 3072)
+            .unwrap();
+    }
+    let options = format!(
+        "-q -F -t ext4 -b 1024 -O ^metadata_csum -d {}",
+        source.path().display()
+    );
+    let image = Image::made_by("mke2fs", &options, 8 * MIB);
+    run(
+        "debugfs",
+        &["-w", "-R", "set_inode_field file size 5000", image.path()],
+    );
+    // The last leaf of its tree.
+    let mut bytes = fs::read(&image.path).unwrap();
+    let is_leaf = |block: &&mut [u8]| block.starts_with(b"\x0a\xf3") && block[6..8] == [0, 0];
+    let leaves: Vec<_> = bytes.chunks_exact_mut(1024).filter(is_leaf).collect();
+    assert!(leaves.len() > 1);
+    leaves.into_iter().next_back().unwrap().fill(0xff);
+    fs::write(&image.path, bytes).unwrap();
+    let (to, _, told) = image.extracted("file");
+    assert_eq!(told.problems, []);
+    let mut expected = noise(0, 1024);
+    expected.resize(3072, 0);
+    expected.extend(noise(1, 1024));
+    expected.resize(5000, 0);
+    assert_eq!(fs::read(to.join("file")).unwrap(), expected);
+}
+
+#[test]
+fn a_directory_that_has_a_block_twice_is_damage() {
+    if cant(&["mke2fs", "debugfs"]) {
+        return;
+    }
+    let image = Image::made_by("mke2fs", "-q -F -t ext2 -b 1024", 4 * MIB);
+    let debugfs = |request: &str| run("debugfs", &["-w", "-R", request, image.path()]);
+    debugfs("mkdir a");
+    debugfs("mkdir a/b");
+    let block = debugfs("blocks a");
+    debugfs(&format!("set_inode_field a block[1] {}", block.trim()));
+    debugfs("set_inode_field a size 2048");
+    image.with(|files| {
+        let error = files.list(&files.find(b"a").unwrap()).unwrap_err();
+        assert!(error.to_string().contains("it has a block twice"), "{error}");
+    });
+}

@@ -67,6 +67,13 @@ impl Data {
         clusters_of(runs)
     }
 
+    /// Whether some of its clusters are in two places, which those of no real file are.
+    pub(super) fn has_clusters_twice(&self) -> bool {
+        let mut clusters: Vec<_> = self.clusters().map(|run| (run.start, run.end)).collect();
+        clusters.sort_unstable();
+        clusters.windows(2).any(|pair| pair[0].1 > pair[1].0)
+    }
+
     /// Reads a part, which the caller has checked to be small.
     ///
     /// # Errors
@@ -115,4 +122,29 @@ pub(super) fn read_runs(
         }
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clusters_in_two_places_are_found_and_holes_are_none() {
+        let data = |starts: &[Option<u64>]| Data::Runs {
+            runs: (0..)
+                .zip(starts)
+                .map(|(number, start)| Run {
+                    vcns: number * 10..number * 10 + 10,
+                    start: *start,
+                })
+                .collect(),
+            len_bytes: 0,
+            written_bytes: 0,
+            is_compressed: false,
+            is_encrypted: false,
+        };
+        assert!(!data(&[Some(30), None, None, Some(10), Some(20)]).has_clusters_twice());
+        assert!(data(&[Some(30), Some(10), Some(39)]).has_clusters_twice());
+        assert!(data(&[Some(30), None, Some(30)]).has_clusters_twice());
+    }
 }

@@ -6,9 +6,9 @@
 
 use super::mft::Mft;
 use super::record::{AttributeKind, Record, undo_fixups};
-use crate::Result;
 use crate::source::{u16_at, u32_at, u64_at};
 use crate::volume::bits;
+use crate::{Error, Result};
 
 const INDEX_NAME: [u16; 4] = [b'$' as u16, b'I' as u16, b'3' as u16, b'0' as u16];
 const LAST_ENTRY: u16 = 2;
@@ -46,7 +46,7 @@ impl IndexEntry<'_> {
 /// Calls for each name in a directory; of a large index only the first bytes are read. Returns how much was read.
 ///
 /// # Errors
-/// [`crate::Error::Damaged`] if its parts don't make a whole.
+/// [`Error::Damaged`] if its parts don't make a whole, or have clusters in common.
 pub fn each_name(
     mft: &Mft,
     directory: &Record,
@@ -68,6 +68,9 @@ pub fn each_name(
     let Some(blocks) = blocks.filter(|_| is_possible) else {
         return Ok(root_bytes);
     };
+    if blocks.has_clusters_twice() {
+        return Err(Error::damaged("NTFS index", 0, "it has a cluster twice"));
+    }
     let used = used_blocks(mft, directory)?;
     let mut read_bytes = root_bytes;
     let count = blocks.written_bytes().min(limit_bytes) / block_bytes;
