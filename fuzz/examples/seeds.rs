@@ -1,4 +1,5 @@
-//! Writes the first inputs of each target, made by the tools that know the formats: `cargo run --example seeds`, in this directory.
+//! Writes the first inputs of each target, or of those named, made by the tools that know the formats:
+//! `cargo run --example seeds [TARGET...]`, in this directory.
 
 use std::fs;
 use std::path::Path;
@@ -7,6 +8,22 @@ use disk_image::virtual_disk::write::{NewDisk, Parent, WriteFormat, Writer};
 use disk_image::virtual_disk::{FileFormat, ImageFile, NoParents, ParentLink, VirtualDisk};
 use perennial_fuzz::SparseDisk;
 use uuid::Uuid;
+
+/// A FAT with files, one of them in pieces.
+macro_rules! files_of_fat {
+    ($len:literal, $options:literal) => {
+        concat!(
+            "truncate -s ",
+            $len,
+            " $F; mkfs.vfat -n LABEL ",
+            $options,
+            r#" $F >/dev/null
+            mkdir -p d/d; echo content >d/SHORT.TXT; echo small >d/small.txt; : >d/empty; for n in 1 2 3 4; do : >"d/d/file $n"; done
+            head -c 1200 /dev/zero | tr '\0' c >'d/a longer name of a file'; mmd -i $F ::gap; echo 1 | mcopy -i $F - ::gap/1
+            mcopy -s -i $F d/* ::; mdel -i $F ::gap/1; mcopy -i $F 'd/a longer name of a file' ::gap/2; mattrib -i $F +r ::SHORT.TXT"#
+        )
+    };
+}
 
 /// Target, name, and a shell command that makes the file `$F`. A raw disk with little in it is in `raw`.
 const SEEDS: &[(&str, &str, &str)] = &[
@@ -122,25 +139,83 @@ const SEEDS: &[(&str, &str, &str)] = &[
         "sha256",
         "truncate -s 16M $F; mkfs.btrfs -q -M --csum sha256 $F",
     ),
+    (
+        "ext_files",
+        "ext4",
+        r#"mkdir -p d/a/b; echo content >d/a/b/file; echo inline >d/small; head -c 150 /dev/zero | tr '\0' i >d/larger
+        ln -s small d/link; ln -s "$(printf 'a/%.0s' $(seq 50))" d/long; mkfifo d/pipe
+        for at in 0 3 6 9 12 15 40; do printf data | dd of=d/sparse bs=1K seek=$at conv=notrunc status=none; done
+        truncate -s 60K d/sparse; truncate -s 1M $F
+        mkfs.ext4 -q -b 1024 -I 256 -O ^metadata_csum,^has_journal,^resize_inode,inline_data -N 24 -d d $F
+        debugfs -w -R 'fallocate /a/b/file 4 9' $F 2>/dev/null"#,
+    ),
+    (
+        "ext_files",
+        "ext2",
+        r#"mkdir d; echo content >d/file; ln -s file d/link
+        for at in 0 14 500; do printf data | dd of=d/sparse bs=1K seek=$at conv=notrunc status=none; done
+        truncate -s 1M $F; mkfs.ext2 -q -b 1024 -O ^resize_inode,^filetype -N 24 -d d $F
+        debugfs -w -R 'set_inode_field sparse size 70000000' $F 2>/dev/null"#,
+    ),
+    // Records, directories and content lie in front; $UpCase and the log, which are large, do not matter for reading.
+    (
+        "ntfs_files",
+        "plain",
+        r#"truncate -s 2M $F; mkfs.ntfs -q -F -Q -s 512 -c 512 -p 0 -H 16 -S 63 $F 2>/dev/null; mkdir m; ntfs-3g $F m
+        mkdir m/d; echo content >m/f; head -c 1200 /dev/zero | tr '\0' y >m/d/g; truncate -s 100K m/s; ln -s d/g m/link
+        for number in 1 2 3 4 5 6; do : >"m/d/a longer name of file $number"; done
+        umount m; while pgrep -f "ntfs-3g $F" >/dev/null; do :; done
+        zeros() { dd if=/dev/zero of=$F bs=512 seek=$1 count=$2 conv=notrunc status=none; }
+        zeros 34 8; zeros 44 116; zeros 1078 1489; zeros 4095 1"#,
+    ),
+    (
+        "ntfs_files",
+        "attribute-list",
+        r#"truncate -s 2M $F; mkfs.ntfs -q -F -Q -s 512 -c 512 -p 0 -H 16 -S 63 $F 2>/dev/null; mkdir m; ntfs-3g $F m
+        mkdir m/j; setfattr -h -n system.ntfs_reparse_data -v 0x030000a01800000000000800080006005c003f003f0061006200630064000000 m/j
+        printf content >m/f; for number in 1 2 3 4 5 6 7 8; do ln m/f "m/one more of the many names of a file $number"; done
+        for at in 9 6 3 12; do printf data | dd of=m/f bs=1K seek=$at conv=notrunc status=none; done
+        umount m; while pgrep -f "ntfs-3g $F" >/dev/null; do :; done
+        zeros() { dd if=/dev/zero of=$F bs=512 seek=$1 count=$2 conv=notrunc status=none; }
+        zeros 34 8; zeros 44 116; zeros 1078 1489; zeros 4095 1"#,
+    ),
+    ("fat_files", "fat12", files_of_fat!("512K", "-F 12 -r 64")),
+    ("fat_files", "fat16", files_of_fat!("16M", "-F 16 -s 1 -r 64")),
+    ("fat_files", "fat32", files_of_fat!("40M", "-F 32 -s 1")),
+    (
+        // The copy of the boot sectors and the table of capitals are left out.
+        "exfat_files",
+        "plain",
+        r#"truncate -s 1M $F; mkfs.exfat -b 16K -c 1K $F >/dev/null; D=$(losetup --find --show $F); mkdir m
+        mount.exfat-fuse $D m >/dev/null 2>&1; losetup --detach $D; mkdir -p m/d/e; echo content >m/d/file; : >m/empty; : >m/größe
+        head -c 1200 /dev/zero | tr '\0' c >'m/a longer name of a file'; truncate -s 5000 m/never
+        for number in 1 2 3 4 5 6 7 8 9 10 11 12; do : >"m/d/file $number"; done; echo more >>m/d/file
+        umount m; while pgrep -f "mount.exfat-fuse $D" >/dev/null; do :; done
+        zeros() { dd if=/dev/zero of=$F bs=512 seek=$1 count=$2 conv=notrunc status=none; }
+        zeros 12 12; zeros 66 11"#,
+    ),
 ];
 
 fn main() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let named: Vec<String> = std::env::args().skip(1).collect();
+    let is_wanted = |target: &str| named.is_empty() || named.iter().any(|named| named == target);
     let write = |target: &str, name: &str, input: &[u8]| {
         fs::create_dir_all(corpus.join(target)).expect("the corpus can be written");
         fs::write(corpus.join(target).join(format!("seed-{name}")), input)
             .expect("the corpus can be written");
         println!("{target}/{name}: {} bytes", input.len());
     };
-    for (target, format) in [("vhd", WriteFormat::Vhd), ("vhdx", WriteFormat::Vhdx)] {
+    let formats = [("vhd", WriteFormat::Vhd), ("vhdx", WriteFormat::Vhdx)];
+    for (target, format) in formats.into_iter().filter(|(target, _)| is_wanted(target)) {
         let (parent, child) = differencing(format);
         write(target, "parent", &SparseDisk::encode(&parent));
         write(target, "differencing", &SparseDisk::encode(&child));
     }
-    for (name, input) in block_device_clients() {
+    for (name, input) in block_device_clients().into_iter().filter(|_| is_wanted("nbd")) {
         write("nbd", name, &input);
     }
-    for (target, name, command) in SEEDS {
+    for (target, name, command) in SEEDS.iter().filter(|(target, ..)| is_wanted(target)) {
         let dir = tempfile::tempdir().expect("a directory for temporary files");
         let file = dir.path().join("seed");
         let raw = "truncate -s 4M raw; printf seed | dd of=raw conv=notrunc status=none; printf seed | dd of=raw bs=1 seek=3000000 conv=notrunc status=none";

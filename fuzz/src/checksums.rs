@@ -6,6 +6,8 @@ use crate::SparseDisk;
 
 const GPT: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 const VHDX: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
+/// Of an exFAT so many sectors are summed; the next has the sum.
+const EXFAT_SECTORS: u64 = 11;
 const MAX_ENTRIES_BYTES: u64 = 1 << 16;
 const MAX_LOG_BYTES: u64 = 2 << 20;
 
@@ -92,6 +94,24 @@ fn vhdx_structure(disk: &mut SparseDisk, at: u64, len: usize) {
         bytes[4..8].fill(0);
         let sum = VHDX.checksum(&bytes);
         disk.put(at, &[&bytes[..4], &sum.to_le_bytes()].concat());
+    }
+}
+
+/// That of an exFAT's boot sectors: of all bytes but flags and share of used clusters.
+pub fn exfat(disk: &mut SparseDisk) {
+    let boot = disk.get(0, 512).filter(|boot| &boot[3..11] == b"EXFAT   ");
+    let Some(shift) = boot.map(|boot| boot[108]) else {
+        return;
+    };
+    let sum_at = EXFAT_SECTORS << shift.clamp(9, 12);
+    if let Some(sectors) = disk.get(0, sum_at as usize) {
+        let counted = (0..)
+            .zip(&sectors)
+            .filter(|(at, _)| !matches!(at, 106 | 107 | 112));
+        let sum = counted.fold(0_u32, |sum, (_, byte)| {
+            sum.rotate_right(1).wrapping_add(u32::from(*byte))
+        });
+        disk.put(sum_at, &sum.to_le_bytes());
     }
 }
 

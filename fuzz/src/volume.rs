@@ -2,14 +2,17 @@
 
 use disk_image::volume::{Choice, LeaveOut, identify, used};
 
-use crate::SparseDisk;
+use crate::{SparseDisk, checksums};
 
 /// Reads the map of a volume, and checks that it is one.
 ///
 /// # Panics
 /// If it is none, which is what the fuzzer looks for.
 pub fn volume(input: &[u8]) {
-    let disk = SparseDisk::decode(input);
+    let mut disk = SparseDisk::decode(input);
+    if disk.has_right_checksums {
+        checksums::exfat(&mut disk);
+    }
     let Ok(volume) = identify(&disk) else { return };
     let leave_out = LeaveOut {
         swap: Choice::Omit,

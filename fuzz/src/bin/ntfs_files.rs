@@ -1,0 +1,7 @@
+//! Reads the files of an NTFS.
+#![no_main]
+
+use disk_image::volume::FileSystem;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| perennial_fuzz::files(input, FileSystem::Ntfs));
