@@ -159,7 +159,11 @@ fn a_tree_of_5000_levels_with_children_at_each_is_walked_with_few_descriptors() 
         }
         assert_eq!(directories, 3 + 3 * 5000);
         assert_eq!(longest, "s".len() + 5001 * "/m".len());
-        assert!(most_open < 220, "{most_open} descriptors were open");
+        // 128 directories ahead, 64 ancestors of the consumer's, 64 that were opened again on the way to another, and those at work.
+        assert!(
+            most_open < 128 + 64 + 64 + 16,
+            "{most_open} descriptors were open"
+        );
     }
     dir.remove_tree(b"m", file_tree::Subvolumes::Refuse).unwrap();
 }
