@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::synthetic::{Content, Disk, Part};
+use crate::synthetic::{Content, Disk, Format, Part, add_data};
 use crate::table::{PartitionKind, PartitionTable, TableKind};
 use crate::{Error, Result};
 
@@ -346,15 +346,22 @@ impl DiskFiles {
         places.map(part).collect()
     }
 
-    /// The disk, with all ranges that have data.
+    /// The disk, with all ranges that have data, as finely as a format tells them.
     ///
     /// # Errors
     /// [`Error::Share`] where a file's extents can't be listed.
-    pub fn disk(&self, description: &DiskDescription, id: uuid::Uuid, made_secs: u64) -> Result<Disk> {
+    pub fn disk(
+        &self,
+        description: &DiskDescription,
+        format: Format,
+        id: uuid::Uuid,
+        made_secs: u64,
+    ) -> Result<Disk> {
+        let grain_bytes = format.grain_bytes(description.len_bytes);
         let mut data = Vec::new();
         for part in self.parts(description) {
             if let Content::File { file, offset_bytes } = part.content {
-                add_data(file, offset_bytes, &part.range, &mut data)?;
+                add_data(file, offset_bytes, &part.range, grain_bytes, &mut data)?;
             }
         }
         data.sort_by_key(|range: &Range<u64>| range.start);
@@ -386,17 +393,6 @@ fn outside<S>(range: Range<u64>, volumes: &[(Range<u64>, S)]) -> Vec<Range<u64>>
         rest.push(start..range.end);
     }
     rest
-}
-
-/// Adds where a part of a disk has data.
-fn add_data(file: &File, offset_bytes: u64, range: &Range<u64>, data: &mut Vec<Range<u64>>) -> Result<()> {
-    let end = offset_bytes.saturating_add(range.end - range.start);
-    for extent in cow_fs::data_extents_from(file, offset_bytes, end) {
-        let extent = extent.map_err(Error::Share)?;
-        let place = |at: u64| range.start + (at - offset_bytes);
-        data.push(place(extent.offset_bytes)..place(extent.end_bytes()));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

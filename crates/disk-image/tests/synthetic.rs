@@ -86,8 +86,15 @@ fn make(
     ];
     let path = dir.join(format!("disk-{format}"));
     let plan = format.plan(&disk).unwrap();
-    let done = assemble(&plan, &parts, &File::create(&path).unwrap()).unwrap();
+    let done = assemble(&plan, &parts, &new_file(&path)).unwrap();
     (path, done)
+}
+
+/// A new file, in place of one that is there, open for reading too.
+fn new_file(path: &Path) -> File {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(true);
+    options.open(path).unwrap()
 }
 
 fn reference(volume: &Volume, start_bytes: u64, len_bytes: u64, dir: &Path) -> PathBuf {

@@ -51,7 +51,7 @@ pub use names::{
 pub use pool::{PoolChange, PoolChangeKind, PoolLink};
 pub use repair::{Finding, Remedy, RepairPlan, Repaired};
 pub use store::{CreateOptions, IncompleteBackup, OpenOptions, Pooling, Reaped, Recovery, Space, Store};
-pub use tree::{BackupTree, data_extents};
+pub use tree::BackupTree;
 
 /// Files up to this size are sent without asking whether their content is known, and are not in the content index.
 pub const SMALL_FILE_BYTES: u64 = 16 * 1024;

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 
-use cow_fs::DataExtents;
 use file_tree::{Access, Dir};
 use manifest::{Kind, Reader};
 
@@ -193,9 +192,4 @@ pub(crate) fn open_regular(dir: &Dir, name: &[u8]) -> Result<File> {
     };
     let is_file = file.metadata().during("look at", shown(name))?.is_file();
     if is_file { Ok(file) } else { Err(missing()) }
-}
-
-/// The ranges of an open file that hold data, in order; the rest are holes. Moves the file's offset.
-pub fn data_extents(file: &File, size_bytes: u64) -> DataExtents<'_> {
-    cow_fs::data_extents(file, size_bytes)
 }

@@ -47,7 +47,7 @@ pub struct Assembled {
     pub structure_bytes: u64,
 }
 
-/// Fills a new, empty file. What lies in no part of the disk reads as zeros.
+/// Fills a new, empty file, which is open for reading too. What lies in no part of the disk reads as zeros.
 ///
 /// Parts may be given in any order and must not overlap. Whatever fails, the file is of no use then.
 pub fn assemble(plan: &Plan, parts: &[Part<'_>], out: &File) -> Result<Assembled> {
@@ -83,6 +83,7 @@ pub fn assemble_watched(
             PieceContent::Structure(bytes) => {
                 assembling.done.structure_bytes += assembling.write_sparse(bytes, piece.at_bytes)?;
             }
+            PieceContent::SamePage(from) => assembling.same_page(*from, piece.at_bytes)?,
             PieceContent::Disk(range) => assembling.disk(range, piece.at_bytes, &parts)?,
         }
     }
@@ -143,6 +144,23 @@ impl Assembling<'_> {
             Err(error) => return Err(Error::Share(error)),
         }
         self.copy(file, from + lead + whole, len - lead - whole, to + lead + whole)
+    }
+
+    /// Lets a page of the file be the same as one before it.
+    fn same_page(&mut self, from: u64, to: u64) -> Result<()> {
+        if self.can_share {
+            match cow_fs::clone_range(self.out, from, ALIGN_BYTES, self.out, to) {
+                Ok(()) => return Ok(()),
+                Err(error) if error.copy_may_work() => self.can_share = false,
+                Err(error) => return Err(Error::Share(error)),
+            }
+        }
+        let mut page = [0; PAGE_BYTES];
+        self.out
+            .read_exact_at(&mut page, from)
+            .map_err(failed("read", from, ALIGN_BYTES))?;
+        self.done.structure_bytes += self.write_sparse(&page, to)?;
+        Ok(())
     }
 
     /// Copies what is data; the file's holes stay holes.

@@ -4,6 +4,7 @@
 //! Every planner lays the content so that it can be shared: at multiples of [`ALIGN_BYTES`] in the file, as it is on the disk.
 
 mod assemble;
+mod data;
 mod qcow2;
 pub(crate) mod vhd;
 pub(crate) mod vhdx;
@@ -16,6 +17,7 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 pub use assemble::{Assembled, Content, Part, assemble, assemble_watched};
+pub use data::add_data;
 pub use vmdk::descriptor as vmdk_descriptor;
 
 use crate::{Error, Result};
@@ -46,7 +48,7 @@ pub enum Format {
 pub struct Disk {
     /// Its size, in whole sectors.
     pub len_bytes: u64,
-    /// Where it has content, in order; all else reads as zeros.
+    /// Where it has content, in order; all else reads as zeros. [`Format::grain_bytes`] says how finely this is to be known.
     pub data: Vec<Range<u64>>,
     /// Identifies the virtual disk within its format.
     pub id: Uuid,
@@ -79,6 +81,8 @@ pub enum PieceContent {
     Structure(Vec<u8>),
     /// This range of the disk.
     Disk(Range<u64>),
+    /// The page that lies in the file already at this place, which is shared where that can be.
+    SamePage(u64),
 }
 
 impl Format {
@@ -108,6 +112,16 @@ impl Format {
             Self::VhdDynamic => vhd::dynamic(disk),
             Self::Vhdx => vhdx::dynamic(disk),
             Self::Qcow2 => qcow2::plan(disk),
+        }
+    }
+
+    /// How finely it tells where a disk of this size has content. It takes no note of that at all where this is the disk's size.
+    pub fn grain_bytes(self, disk_len_bytes: u64) -> u64 {
+        match self {
+            Self::Raw | Self::VmdkFlat | Self::VhdFixed => disk_len_bytes.max(1),
+            Self::VhdDynamic => vhd::BLOCK_BYTES,
+            Self::Vhdx => vhdx::block_bytes(disk_len_bytes),
+            Self::Qcow2 => qcow2::cluster_bytes(disk_len_bytes),
         }
     }
 
@@ -196,6 +210,13 @@ impl Piece {
             at_bytes,
             content: PieceContent::Structure(bytes),
         }
+    }
+
+    /// All blocks of some runs, which lie in the file at `at_bytes` as on the disk: the holes between them cost nothing.
+    fn blocks(at_bytes: u64, runs: &[Range<u64>], disk: &Disk, block_bytes: u64) -> Option<Self> {
+        let all = runs.first()?.start..runs.last()?.end;
+        let at = at_bytes + all.start * block_bytes;
+        Some(Self::disk(at, disk.within(&all, block_bytes)))
     }
 
     fn disk(at_bytes: u64, range: Range<u64>) -> Self {

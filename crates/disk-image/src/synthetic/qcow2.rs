@@ -39,11 +39,7 @@ struct Layout {
 
 pub(super) fn plan(disk: &Disk) -> Result<Plan> {
     check_limit("qcow2", disk, LIMIT_BYTES)?;
-    let mut cluster_bits = MIN_CLUSTER_BITS;
-    while cluster_bits < MAX_CLUSTER_BITS && disk.len_bytes >> cluster_bits > CLUSTERS_AIM {
-        cluster_bits += 1;
-    }
-    let layout = Layout::of(disk, cluster_bits);
+    let layout = Layout::of(disk, cluster_bits(disk.len_bytes));
     let cluster_bytes = layout.cluster_bytes();
     let mut pieces = vec![Piece::structure(0, layout.header(disk))];
     pieces.push(Piece::structure(
@@ -53,14 +49,26 @@ pub(super) fn plan(disk: &Disk) -> Result<Plan> {
     pieces.extend(layout.second_level(disk));
     pieces.extend(layout.refcounts(disk));
     pieces.sort_by_key(|piece| piece.at_bytes);
-    for run in disk.blocks(cluster_bytes) {
-        let at = (layout.content_at + run.start) * cluster_bytes;
-        pieces.push(Piece::disk(at, disk.within(&run, cluster_bytes)));
-    }
+    let content_at = layout.content_at * cluster_bytes;
+    let runs = disk.blocks(cluster_bytes);
+    pieces.extend(Piece::blocks(content_at, &runs, disk, cluster_bytes));
     Ok(Plan {
         len_bytes: (layout.content_at + layout.clusters) * cluster_bytes,
         pieces,
     })
+}
+
+/// The smallest clusters for which the tables stay small.
+fn cluster_bits(disk_len_bytes: u64) -> u32 {
+    let mut cluster_bits = MIN_CLUSTER_BITS;
+    while cluster_bits < MAX_CLUSTER_BITS && disk_len_bytes >> cluster_bits > CLUSTERS_AIM {
+        cluster_bits += 1;
+    }
+    cluster_bits
+}
+
+pub(super) fn cluster_bytes(disk_len_bytes: u64) -> u64 {
+    1 << cluster_bits(disk_len_bytes)
 }
 
 impl Layout {

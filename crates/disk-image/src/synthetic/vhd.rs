@@ -2,9 +2,9 @@
 //!
 //! A dynamic disk is: copy of the footer, header, block allocation table, blocks, footer. A block is a bitmap of its sectors and
 //! 2 MiB of content. The content is laid on multiples of 4 KiB, its bitmap into the sector right before, so that
-//! it can be shared with the volume that it comes from.
+//! it can be shared with the volume that it comes from. The bitmaps are all the same, so their pages can share one too.
 
-use super::{ALIGN_BYTES, Disk, Piece, Plan, SECTOR_BYTES, check_limit, put};
+use super::{ALIGN_BYTES, Disk, Piece, PieceContent, Plan, SECTOR_BYTES, check_limit, put};
 use crate::Result;
 
 pub(crate) const FOOTER_BYTES: usize = 512;
@@ -42,10 +42,22 @@ pub(super) fn dynamic(disk: &Disk) -> Result<Plan> {
     let table_bytes = table.len() as u64 * 4;
     let mut at = (TABLE_AT + table_bytes + SECTOR_BYTES).next_multiple_of(ALIGN_BYTES);
     let mut content = Vec::new();
-    for block in disk.blocks(BLOCK_BYTES).into_iter().flatten() {
-        // All sectors are there: those without content read as zeros anyway.
+    let mut bitmap_page = None;
+    for (index, block) in disk.blocks(BLOCK_BYTES).into_iter().flatten().enumerate() {
         let bitmap_at = at - SECTOR_BYTES;
-        content.push(Piece::structure(bitmap_at, vec![0xff; SECTOR_BYTES as usize]));
+        let page_at = at - ALIGN_BYTES;
+        content.push(match bitmap_page {
+            Some(same) => Piece {
+                at_bytes: page_at,
+                content: PieceContent::SamePage(same),
+            },
+            // All sectors are there: those without content read as zeros anyway.
+            None => Piece::structure(bitmap_at, vec![0xff; SECTOR_BYTES as usize]),
+        });
+        if index > 0 {
+            // The first one's page may have the table's end.
+            bitmap_page.get_or_insert(page_at);
+        }
         content.push(Piece::disk(at, disk.within(&(block..block + 1), BLOCK_BYTES)));
         // Below 2^32, since the disk has at most 2040 GiB.
         table[block as usize] = (bitmap_at / SECTOR_BYTES) as u32;

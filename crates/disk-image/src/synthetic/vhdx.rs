@@ -51,7 +51,7 @@ const OF_DISK: u32 = 2;
 
 pub(super) fn dynamic(disk: &Disk) -> Result<Plan> {
     check_limit("VHDX", disk, LIMIT_BYTES)?;
-    let block_bytes = block_bytes(disk);
+    let block_bytes = block_bytes(disk.len_bytes);
     let blocks = disk.len_bytes.div_ceil(block_bytes);
     // Behind each so many blocks the table has an entry for a bitmap, which only differencing disks have.
     let per_chunk = (SECTOR_BYTES << 23) / block_bytes;
@@ -60,14 +60,10 @@ pub(super) fn dynamic(disk: &Disk) -> Result<Plan> {
     let table_bytes = (entries * 8).next_multiple_of(MIB).max(MIB);
     let content_at = TABLE_AT + table_bytes;
     let mut table = vec![0; (entries * 8).next_multiple_of(4 * KIB) as usize];
-    let mut content = Vec::new();
-    for run in disk.blocks(block_bytes) {
-        for block in run.clone() {
-            let entry = (content_at + block * block_bytes) | FULLY_PRESENT;
-            put(&mut table, entry_of(block) as usize * 8, &entry.to_le_bytes());
-        }
-        let at = content_at + run.start * block_bytes;
-        content.push(Piece::disk(at, disk.within(&run, block_bytes)));
+    let runs = disk.blocks(block_bytes);
+    for block in runs.iter().cloned().flatten() {
+        let entry = (content_at + block * block_bytes) | FULLY_PRESENT;
+        put(&mut table, entry_of(block) as usize * 8, &entry.to_le_bytes());
     }
     let mut pieces = vec![Piece::structure(0, identifier())];
     pieces.extend(
@@ -79,7 +75,7 @@ pub(super) fn dynamic(disk: &Disk) -> Result<Plan> {
     pieces.extend(REGIONS_AT.map(|at| Piece::structure(at, regions(table_bytes))));
     pieces.extend(metadata(disk, block_bytes, None));
     pieces.push(Piece::structure(TABLE_AT, table));
-    pieces.extend(content);
+    pieces.extend(Piece::blocks(content_at, &runs, disk, block_bytes));
     Ok(Plan {
         // A block is there as a whole, also where the disk ends within it.
         len_bytes: content_at + blocks * block_bytes,
@@ -88,9 +84,9 @@ pub(super) fn dynamic(disk: &Disk) -> Result<Plan> {
 }
 
 /// The smallest block for which the table stays small.
-pub(crate) fn block_bytes(disk: &Disk) -> u64 {
+pub(crate) fn block_bytes(disk_len_bytes: u64) -> u64 {
     let mut block_bytes = MIB;
-    while block_bytes < MAX_BLOCK_BYTES && disk.len_bytes / block_bytes * 8 > TABLE_AIM_BYTES {
+    while block_bytes < MAX_BLOCK_BYTES && disk_len_bytes / block_bytes * 8 > TABLE_AIM_BYTES {
         block_bytes *= 2;
     }
     block_bytes

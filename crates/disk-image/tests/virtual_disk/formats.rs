@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
 use disk_image::Error;
 use disk_image::synthetic::{Content, Disk, Format, Part, assemble};
@@ -11,6 +12,13 @@ use super::fixtures::*;
 
 const DATA_KIB: [std::ops::Range<u64>; 5] = [0..64, 1000..1004, 5000..9000, 20_001..20_002, 40_000..40_960];
 const LEN_BYTES: u64 = 40 * MIB;
+
+/// A new file, in place of one that is there, open for reading too.
+fn new_file(path: &Path) -> File {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(true);
+    options.open(path).unwrap()
+}
 
 #[test]
 fn what_qemu_writes_reads_as_the_raw_disk() {
@@ -87,12 +95,7 @@ fn what_is_assembled_reads_as_the_disk_it_was_made_of() {
                 range: 0..len_bytes,
                 content,
             };
-            assemble(
-                &format.plan(&disk).unwrap(),
-                &[part],
-                &File::create(&path).unwrap(),
-            )
-            .unwrap();
+            assemble(&format.plan(&disk).unwrap(), &[part], &new_file(&path)).unwrap();
             let disk = open(&path, read_as).unwrap();
             assert_reads_as(&disk, &bytes(&reference));
             // Holes within blocks, and a fixed disk's, are known as such.

@@ -76,7 +76,7 @@ fn assemble_one(
     })?;
     let made_secs = core.clock.now().as_second().unsigned_abs();
     let virtual_disk = files
-        .disk(&description, uuid::Uuid::new_v4(), made_secs)
+        .disk(&description, format, uuid::Uuid::new_v4(), made_secs)
         .map_err(Error::Disk)?;
     let plan = format.plan(&virtual_disk).map_err(Error::Disk)?;
     let out = ingest.create_derived(name)?;

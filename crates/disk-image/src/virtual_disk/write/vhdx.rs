@@ -39,7 +39,7 @@ pub(super) struct Writing {
 impl Writing {
     pub fn create(out: Out, disk: &Disk, parent: Option<Parent>) -> Result<Self> {
         check_limit("VHDX", disk, LIMIT_BYTES)?;
-        let block_bytes = block_bytes(disk);
+        let block_bytes = block_bytes(disk.len_bytes);
         let chunks = disk.len_bytes.div_ceil(CHUNK_BYTES);
         let table_bytes = (chunks * (CHUNK_BYTES / block_bytes + 1) * 8)
             .next_multiple_of(MIB)

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow};
 use disk_image::description::{DiskDescription, DiskFiles};
 use disk_image::restore::{self, Differences, InUse, Plan, Target, Wish};
-use disk_image::synthetic::{Assembled, Content, Disk, Format, Part, assemble_watched, vmdk_descriptor};
+use disk_image::synthetic::{
+    Assembled, Content, Disk, Format, Part, add_data, assemble_watched, vmdk_descriptor,
+};
 use serde_json::json;
 
 use super::work::{Work, watched};
@@ -165,10 +167,13 @@ fn export_from(
         let file = open(volume)?;
         let len_bytes = file.metadata()?.len();
         let mut data = Vec::new();
-        for extent in storage::data_extents(&file, len_bytes) {
-            let extent = extent?;
-            data.push(extent.offset_bytes..extent.offset_bytes + extent.len_bytes);
-        }
+        add_data(
+            &file,
+            0,
+            &(0..len_bytes),
+            format.grain_bytes(len_bytes),
+            &mut data,
+        )?;
         let parts = [Part {
             range: 0..len_bytes,
             content: Content::File {
@@ -195,7 +200,7 @@ fn export_from(
             false => Ok(None),
         }
     })?;
-    let described = files.disk(disk, uuid::Uuid::new_v4(), now_secs())?;
+    let described = files.disk(disk, format, uuid::Uuid::new_v4(), now_secs())?;
     assemble(&described, &files.parts(disk), format, to, work)
 }
 
@@ -222,7 +227,10 @@ fn assemble(disk: &Disk, parts: &[Part<'_>], format: Format, to: &Path, work: &W
     };
     let file = File::create_new(&content).with_context(|| format!("can't create {}", content.display()))?;
     let made = assemble_watched(&plan, parts, &file, work)?;
-    file.sync_all()?;
+    if made.shared_bytes == 0 {
+        // What was copied to another file system may be taken away at once; what is shared stays where the image is.
+        file.sync_all()?;
+    }
     if let Some(path) = descriptor {
         let name = content.file_name().unwrap_or_default().to_string_lossy();
         fs::write(path, vmdk_descriptor(disk, &name))?;
