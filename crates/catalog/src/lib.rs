@@ -12,6 +12,7 @@
 
 mod backups;
 mod ballast;
+mod client_settings;
 mod clients;
 mod columns;
 mod connections;

@@ -5,13 +5,15 @@ use std::sync::LazyLock;
 use rusqlite_migration::{M, Migrations};
 
 /// The newest schema that this program reads and writes, kept in `PRAGMA user_version`.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 /// Marks the file as a catalog in `PRAGMA application_id`: "Pern".
 pub(crate) const APPLICATION_ID: i64 = 0x5065_726e;
 
-pub(crate) static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new(vec![M::up(include_str!("schema/v1.sql"))]));
+pub(crate) static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
+    let steps = [include_str!("schema/v1.sql"), include_str!("schema/v2.sql")];
+    Migrations::new(steps.map(M::up).into())
+});
 
 #[cfg(test)]
 mod tests {

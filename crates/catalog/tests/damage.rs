@@ -15,7 +15,12 @@ fn filled() -> Vec<u8> {
     let raw = Connection::open(&path).expect("creates");
     raw.execute_batch(include_str!("fixtures/v1.sql")).expect("loads");
     drop(raw);
-    drop(Catalog::open(dir.path()).expect("opens"));
+    let catalog = Catalog::open(dir.path()).expect("opens");
+    // The last table's page: without something at its end nothing is lost with that.
+    catalog
+        .set_client_setting("anna", "image_format", Some("vhd"))
+        .expect("sets");
+    drop(catalog);
     fs::read(path).expect("reads")
 }
 
@@ -38,6 +43,7 @@ fn use_all(bytes: &[u8]) -> Result<(), Error> {
     }
     catalog.jobs(&JobFilter::default())?;
     catalog.pool_links("anna")?;
+    catalog.client_settings("anna")?;
     catalog.identify(&[1; 32])?;
     catalog.interrupt_jobs(1)?;
     catalog.check()

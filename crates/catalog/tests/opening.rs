@@ -110,6 +110,23 @@ fn a_database_of_version_1_opens_and_lists() {
     assert_eq!(catalog.tokens().expect("lists").len(), 1);
     assert_eq!(catalog.jobs(&Default::default()).expect("lists").len(), 1);
     assert_eq!(catalog.pool_links("anna").expect("lists")[0].links, 3);
+    // It is of the newest version now.
+    catalog
+        .set_client_setting("anna", "image_format", Some("vhd"))
+        .expect("sets");
+}
+
+#[test]
+fn a_database_of_version_2_has_settings_of_clients() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let raw = Connection::open(database(dir.path())).expect("creates");
+    raw.execute_batch(include_str!("fixtures/v2.sql")).expect("loads");
+    drop(raw);
+    let catalog = Catalog::open(dir.path()).expect("opens");
+    catalog.check().expect("is whole");
+    let settings = catalog.client_settings("anna").expect("reads");
+    assert_eq!(settings.get("image_format").map(String::as_str), Some("vhd"));
+    assert!(catalog.client_settings("bert").expect("reads").is_empty());
 }
 
 #[test]
@@ -128,7 +145,7 @@ fn the_frozen_database_has_the_tables_of_a_new_one() {
     let new = Connection::open(database(dir.path())).expect("opens");
     let frozen = Connection::open_in_memory().expect("opens");
     frozen
-        .execute_batch(include_str!("fixtures/v1.sql"))
+        .execute_batch(include_str!("fixtures/v2.sql"))
         .expect("loads");
     assert_eq!(
         schema(&new),

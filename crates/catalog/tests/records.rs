@@ -424,3 +424,36 @@ fn pool_counts_stay_until_the_directory_is_gone() {
     catalog.replace_pool_links("anna", &[links(7)]).expect("replaces");
     assert_eq!(catalog.pool_links("anna").expect("lists"), [links(7)]);
 }
+
+#[test]
+fn what_is_set_for_a_client_is_its_own_until_it_is_not_set_any_more() {
+    let (_dir, catalog) = fresh();
+    for (name, number) in [("anna", 1), ("bert", 2)] {
+        let secret = name.as_bytes();
+        catalog.create_token(&token(secret, None)).expect("token");
+        catalog
+            .enrol(TokenHash::of(secret), &enrolment(name, number), 10)
+            .expect("enrols");
+    }
+    let set = |value| {
+        catalog
+            .set_client_setting("anna", "image_format", value)
+            .expect("sets")
+    };
+    let value = |name| {
+        catalog
+            .client_settings(name)
+            .expect("reads")
+            .remove("image_format")
+    };
+    set(Some("vhd"));
+    set(Some("raw"));
+    assert_eq!((value("anna").as_deref(), value("bert")), (Some("raw"), None));
+    set(None);
+    set(None);
+    assert_eq!(value("anna"), None);
+    assert!(matches!(
+        catalog.set_client_setting("nobody", "image_format", Some("vhd")),
+        Err(Error::UnknownClient { .. })
+    ));
+}

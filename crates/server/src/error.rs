@@ -89,6 +89,14 @@ pub enum Error {
         /// What.
         what: String,
     },
+    /// Something can't be set so.
+    #[error("{key} can't be set: {reason}")]
+    BadSetting {
+        /// What.
+        key: String,
+        /// Why not.
+        reason: String,
+    },
     /// Something that was asked for isn't there.
     #[error("there is no {what} {name}")]
     NotFound {
@@ -156,9 +164,10 @@ impl Error {
 impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
         let code = match &error {
-            Error::Protocol { .. } | Error::WrongHash { .. } | Error::InvalidName(_) => {
-                tonic::Code::InvalidArgument
-            }
+            Error::Protocol { .. }
+            | Error::WrongHash { .. }
+            | Error::InvalidName(_)
+            | Error::BadSetting { .. } => tonic::Code::InvalidArgument,
             Error::Storage(storage::Error::InvalidEntry { .. } | storage::Error::OutOfOrder { .. }) => {
                 tonic::Code::InvalidArgument
             }
@@ -169,7 +178,9 @@ impl From<Error> for tonic::Status {
             Error::Storage(storage::Error::Busy { .. }) => tonic::Code::FailedPrecondition,
             Error::Manifest(_) | Error::Disk(_) => tonic::Code::InvalidArgument,
             Error::Refused { .. } => tonic::Code::PermissionDenied,
-            Error::NotFound { .. } => tonic::Code::NotFound,
+            Error::NotFound { .. } | Error::Catalog(catalog::Error::UnknownClient { .. }) => {
+                tonic::Code::NotFound
+            }
             Error::Busy { .. } | Error::Unsupported { .. } => tonic::Code::FailedPrecondition,
             Error::Disconnected | Error::NotConnected { .. } => tonic::Code::Unavailable,
             Error::Cancelled => tonic::Code::Cancelled,

@@ -64,6 +64,39 @@ pub enum ClientsCommand {
         /// Its name
         name: String,
     },
+    /// Show what is set for a client, and what of the server's settings holds for it
+    Settings {
+        /// Its name
+        name: String,
+        /// For whom.
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Set something for one client, from its next backup on
+    #[command(after_help = "\
+Examples:
+  perennial clients set laptop image_format=vhd
+  perennial clients set laptop synthetic_disks=vhdx,raw")]
+    Set {
+        /// Its name
+        name: String,
+        /// image_format or synthetic_disks, as in the server's settings
+        #[arg(value_name = "KEY=VALUE", required = true, value_parser = parse_assignment)]
+        assignments: Vec<(String, String)>,
+    },
+    /// Let the server's settings hold for a client again
+    Unset {
+        /// Its name
+        name: String,
+        /// What was set
+        #[arg(value_name = "KEY", required = true)]
+        keys: Vec<String>,
+    },
+}
+
+fn parse_assignment(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("it has no \"=\"")?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
 /// `perennial storage`

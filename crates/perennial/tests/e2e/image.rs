@@ -11,7 +11,7 @@ use crate::disk::{DISK_BYTES, EXT4, MIB, SourceDisk, XFS, assert_same_volumes, m
 use crate::lab::{Lab, on_each_storage, text};
 
 /// A lab with room for images.
-fn lab_on(kind: FileSystem) -> Option<Lab> {
+pub fn lab_on(kind: FileSystem) -> Option<Lab> {
     Lab::sized(kind, 4 << 30)
 }
 
@@ -30,7 +30,7 @@ fn filled_disk(lab: &Lab) -> SourceDisk {
     disk
 }
 
-fn noise(seed: u64, len_bytes: u64) -> Vec<u8> {
+pub fn noise(seed: u64, len_bytes: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let words = (0..len_bytes / 8).flat_map(|_| {
         state ^= state << 13;
@@ -47,7 +47,7 @@ fn image(lab: &Lab, disk: &Path) -> String {
 }
 
 /// The same with further arguments; returns the exit code too.
-fn image_with(lab: &Lab, disk: &Path, arguments: &[&str]) -> (String, i32) {
+pub fn image_with(lab: &Lab, disk: &Path, arguments: &[&str]) -> (String, i32) {
     let output = image_command(lab, disk).args(arguments).output().unwrap();
     let code = output.status.code().unwrap();
     assert!(matches!(code, 0 | 3), "{}\n{}", text(&output.stderr), lab.log());
@@ -55,14 +55,14 @@ fn image_with(lab: &Lab, disk: &Path, arguments: &[&str]) -> (String, i32) {
     (report["backup"]["name"].as_str().unwrap().to_owned(), code)
 }
 
-fn image_command(lab: &Lab, disk: &Path) -> Command {
+pub fn image_command(lab: &Lab, disk: &Path) -> Command {
     let mut command = lab.command(["client", "once", "--json", "--state"]);
     command.arg(lab.client_state("laptop")).arg("--image").arg(disk);
     command
 }
 
 /// Restores a disk, or a volume, as the client; returns the file.
-fn restored(lab: &Lab, place: &str) -> PathBuf {
+pub fn restored(lab: &Lab, place: &str) -> PathBuf {
     let to = tempfile::tempdir_in(lab.root())
         .unwrap()
         .keep()
@@ -78,7 +78,7 @@ fn restore(lab: &Lab, place: &str, to: &Path, arguments: &[&str]) -> std::proces
     command.arg(lab.client_state("laptop")).output().unwrap()
 }
 
-fn problems(lab: &Lab, name: &str) -> Vec<(String, String)> {
+pub fn problems(lab: &Lab, name: &str) -> Vec<(String, String)> {
     let shown = lab.json(["backup", "show", &format!("laptop/{name}"), "--json"]);
     let word = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     let list = shown["problem_list"].as_array().unwrap().iter();
@@ -316,7 +316,7 @@ fn an_image_is_exported_to_any_place() {
 }
 
 #[test]
-fn an_image_that_stands_on_others_is_exported_and_not_mounted() {
+fn an_image_that_stands_on_others_is_exported_and_mounted() {
     let Some(mut lab) = lab_on(FileSystem::Ext4) else {
         return;
     };
@@ -346,13 +346,20 @@ fn an_image_that_stands_on_others_is_exported_and_not_mounted() {
     let here = lab.root().join("here.img");
     lab.ok(["restore-disk", &place, "--to", here.to_str().unwrap()]);
     assert_same_volumes(&disk.path, &here);
-    let refused = lab.admin(["image", "mount", &format!("{place}:disk.img/disk.img1"), "/mnt"]);
-    assert_eq!(refused.status.code(), Some(2));
-    let why = text(&refused.stderr);
-    assert!(
-        why.contains("is kept as qcow2") && why.contains("image export"),
-        "{why}"
-    );
+    // Mounted it is a copy, of which nothing stays.
+    let root = tempfile::tempdir().unwrap();
+    for arguments in [&[][..], &["--writable"]] {
+        lab.admin_command(["image", "mount", &format!("{place}:disk.img/disk.img1")])
+            .arg(root.path())
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(fs::read(root.path().join("new")).unwrap() == noise(77, MIB));
+        let written = fs::write(root.path().join("more"), b"more");
+        assert_eq!(written.is_ok(), !arguments.is_empty());
+        run(Command::new("umount").arg(root.path()));
+    }
+    lab.verify("laptop", &name);
     // Its deletion is taken up where the server has died over it.
     lab.ok(["backup", "delete", &format!("laptop/{first}")]);
     lab.kill();
@@ -360,6 +367,85 @@ fn an_image_that_stands_on_others_is_exported_and_not_mounted() {
     wait_until_gone(&lab, &first);
     lab.verify("laptop", &name);
     assert_same_volumes(&disk.path, &restored(&lab, &name));
+}
+
+#[test]
+fn an_image_of_one_volume_in_between_does_not_let_the_next_of_all_begin_anew() {
+    on_each_storage(|lab| {
+        lab.enroll("laptop");
+        let disk = SourceDisk::create(lab.root().join("disk.img"));
+        let other = lab.root().join("other.img");
+        fs::write(&other, noise(1, 20 * MIB)).unwrap();
+        let both = [&disk.path, &other].map(|path| path.to_str().unwrap());
+        let (first, _) = image_with(lab, &disk.path, &["--image", both[1]]);
+        image(lab, &other);
+        let (third, _) = image_with(lab, &disk.path, &["--image", both[1]]);
+        assert_eq!(lab.sent_bytes("laptop", &third), 0);
+        let shown = lab.json(["backup", "show", &format!("laptop/{third}"), "--json"]);
+        assert_eq!(shown["base"], first.as_str());
+        lab.verify("laptop", &third);
+    });
+}
+
+#[test]
+fn a_client_may_have_a_format_of_its_own() {
+    let Some(mut lab) = lab_on(FileSystem::Ext4) else {
+        return;
+    };
+    lab.start();
+    let volume = lab.root().join("volume.img");
+    fs::write(&volume, noise(1, 2 * MIB)).unwrap();
+    lab.enroll("laptop");
+    let kept = |lab: &Lab, name: &str| {
+        let info = lab.json(["image", "info", &format!("laptop/{name}"), "--json"]);
+        let kept = &info["kept"]["volume.img/volume.img"];
+        (
+            kept["format"].as_str().unwrap().to_owned(),
+            kept["parent"].clone(),
+        )
+    };
+    let first = image(&lab, &volume);
+    assert_eq!(kept(&lab, &first), ("qcow2".into(), serde_json::Value::Null));
+    let second = image(&lab, &volume);
+    assert_eq!(kept(&lab, &second), ("qcow2".into(), first.as_str().into()));
+    let told = lab.ok(["image", "info", &format!("laptop/{second}")]);
+    assert!(told.contains(&format!("qcow2 on {first}")), "{told}");
+    let told = lab.ok(["clients", "set", "laptop", "image_format=vhd"]);
+    assert!(told.contains("vhd") && told.contains("client"), "{told}");
+    // What is set outlives the server, and is of no other format's chain.
+    lab.stop();
+    lab.start();
+    let third = image(&lab, &volume);
+    assert_eq!(kept(&lab, &third).0, "vhd");
+    assert!(fs::read(restored(&lab, &third)).unwrap() == fs::read(&volume).unwrap());
+    for (wrong, why) in [
+        ("image_format=vmdk", "image_format can't be set"),
+        (
+            "storage=/tmp",
+            "a client has no such setting, but image_format and synthetic_disks",
+        ),
+        (
+            "synthetic_disks=vhdx,floppy",
+            "\"floppy\" is no format of virtual disks",
+        ),
+    ] {
+        let refused = lab.admin(["clients", "set", "laptop", wrong]);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(text(&refused.stderr).contains(why), "{}", text(&refused.stderr));
+    }
+    assert!(text(&lab.admin(["clients", "set", "nobody", "image_format=vhd"]).stderr).contains("nobody"));
+    lab.ok(["clients", "unset", "laptop", "image_format"]);
+    let settings = lab.json(["clients", "settings", "laptop", "--json"]);
+    assert_eq!(
+        settings,
+        serde_json::json!([
+            { "key": "image_format", "value": "auto", "origin": "server" },
+            { "key": "synthetic_disks", "value": "vhdx", "origin": "server" },
+        ])
+    );
+    let fourth = image(&lab, &volume);
+    assert_eq!(kept(&lab, &fourth).0, "qcow2");
+    lab.verify("laptop", &fourth);
 }
 
 #[test]
@@ -739,17 +825,17 @@ fn the_catalog_is_rebuilt_with_images_and_files_stay_the_latest_of_their_kind() 
 }
 
 /// A loop device, detached when it is dropped.
-struct LoopDevice {
-    path: PathBuf,
+pub struct LoopDevice {
+    pub path: PathBuf,
 }
 
 impl LoopDevice {
-    fn create(file: &Path, len_bytes: u64) -> Self {
+    pub fn create(file: &Path, len_bytes: u64) -> Self {
         File::create(file).unwrap().set_len(len_bytes).unwrap();
         Self::attach(file)
     }
 
-    fn attach(file: &Path) -> Self {
+    pub fn attach(file: &Path) -> Self {
         let device = run(Command::new("losetup").args(["--find", "--show"]).arg(file));
         Self {
             path: PathBuf::from(device.trim()),

@@ -5,18 +5,21 @@ use std::sync::Arc;
 use catalog::{BackupFilter, JobKind};
 use disk_image::description::{self, DiskDescription};
 use manifest::{Header, Source, Timestamp};
-use storage::{BackupName, ClientName, ImageIngest, VolumeSink};
+use storage::{BackupName, ClientName, ImageIngest, VolumeFormat, VolumeSink};
 use tracing::info;
 use wire::v1::{BackupMode, DiskInfo, ImageBegin, ImageSession};
 
 use crate::core::{Core, with_patience};
 use crate::error::{Error, Result};
+use crate::image::choice::ImageChoice;
 use crate::image::session::{DATA_CONNECTIONS, Disk, Session};
 use crate::jobs::LiveJob;
 
 /// Most disks, and volumes of all of them, that an image may have.
 const MAX_DISKS: usize = 1000;
 const MAX_VOLUMES: usize = 10_000;
+/// So many of the newest images are looked at for one to begin from.
+const MAX_BASES: usize = 30;
 
 /// An image session that is about to run.
 pub struct Begun {
@@ -50,9 +53,10 @@ fn open_session(
     job: &Arc<LiveJob>,
 ) -> Result<(Begun, ImageSession)> {
     check_counts(begin)?;
-    check_sizes(core, begin)?;
+    let format = ImageChoice::of(core, client.as_str())?.format;
+    check_sizes(core, begin, format)?;
     let disks: Vec<DiskDescription> = begin.disks.iter().map(described).collect::<Result<_>>()?;
-    let ingest = begin_tree(core, client)?;
+    let ingest = begin_tree(core, client, begin, format)?;
     let base = ingest.base_name().cloned();
     let started = core.clock.now();
     let name = core.free_name(client, storage::BackupKind::Image, started)?;
@@ -119,17 +123,58 @@ fn open_volumes(
     Ok(opened)
 }
 
-/// Begins the tree: from what an interrupted image left, else from the newest one, else empty.
-fn begin_tree(core: &Core, client: &ClientName) -> Result<ImageIngest> {
-    let newest = core.catalog.newest_backup(&BackupFilter {
+/// Begins the tree: from what an interrupted image left, else from the image that has most of the volumes, else empty.
+fn begin_tree(
+    core: &Core,
+    client: &ClientName,
+    begin: &ImageBegin,
+    format: Option<VolumeFormat>,
+) -> Result<ImageIngest> {
+    let base = best_base(core, client, begin)?;
+    with_patience(|| core.store.begin_image_in(format, client, base.as_ref()))
+}
+
+/// The newest of those images that have most of the volumes: one of a single volume in between is no base for an image of all.
+fn best_base(core: &Core, client: &ClientName, begin: &ImageBegin) -> Result<Option<BackupName>> {
+    let images = core.catalog.backups(&BackupFilter {
         kind: Some(catalog::BackupKind::Image),
         ..BackupFilter::committed_of(client.as_str())
     })?;
-    let base = newest
-        .as_ref()
-        .map(|backup| backup.name.parse::<BackupName>())
-        .transpose()?;
-    with_patience(|| core.store.begin_image(client, base.as_ref()))
+    let wanted: Vec<Vec<u8>> = begin.disks.iter().flat_map(volume_paths).collect();
+    let mut best: Option<(usize, &catalog::Backup)> = None;
+    for image in images.iter().rev().take(MAX_BASES) {
+        // One whose manifest can't be read can't be built on.
+        let Ok(found) = volumes_in(core, image, &wanted) else {
+            continue;
+        };
+        if best.is_none_or(|(most, _)| found > most) {
+            best = Some((found, image));
+        }
+        if found == wanted.len() {
+            break;
+        }
+    }
+    let base = best.map(|(_, image)| image.name.parse::<BackupName>());
+    Ok(base.transpose()?)
+}
+
+/// How many of the volumes an image has.
+fn volumes_in(core: &Core, image: &catalog::Backup, wanted: &[Vec<u8>]) -> Result<usize> {
+    let tree = core.open_backup(image)?;
+    let mut found = 0;
+    for path in wanted {
+        found += usize::from(tree.manifest().lookup(path)?.is_some());
+    }
+    Ok(found)
+}
+
+fn volume_paths(disk: &DiskInfo) -> impl Iterator<Item = Vec<u8>> {
+    let volumes = disk.volumes.iter();
+    volumes.map(|volume| volume_path(disk, &volume.name).into_bytes())
+}
+
+fn volume_path(disk: &DiskInfo, volume: &str) -> String {
+    format!("{}/{volume}.raw", disk.name)
 }
 
 /// Opens the volumes of a disk, which must be those that its description names.
@@ -142,7 +187,7 @@ fn open_disk(
     let path = format!("{}/{}", info.name, description::FILE_NAME);
     ingest.put_file(path.as_bytes(), &info.description)?;
     for volume in &info.volumes {
-        let path = format!("{}/{}{}", info.name, volume.name, ".raw");
+        let path = volume_path(info, &volume.name);
         let sink = ingest.open_volume(path.as_bytes(), volume.size_bytes)?;
         opened.push((volume.volume_id, sink));
     }
@@ -169,11 +214,12 @@ fn check_counts(begin: &ImageBegin) -> Result<()> {
 }
 
 /// Fails where a volume is too large for the format that it would be kept in.
-fn check_sizes(core: &Core, begin: &ImageBegin) -> Result<()> {
+fn check_sizes(core: &Core, begin: &ImageBegin, format: Option<VolumeFormat>) -> Result<()> {
     for disk in &begin.disks {
         for volume in &disk.volumes {
             let path = format!("{}/{}", disk.name, volume.name);
-            core.store.check_volume(path.as_bytes(), volume.size_bytes)?;
+            core.store
+                .check_volume(format, path.as_bytes(), volume.size_bytes)?;
         }
     }
     Ok(())

@@ -9,12 +9,14 @@
 //! here again, and at the end both sides must have come to the same hash of each volume.
 
 mod begin;
+mod choice;
 mod commit;
 mod content;
 mod session;
 mod synthetic;
 
 pub use begin::{Begun, begin};
+pub use choice::{change_setting, settings_of};
 pub use session::Session;
 
 use std::sync::Arc;

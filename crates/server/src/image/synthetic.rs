@@ -11,9 +11,11 @@ use storage::{BackendKind, ImageIngest, VolumeFormat};
 use tracing::{info, warn};
 use wire::v1::LogLine;
 
+use super::choice::ImageChoice;
 use super::session::{Disk, Session};
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::sessions::DataSession as _;
 
 /// What tells of all synthetic disks of an image.
 const RECORD: &str = "synthetic.json";
@@ -26,9 +28,13 @@ pub fn assemble(core: &Core, session: &Session, ingest: &ImageIngest) {
         // Nothing could be shared: each would be a copy of the whole disk.
         return;
     }
+    let formats = match ImageChoice::of(core, session.client()) {
+        Ok(choice) => choice.synthetic_disks,
+        Err(error) => return give_up(session, ingest, RECORD, &error),
+    };
     let mut made = Vec::new();
     for disk in session.disks() {
-        for &format in &core.settings.synthetic_disks {
+        for &format in &formats {
             let name = file_name(&disk.name, format);
             match assemble_one(core, ingest, disk, format, &name) {
                 Ok(done) => {

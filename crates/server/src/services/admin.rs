@@ -8,9 +8,10 @@ use tonic::{Request, Response, Status};
 use tracing::info;
 use wire::v1::admin_server::Admin;
 use wire::v1::{
-    CancelJobReply, CancelJobRequest, ClientInfo, ClientRef, CreateTokenReply, CreateTokenRequest, JobInfo,
-    ListClientsReply, ListClientsRequest, ListJobsReply, ListJobsRequest, RebuildIndexReply,
-    RebuildIndexRequest, RepairReply, RepairRequest, RevokeReply, StatusReply, StatusRequest,
+    CancelJobReply, CancelJobRequest, ChangeClientSettingRequest, ClientInfo, ClientRef, ClientSetting,
+    ClientSettingsReply, CreateTokenReply, CreateTokenRequest, JobInfo, ListClientsReply, ListClientsRequest,
+    ListJobsReply, ListJobsRequest, RebuildIndexReply, RebuildIndexRequest, RepairReply, RepairRequest,
+    RevokeReply, StatusReply, StatusRequest,
 };
 
 use crate::core::Core;
@@ -34,6 +35,18 @@ impl Service {
 
     fn check<T>(&self, request: &Request<T>) -> Result<(), Status> {
         Caller::of(&self.core, request)?.admin()
+    }
+
+    fn settings_of(&self, client: &str) -> Result<Response<ClientSettingsReply>, Status> {
+        let settings = crate::image::settings_of(&self.core, client)?;
+        let settings = settings.into_iter().map(|setting| ClientSetting {
+            key: setting.key.to_owned(),
+            value: setting.value,
+            is_own: setting.is_own,
+        });
+        Ok(Response::new(ClientSettingsReply {
+            settings: settings.collect(),
+        }))
     }
 }
 
@@ -122,6 +135,31 @@ impl Admin for Service {
         self.core.board.cancel_backups(&name);
         info!(client = name, "the client was revoked");
         Ok(Response::new(RevokeReply {}))
+    }
+
+    async fn client_settings(
+        &self,
+        request: Request<ClientRef>,
+    ) -> Result<Response<ClientSettingsReply>, Status> {
+        self.check(&request)?;
+        let name = request.into_inner().name;
+        self.settings_of(&name)
+    }
+
+    async fn change_client_setting(
+        &self,
+        request: Request<ChangeClientSettingRequest>,
+    ) -> Result<Response<ClientSettingsReply>, Status> {
+        self.check(&request)?;
+        let change = request.into_inner();
+        crate::image::change_setting(&self.core, &change.client, &change.key, change.value.as_deref())?;
+        info!(
+            client = change.client,
+            key = change.key,
+            value = change.value,
+            "a client's setting was changed"
+        );
+        self.settings_of(&change.client)
     }
 
     async fn repair_storage(&self, request: Request<RepairRequest>) -> Result<Response<RepairReply>, Status> {

@@ -22,6 +22,16 @@ impl Store {
     ///
     /// Fails with [`Error::Busy`] and [`Error::UnknownBackup`].
     pub fn begin_image(&self, client: &ClientName, base: Option<&BackupName>) -> Result<ImageIngest> {
+        self.begin_image_in(None, client, base)
+    }
+
+    /// The same with volumes in a format, if there is one to be chosen here; an interrupted one keeps its own.
+    pub fn begin_image_in(
+        &self,
+        format: Option<VolumeFormat>,
+        client: &ClientName,
+        base: Option<&BackupName>,
+    ) -> Result<ImageIngest> {
         let shared = &self.shared;
         let busy = || Error::Busy {
             client: client.clone(),
@@ -37,7 +47,7 @@ impl Store {
         {
             return resume(shared, client, work, &state, claim);
         }
-        begin_new(shared, client, base, claim)
+        begin_new(shared, client, base, format, claim)
     }
 }
 
@@ -45,12 +55,13 @@ fn begin_new(
     shared: &Arc<Shared>,
     client: &ClientName,
     base: Option<&BackupName>,
+    format: Option<VolumeFormat>,
     claim: Claim,
 ) -> Result<ImageIngest> {
     shared.discard_incomplete(client, BackupKind::Image)?;
     let opened = base.map(|name| open_base(shared, client, name)).transpose()?;
     let work = shared.layout.incomplete(client, BackupKind::Image)?;
-    let format = shared.volume_format;
+    let format = shared.format_for(format);
     let growth = match &opened {
         Some((base, _)) => shared.backend.grow_tree(&base.dir, &work, TREE)?,
         None => shared.backend.create_tree(&work, TREE)?,

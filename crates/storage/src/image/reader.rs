@@ -37,6 +37,14 @@ impl VolumeReader {
             Self::Virtual(disk) => VolumeFormat::of_read(disk.format()),
         }
     }
+
+    /// The image that it stands on; none where all of it is here.
+    pub fn parent(&self) -> Option<String> {
+        let Self::Virtual(disk) = self else { return None };
+        // Each path begins with the image's name.
+        let parent = disk.paths().nth(1)?.iter().next()?;
+        Some(parent.to_string_lossy().into_owned())
+    }
 }
 
 impl DiskSource for VolumeReader {

@@ -142,9 +142,10 @@ impl Store {
         self.shared.volume_format
     }
 
-    /// Fails with [`Error::Volume`](crate::Error::Volume) unless a volume of this size can be kept in that.
-    pub fn check_volume(&self, path: &[u8], size_bytes: u64) -> Result<()> {
-        crate::image::check_size(self.shared.volume_format, path, size_bytes)
+    /// Fails with [`Error::Volume`](crate::Error::Volume) unless a volume of this size can be kept in that, or in `format` where there
+    /// is one to be chosen.
+    pub fn check_volume(&self, format: Option<VolumeFormat>, path: &[u8], size_bytes: u64) -> Result<()> {
+        crate::image::check_size(self.shared.format_for(format), path, size_bytes)
     }
 
     /// Where the storage lies.
@@ -179,6 +180,15 @@ impl Store {
 }
 
 impl Shared {
+    /// What volumes are kept in where somebody wants this. Nothing costs less than shared extents, so where those are to be had there is
+    /// nothing to choose.
+    pub fn format_for(&self, wanted: Option<VolumeFormat>) -> VolumeFormat {
+        match self.identity.backend {
+            BackendKind::Hardlink => wanted.unwrap_or(self.volume_format),
+            BackendKind::Btrfs | BackendKind::Reflink => VolumeFormat::Raw,
+        }
+    }
+
     /// Completes a commit that failed after it had been decided; whoever calls has claimed the client.
     pub fn complete_sealed(&self, client: &ClientName, kind: BackupKind) -> Result<()> {
         match self.layout.find_incomplete(client, kind)? {

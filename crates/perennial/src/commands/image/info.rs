@@ -1,10 +1,12 @@
 //! `image info`
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
 use anyhow::Result;
 use disk_image::description::{DiskDescription, PartitionDescription};
+use serde::Serialize;
 use serde_json::json;
 
 use super::Image;
@@ -21,15 +23,17 @@ pub async fn run(context: &Context, link: &Link, args: &ImageInfoArgs) -> Result
     let image = Image::open(link, reference).await?;
     let console = context.console();
     let disks = synthetic_disks(&image);
+    let kept = tokio::task::block_in_place(|| kept(&image))?;
     if args.output.shape() == Shape::Json {
         console.json(&json!({
             "image": image.name,
             "disks": image.disks,
+            "kept": kept.iter().map(|(path, kept)| (path.clone(), json!(kept))).collect::<serde_json::Map<_, _>>(),
             "synthetic_disks": disks,
         }))?;
     } else {
         for disk in &image.disks {
-            console.result(&disk_text(disk))?;
+            console.result(&disk_text(disk, &kept))?;
         }
         for disk in disks {
             console.result(&format!(
@@ -42,7 +46,7 @@ pub async fn run(context: &Context, link: &Link, args: &ImageInfoArgs) -> Result
     Ok(Outcome::Done)
 }
 
-fn disk_text(disk: &DiskDescription) -> String {
+fn disk_text(disk: &DiskDescription, kept: &BTreeMap<String, Kept>) -> String {
     let table = match disk.table.kind.as_str() {
         "none" => "no partition table".to_owned(),
         "hybrid" => format!("GPT with a hybrid MBR, {}", disk.table.id),
@@ -65,15 +69,18 @@ fn disk_text(disk: &DiskDescription) -> String {
         ("FILE SYSTEM", Side::Left),
         ("LABEL", Side::Left),
         ("HELD STILL", Side::Left),
+        ("KEPT AS", Side::Left),
     ]);
     for partition in &disk.partitions {
-        rows.row(row(partition));
+        let file = partition.volume.as_ref().map(|volume| &volume.file);
+        let kept = file.and_then(|file| kept.get(&format!("{}/{}", disk.name, super::stem(file))));
+        rows.row(row(partition, kept));
     }
     text.push_str(&rows.render());
     text
 }
 
-fn row(partition: &PartitionDescription) -> [String; 7] {
+fn row(partition: &PartitionDescription, kept: Option<&Kept>) -> [String; 8] {
     let Some(volume) = &partition.volume else {
         return [
             format!("({})", partition.number),
@@ -82,6 +89,7 @@ fn row(partition: &PartitionDescription) -> [String; 7] {
             "-".into(),
             "not in the backup".into(),
             line(&partition.label),
+            "-".into(),
             "-".into(),
         ];
     };
@@ -98,7 +106,42 @@ fn row(partition: &PartitionDescription) -> [String; 7] {
         line(&volume.file_system),
         line(label),
         line(&volume.consistency),
+        match kept {
+            None => "-".into(),
+            Some(Kept { format, parent: None }) => format.clone(),
+            Some(Kept {
+                format,
+                parent: Some(parent),
+            }) => format!("{format} on {}", line(parent)),
+        },
     ]
+}
+
+/// What a volume is kept in.
+#[derive(Serialize)]
+struct Kept {
+    format: String,
+    /// The image whose file has what is not in this one's.
+    parent: Option<String>,
+}
+
+/// What the volumes are kept in, by DISK/VOLUME, where that is on this machine.
+fn kept(image: &Image) -> Result<BTreeMap<String, Kept>> {
+    let mut kept = BTreeMap::new();
+    let Some(location) = image.location() else {
+        return Ok(kept);
+    };
+    for disk in &image.disks {
+        for (_, volume) in disk.volumes() {
+            let reader = super::open_part(location, disk, &volume.file)?;
+            let found = Kept {
+                format: reader.format().to_string(),
+                parent: reader.parent(),
+            };
+            kept.insert(format!("{}/{}", disk.name, super::stem(&volume.file)), found);
+        }
+    }
+    Ok(kept)
 }
 
 /// What was assembled with the image, as its record says, where that is on this machine.

@@ -7,22 +7,20 @@ mod info;
 mod mount;
 mod serve;
 mod source;
+mod throw_away;
 mod volume;
 mod work;
 
-use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use disk_image::description::DiskDescription;
-use rustix::fs::{Mode, OFlags};
-
-use storage::{VolumeFormat, VolumeReader};
+use storage::VolumeReader;
 
 use super::{Context, backup};
 use crate::channel::Link;
 use crate::cli::ImageCommand;
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 
 pub use source::{Image, stem};
 pub use work::watched;
@@ -47,24 +45,4 @@ fn open_part(location: &Path, disk: &DiskDescription, file: &str) -> Result<Volu
     let path = format!("{}/{file}", disk.name);
     storage::open_volume_at(location, path.as_bytes())
         .with_context(|| format!("can't open {path} in {}", location.display()))
-}
-
-/// Why something can't be done with a volume that is no raw image, and what can be done instead.
-fn not_raw(image: &str, disk: &DiskDescription, file: &str, format: VolumeFormat, wish: &str) -> Failure {
-    let place = format!("{}/{}", disk.name, stem(file));
-    Failure::Usage(format!(
-        "{place} is kept as {format}, which can't be {wish}; make a raw image of it with \
-         \"perennial image export {image}:{place} --to {}.img\" and use that",
-        stem(file)
-    ))
-}
-
-/// A file beside the backups of all clients (a backup itself is read-only) that has no name, and is gone when nobody uses it
-/// any more.
-fn throw_away_file(location: &Path) -> Result<File> {
-    let storage = location.ancestors().nth(2).unwrap_or(location);
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let file = rustix::fs::open(storage, flags, Mode::RUSR | Mode::WUSR)
-        .with_context(|| format!("can't make a temporary file in {}", storage.display()))?;
-    Ok(File::from(file))
 }

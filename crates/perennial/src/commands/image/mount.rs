@@ -8,11 +8,12 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use storage::VolumeReader;
 
-use super::{Image, not_raw, open_part, stem, throw_away_file};
+use super::{Image, open_part, stem, throw_away, watched};
 use crate::channel::Link;
 use crate::cli::MountArgs;
 use crate::commands::{Context, refer};
 use crate::failure::{Failure, Outcome, Told};
+use crate::interrupt::Interrupt;
 
 pub async fn run(context: &Context, link: &Link, args: &MountArgs) -> Result<Outcome> {
     let reference = refer::resolve_image(link, &args.place.backup).await?;
@@ -33,21 +34,20 @@ pub async fn run(context: &Context, link: &Link, args: &MountArgs) -> Result<Out
         let text = "images are mounted on the server's machine; elsewhere export or restore them";
         return Err(Failure::Usage(text.into()).into());
     };
+    let interrupt = Interrupt::listen()?;
     let raw = match open_part(location, disk, &volume.file)? {
-        VolumeReader::Raw(raw) => raw,
-        chained => {
-            let wish = "mounted as it is";
-            return Err(not_raw(&image.name, disk, &volume.file, chained.format(), wish).into());
-        }
+        VolumeReader::Raw(raw) if !args.writable => raw,
+        // What is kept as something else can't be mounted as it is.
+        other => watched(context.console(), &interrupt, |work| {
+            throw_away::clone_of(&other, location, work)
+        })?,
     };
-    if args.writable {
-        let clone = throw_away_file(location)?;
-        rustix::fs::ioctl_ficlone(&clone, &raw)
-            .context("this storage can't clone files, so there is nothing that could be written to")?;
-        mount(&clone, &args.to, "loop,rw")?;
+    let options = if args.writable {
+        "loop,rw".to_owned()
     } else {
-        mount(&raw, &args.to, &read_only_options(&volume.file_system))?;
-    }
+        read_only_options(&volume.file_system)
+    };
+    mount(&raw, &args.to, &options)?;
     context.console().note(&format!(
         "{}/{} of {} is mounted at {}.",
         disk.name,

@@ -1,6 +1,6 @@
 //! `image serve`
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -9,14 +9,15 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use disk_image::DiskView;
 use disk_image::description::{DiskDescription, DiskFiles};
-use disk_image::synthetic::{Format, assemble};
+use disk_image::synthetic::{Format, assemble_watched};
 use nbd::{Export, Listener, OneExport, ReadOnly, Server, Settings, WritableFile};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use storage::VolumeReader;
 
 use super::export::new_disk;
-use super::{Image, not_raw, open_part, stem, throw_away_file};
+use super::work::Work;
+use super::{Image, open_part, stem, throw_away, watched};
 use crate::channel::Link;
 use crate::cli::ServeArgs;
 use crate::commands::{Context, refer};
@@ -34,12 +35,14 @@ pub async fn run(context: &Context, link: &Link, args: &ServeArgs) -> Result<Out
     };
     let file = volume.map(|volume| volume.file.as_str());
     let name = file.map_or(disk.name.as_str(), stem).to_owned();
-    let export = if args.writable {
-        writable(&image, disk, file)?
-    } else {
-        read_only(location, disk, file)?
-    };
     let interrupt = Interrupt::listen()?;
+    let export = if args.writable {
+        let console = context.console();
+        watched(console, &interrupt, |work| writable(location, disk, file, work))?
+    } else {
+        let view = view(location, disk, file)?;
+        Arc::new(ReadOnly::new(view)?)
+    };
     let (listener, place) = listen(args)?;
     let mut settings = Settings::new(Arc::new(OneExport {
         name: name.clone(),
@@ -62,42 +65,51 @@ pub async fn run(context: &Context, link: &Link, args: &ServeArgs) -> Result<Out
     Ok(Outcome::Done)
 }
 
-fn read_only(location: &Path, disk: &DiskDescription, volume: Option<&str>) -> Result<Arc<dyn Export>> {
+fn view(
+    location: &Path,
+    disk: &DiskDescription,
+    volume: Option<&str>,
+) -> Result<DiskView<Arc<VolumeReader>>> {
     let open = |file: &str| open_part(location, disk, file).map(Arc::new);
-    let view = match volume {
+    Ok(match volume {
         Some(file) => DiskView::of_volume(open(file)?)?,
         None => DiskView::new(disk, &DiskFiles::open(disk, |file| open(file).map(Some))?),
-    };
-    Ok(Arc::new(ReadOnly::new(view)?))
+    })
 }
 
-/// A clone of the disk that clients may write to.
-fn writable(image: &Image, disk: &DiskDescription, volume: Option<&str>) -> Result<Arc<dyn Export>> {
-    let location = image.location().unwrap_or(Path::new(""));
-    let open = |file: &str| -> Result<File> {
-        match open_part(location, disk, file)? {
-            VolumeReader::Raw(raw) => Ok(raw),
-            chained => {
-                let wish = "cloned, so there is nothing that could be written to";
-                Err(not_raw(&image.name, disk, file, chained.format(), wish).into())
+/// A clone of the disk that clients may write to; a copy of it where not all is raw.
+fn writable(
+    location: &Path,
+    disk: &DiskDescription,
+    volume: Option<&str>,
+    work: &Work,
+) -> Result<Arc<dyn Export>> {
+    let file = match volume {
+        Some(file) => throw_away::clone_of(&open_part(location, disk, file)?, location, work)?,
+        None => match raw_files(location, disk)? {
+            Some(files) => {
+                let plan = Format::Raw.plan(&new_disk(disk.len_bytes, Vec::new()))?;
+                let clone = throw_away::file(location)?;
+                assemble_watched(&plan, &files.parts(disk), &clone, work)?;
+                clone
             }
-        }
+            None => throw_away::copy_of(&view(location, disk, None)?, location, work)?,
+        },
     };
-    match volume {
-        Some(file) => {
-            let volume = open(file)?;
-            let clone = throw_away_file(location)?;
-            rustix::fs::ioctl_ficlone(&clone, &volume).context("this storage can't clone files")?;
-            Ok(Arc::new(WritableFile::new(clone)?))
+    Ok(Arc::new(WritableFile::new(file)?))
+}
+
+/// The files of a disk, if all of them are raw.
+fn raw_files(location: &Path, disk: &DiskDescription) -> Result<Option<DiskFiles>> {
+    let mut are_raw = true;
+    let files = DiskFiles::open(disk, |file| match open_part(location, disk, file)? {
+        VolumeReader::Raw(raw) => Ok(Some(raw)),
+        VolumeReader::Virtual(_) => {
+            are_raw = false;
+            Ok::<_, anyhow::Error>(None)
         }
-        None => {
-            let files = DiskFiles::open(disk, |file| open(file).map(Some))?;
-            let plan = Format::Raw.plan(&new_disk(disk.len_bytes, Vec::new()))?;
-            let clone = throw_away_file(location)?;
-            assemble(&plan, &files.parts(disk), &clone)?;
-            Ok(Arc::new(WritableFile::new(clone)?))
-        }
-    }
+    })?;
+    Ok(are_raw.then_some(files))
 }
 
 fn listen(args: &ServeArgs) -> Result<(Listener, String)> {
