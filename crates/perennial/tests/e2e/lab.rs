@@ -26,6 +26,8 @@ pub struct Lab {
     /// The programs that run the server's and the clients' commands, with their arguments.
     server_wrapper: Vec<String>,
     client_wrapper: Vec<String>,
+    /// What the server is always started with.
+    settings: Vec<String>,
     state: PathBuf,
     // Unmounted after the server has ended, removed after that.
     _scratch: Option<Scratch>,
@@ -70,6 +72,12 @@ impl Lab {
         self
     }
 
+    /// Has the server started with these arguments, always.
+    pub fn with_settings(mut self, arguments: &[&str]) -> Self {
+        self.settings = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        self
+    }
+
     /// A lab whose storage lies in the temporary directory, whatever file system that is.
     pub fn plain() -> Self {
         let mut lab = Self::with(PathBuf::new(), None);
@@ -85,6 +93,7 @@ impl Lab {
             storage,
             server_wrapper: Vec::new(),
             client_wrapper: Vec::new(),
+            settings: Vec::new(),
             state: root.path().join("server"),
             _scratch: scratch,
             root,
@@ -146,6 +155,7 @@ impl Lab {
             .arg(self.server_state())
             .arg("--storage")
             .arg(&self.storage)
+            .args(&self.settings)
             .args(arguments)
             .env("NOTIFY_SOCKET", &socket)
             .envs(environment.iter().copied())
