@@ -1,6 +1,6 @@
 //! Recognizing a volume and reading its map.
 
-use disk_image::volume::{Choice, LeaveOut, identify, used};
+use disk_image::volume::{Choice, LeaveOut, Stillness, identify, used};
 
 use crate::{SparseDisk, checksums};
 
@@ -18,7 +18,7 @@ pub fn volume(input: &[u8]) {
         swap: Choice::Omit,
         hibernation: Choice::Omit,
     };
-    let Ok(map) = used(&disk, &volume, leave_out) else {
+    let Ok(map) = used(&disk, &volume, leave_out, Stillness::default()) else {
         return;
     };
     let len_bytes = disk.len_bytes();

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use file_tree::shown;
 
@@ -188,6 +189,20 @@ pub enum Error {
         path: PathBuf,
         /// Why not.
         reason: String,
+    },
+    /// A file system was frozen for as long as is allowed, and the image was not done.
+    #[error("the file system at {} was not frozen to the end: {} seconds are allowed and the image was not done", path.display(), limit.as_secs())]
+    ThawedEarly {
+        /// Where it is mounted.
+        path: PathBuf,
+        /// What is allowed.
+        limit: Duration,
+    },
+    /// A snapshot ended before the image was done.
+    #[error("the LVM snapshot of {} was lost before the image was done: it ran full, or was removed", path.display())]
+    SnapshotLost {
+        /// Where the volume is mounted.
+        path: PathBuf,
     },
     /// Another backup or restore of this client is running.
     #[error("another backup of this client is running")]

@@ -34,4 +34,6 @@ pub use connection::{Breaker, Connection, DataConnection, DataDialler};
 pub use error::{Error, Result, explain};
 pub use identity::{ClientInfo, Identity, enrol};
 pub use monitor::{Level, Monitor, Phase, Problem, ProblemKind, Progress, Unmonitored};
-pub use settings::{CompressionSetting, ImageSettings, Settings, SnapshotSetting, SourceSettings};
+pub use settings::{
+    CompressionSetting, FreezeSetting, ImageSettings, Settings, SnapshotSetting, SourceSettings,
+};

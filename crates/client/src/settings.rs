@@ -1,6 +1,7 @@
 //! What a client backs up, and how: plain values that the binary fills from its configuration.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,22 @@ pub struct ImageSettings {
     pub omit_swap: bool,
     /// Whether the content of hibernation files is left out.
     pub omit_hibernation: bool,
+    /// Whether volumes that are written to are held still by a snapshot. What is required may be a freeze as well.
+    pub snapshot: SnapshotSetting,
+    /// Whether file systems may be frozen for as long as they are read, where there is no snapshot.
+    pub freeze: Option<FreezeSetting>,
+}
+
+/// How file systems are frozen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FreezeSetting {
+    /// For how long at most.
+    pub limit: Duration,
+    /// The program that does it, and thaws them when this process is gone.
+    pub program: PathBuf,
+    /// Its arguments, to which the limit in seconds and a path on the file system are added.
+    pub arguments: Vec<String>,
 }
 
 /// One directory tree that is backed up.

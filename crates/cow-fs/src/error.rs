@@ -122,6 +122,8 @@ pub enum Operation {
     FindExtents,
     MapExtents,
     SyncFileSystem,
+    Freeze,
+    Thaw,
     /// Beginning to bring a range of a file to the disk.
     StartWriteback,
     ReadInodeFlags,
@@ -151,6 +153,8 @@ impl fmt::Display for Operation {
             Self::FindExtents => "finding data and holes",
             Self::MapExtents => "mapping extents",
             Self::SyncFileSystem => "syncing the file system",
+            Self::Freeze => "freezing the file system",
+            Self::Thaw => "thawing the file system",
             Self::StartWriteback => "beginning to write to the disk",
             Self::ReadInodeFlags => "reading inode flags",
             Self::SetInodeFlags => "setting inode flags",

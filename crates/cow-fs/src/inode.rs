@@ -1,11 +1,11 @@
-//! Inode flags (`chattr`) and syncing a whole file system.
+//! Inode flags (`chattr`), and what is done to a whole file system: syncing, freezing.
 
 use std::os::fd::AsFd;
 
 use rustix::fs;
 pub use rustix::fs::IFlags as InodeFlags;
 
-use crate::{Error, Operation, Result};
+use crate::{Error, Operation, Result, sys};
 
 /// Reads the inode's flags (`FS_IOC_GETFLAGS`); [`Error::Unsupported`] where the file system has none.
 ///
@@ -51,4 +51,18 @@ pub fn start_writeback(fd: impl AsFd, offset_bytes: u64, len_bytes: u64) -> Resu
 /// descriptor should be opened before the writing begins.
 pub fn sync_file_system(fd: impl AsFd) -> Result<()> {
     fs::syncfs(fd).map_err(|errno| Error::new(Operation::SyncFileSystem, errno))
+}
+
+/// Writes all that the file system of `fd` holds back and has everything wait that wants to write to it (`FIFREEZE`), until
+/// [`thaw_file_system`].
+///
+/// It stays frozen when this process ends, however it ends. Needs `CAP_SYS_ADMIN`; [`Error::Busy`] where it is frozen
+/// already, [`Error::Unsupported`] where the file system can't be.
+pub fn freeze_file_system(fd: impl AsFd) -> Result<()> {
+    sys::freeze(fd.as_fd()).map_err(|errno| Error::new(Operation::Freeze, errno))
+}
+
+/// Lets the file system of `fd` be written to again (`FITHAW`); [`Error::Invalid`] where it is not frozen.
+pub fn thaw_file_system(fd: impl AsFd) -> Result<()> {
+    sys::thaw(fd.as_fd()).map_err(|errno| Error::new(Operation::Thaw, errno))
 }

@@ -24,7 +24,8 @@ pub use extents::{
     punch_hole, shared_bytes,
 };
 pub use inode::{
-    InodeFlags, inode_flags, replace_inode_flags, set_inode_flags, start_writeback, sync_file_system,
+    InodeFlags, freeze_file_system, inode_flags, replace_inode_flags, set_inode_flags, start_writeback,
+    sync_file_system, thaw_file_system,
 };
 pub use probe::{Capabilities, FileSystem, Refusal, probe};
 pub use reflink::{clone_file, clone_range, copy_range};

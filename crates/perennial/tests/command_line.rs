@@ -172,6 +172,7 @@ fn settings_are_shown_with_their_origin() {
          client.snapshots      auto             default\n\
          client.image_volumes  -                default\n\
          client.image_omit     -                default\n\
+         client.image_freeze   -                default\n\
          client.compression    auto             default\n\
          client.threads        3                c.toml:1\n"
     );

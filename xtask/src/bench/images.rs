@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use disk_image::volume::{LeaveOut, identify, used};
+use disk_image::volume::{LeaveOut, Stillness, identify, used};
 
 use super::Result;
 use super::arguments::Size;
@@ -20,6 +20,7 @@ use super::rivals::Tool as _;
 use super::scene::Scene;
 use super::workloads::{Noise, write_noise};
 
+const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const PAGE_BYTES: u64 = 4096;
@@ -103,6 +104,12 @@ fn volume(
         hashed,
         1.3,
     ));
+    rows.push(Row {
+        name: "W4 unchanged, sent besides hashes".to_owned(),
+        value: perennial.sent_bytes()? as f64 / KIB as f64,
+        limit: 64.0,
+        unit: " KiB",
+    });
     let before = scene.used_bytes()?;
     scatter(&volume, &ranges)?;
     perennial.image(&volume)?;
@@ -200,6 +207,8 @@ fn pieces(scene: &Scene, perennial: &mut Perennial, place: &Path, rows: &mut Vec
         });
         fs::remove_file(made)?;
     }
+    // What the removal of those files left to be done is no part of it.
+    scene.settle()?;
     let snapshot = place.join("snapshot");
     let begun = timed(
         Command::new("btrfs")
@@ -233,7 +242,9 @@ fn make_volume(path: &Path, len_bytes: u64, used_bytes: u64, scene: &Scene) -> R
 fn used_ranges(volume: &Path) -> Result<Vec<Range<u64>>> {
     let file = File::open(volume)?;
     let found = identify(&file)?;
-    Ok(used(&file, &found, LeaveOut::default())?.ranges().to_vec())
+    Ok(used(&file, &found, LeaveOut::default(), Stillness::default())?
+        .ranges()
+        .to_vec())
 }
 
 /// Reads what is used and writes it to a new file, as `dd` would, and makes that durable.

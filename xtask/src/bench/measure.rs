@@ -41,7 +41,8 @@ pub fn timed(command: &mut Command, accepted: &[i32], server: Option<u32>) -> Re
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
-        .output()?;
+        .output()
+        .map_err(|error| format!("{:?} can't be started: {error}", command.get_program()))?;
     let wall = begun.elapsed();
     if !output.status.code().is_some_and(|code| accepted.contains(&code)) {
         let shown = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -76,7 +77,8 @@ pub fn timed(command: &mut Command, accepted: &[i32], server: Option<u32>) -> Re
 
 /// Runs a command that is not measured.
 pub fn quiet(command: &mut Command) -> Result<String> {
-    let output = command.stdin(Stdio::null()).output()?;
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("{:?} can't be started: {error}", command.get_program()))?;
     if !output.status.success() {
         let shown = String::from_utf8_lossy(&output.stderr).into_owned();
         return Err(format!(

@@ -52,6 +52,17 @@ impl Perennial {
         Ok(self.storage.join("bench").join(newest))
     }
 
+    /// What was sent of content for the newest image.
+    pub fn sent_bytes(&self) -> Result<u64> {
+        let mut command = self.command();
+        command
+            .args(["backup", "show", "bench/latest_image", "--json", "--server-state"])
+            .arg(self.own.join("server"));
+        let shown: serde_json::Value = serde_json::from_str(&quiet(&mut command)?)?;
+        let sent = shown["bytes_transferred"].as_u64();
+        sent.ok_or_else(|| "what was sent is not told".into())
+    }
+
     /// Makes a virtual disk of an image.
     pub fn export(&self, image: &str, to: &Path) -> Result<Duration> {
         let mut command = self.command();

@@ -151,6 +151,7 @@ impl Agent {
     fn image_backup(&self, monitor: Arc<dyn Monitor>, cancel: Cancel) -> ImageBackup {
         ImageBackup {
             settings: self.image.clone(),
+            own_dir: self.identity.dir().to_owned(),
             compression: self.compression,
             threads: self.threads,
             monitor,

@@ -175,6 +175,23 @@ pub(super) struct Slice<'a> {
     pub(super) range: Range<u64>,
 }
 
+impl Slice<'_> {
+    /// Leaves what are holes of a file out of some ranges of it, which need not be read to be known. A device has none.
+    pub(super) fn without_holes(&self, ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+        if self.device.access == Access::Direct {
+            return ranges;
+        }
+        let base = self.range.start;
+        let data = ranges.iter().flat_map(|range| {
+            cow_fs::data_extents_from(&self.device.file, base + range.start, base + range.end)
+        });
+        let data =
+            data.map(|extent| extent.map(|extent| extent.offset_bytes - base..extent.end_bytes() - base));
+        // Where that can't be found out all of it is read.
+        data.collect::<Result<_, _>>().unwrap_or(ranges)
+    }
+}
+
 impl DiskSource for Slice<'_> {
     fn len_bytes(&self) -> io::Result<u64> {
         Ok(self.range.end - self.range.start)

@@ -50,6 +50,17 @@ pub(super) struct Machine {
 /// Disks that nobody means by "all": what lies in memory, behind other disks, or in a drive for discs.
 const NOT_ALL: [&str; 7] = ["loop", "ram", "zram", "sr", "fd", "dm-", "md"];
 
+impl BlockDevice {
+    /// A name that stays: that of a logical volume rather than the number that it has this time.
+    pub(super) fn lasting_name(&self) -> String {
+        let mapped = read(&self.name, "dm/name").filter(|name| !name.is_empty());
+        // A slash in a device's name is an exclamation mark there.
+        mapped
+            .unwrap_or_else(|| self.name.clone())
+            .replace(['!', '/'], "_")
+    }
+}
+
 impl Machine {
     /// Looks at this machine. What can't be read is not there.
     pub(super) fn look() -> Self {
@@ -70,13 +81,18 @@ impl Machine {
         machine
     }
 
+    /// All disks, and what stands for one: loop devices, and what is put together of other disks.
+    pub(super) fn disks(&self) -> impl Iterator<Item = &BlockDevice> {
+        self.devices.iter().filter(|device| device.partition.is_none())
+    }
+
     /// The disks that "all" means.
     pub(super) fn all_disks(&self) -> impl Iterator<Item = &BlockDevice> {
-        self.devices.iter().filter(|device| {
+        self.disks().filter(|device| {
             let is_plain = !NOT_ALL.iter().any(|prefix| device.name.starts_with(prefix));
             let is_fixed = read(&device.name, "removable").as_deref() != Some("1");
             let has_medium = read(&device.name, "size").is_some_and(|size| size != "0");
-            device.partition.is_none() && is_plain && is_fixed && has_medium
+            is_plain && is_fixed && has_medium
         })
     }
 
@@ -101,6 +117,19 @@ impl Machine {
     pub(super) fn mounted_at(&self, path: &Path) -> Option<&BlockDevice> {
         let (number, _) = self.mounts.iter().rev().find(|(_, mount)| mount.path == path)?;
         self.by_number(*number)
+    }
+
+    /// The number of the device whose file system has a path.
+    pub(super) fn holding(&self, path: &Path) -> Option<(u32, u32)> {
+        let path = fs::canonicalize(path).ok()?;
+        let above = self
+            .mounts
+            .iter()
+            .filter(|(_, mount)| path.starts_with(&mount.path));
+        // Of several at one place the last covers the others.
+        above
+            .max_by_key(|(_, mount)| mount.path.components().count())
+            .map(|(number, _)| *number)
     }
 
     /// Where a device is mounted: the place where it can be written to, if there is one.

@@ -1,7 +1,7 @@
 //! Image backups, from the client's side.
 //!
 //! What is named is found on the machine and looked at ([`plan`], [`machine`]): partition tables, file systems and which of
-//! their bytes are in use. Then a few workers ([`worker`]) take groups of 1024 blocks from the [`planner`], each with the hashes of
+//! their bytes are in use; what is written to meanwhile is held still where that can be ([`hold`]). Then a few workers ([`worker`]) take groups of 1024 blocks from the [`planner`], each with the hashes of
 //! what the server has; they read what is used ([`device`]), hash it, and send the blocks that differ, each worker over a data
 //! connection of its own.
 //!
@@ -9,6 +9,7 @@
 
 mod device;
 mod fetch;
+mod hold;
 mod machine;
 mod plan;
 mod planner;
@@ -17,11 +18,13 @@ mod session;
 mod worker;
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use disk_image::volume::{Choice, LeaveOut};
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_stream::wrappers::ReceiverStream;
@@ -34,6 +37,7 @@ use wire::v1::{
 };
 
 pub use fetch::ImageReader;
+pub use hold::HELD;
 
 use crate::abort::Abort;
 use crate::backup::{Job, Mode};
@@ -43,6 +47,7 @@ use crate::error::{Error, Result};
 use crate::monitor::{Level, Monitor, Phase, Problem, ProblemKind};
 use crate::settings::{CompressionSetting, ImageSettings};
 
+use hold::Holds;
 use plan::{DiskPlan, NOT_CONSISTENT, VolumePlan};
 use planner::{BaseGroup, FromServer, Planner};
 use session::{Counts, Problems, Session, Setup};
@@ -53,12 +58,16 @@ const QUEUED_MESSAGES: usize = 8;
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
 /// The server's own words are worth waiting for a moment when a data connection breaks.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long the workers of a session that is over are waited for.
+const WORKERS_END: Duration = Duration::from_secs(10);
 
 /// Makes image backups.
 #[derive(Clone)]
 pub struct ImageBackup {
     /// What the client's settings say.
     pub settings: ImageSettings,
+    /// A directory that the client writes to, whose file system is never frozen.
+    pub own_dir: PathBuf,
     /// Whether content is compressed on its way.
     pub compression: CompressionSetting,
     /// Threads that read and hash; `None` for one per core.
@@ -74,10 +83,34 @@ impl ImageBackup {
     /// committed it.
     ///
     /// Fails with [`Error::Interrupted`] where the connection was lost, which a further call takes up again, and with
-    /// [`Error::UnknownVolume`], [`Error::VolumeUnreadable`] and [`Error::BadDisk`] before anything is sent.
+    /// [`Error::UnknownVolume`], [`Error::VolumeUnreadable`], [`Error::BadDisk`] and [`Error::SnapshotRequired`] before anything is
+    /// sent.
     pub async fn run(&self, connection: &Connection, job: Job, volumes: &[String]) -> Result<Committed> {
-        let mut disks = self.plan(volumes).await?;
-        let (requests, mut replies) = self.open(connection, job, &disks).await?;
+        let (mut disks, holds) = self.plan(volumes).await?;
+        let begin = begin(job, &disks);
+        let volumes = disks.iter_mut().flat_map(|disk| disk.volumes.drain(..));
+        let shared = Arc::new(Shared {
+            counts: Counts::default(),
+            abort: Abort::default(),
+            problems: Problems::new(Arc::clone(&self.monitor)),
+            volumes: volumes.collect(),
+            holds: Mutex::new(holds),
+        });
+        let outcome = self.run_session(connection, begin, &disks, &shared).await;
+        // ORDER: the devices are closed, then the snapshots removed, which takes a moment.
+        let _ = tokio::task::spawn_blocking(move || drop(shared)).await;
+        outcome
+    }
+
+    /// Runs the session, and returns when nobody works on it any more.
+    async fn run_session(
+        &self,
+        connection: &Connection,
+        begin: ImageBegin,
+        disks: &[DiskPlan],
+        shared: &Arc<Shared>,
+    ) -> Result<Committed> {
+        let (requests, mut replies) = self.open(connection, begin).await?;
         let granted = match self.next(&mut replies).await? {
             Reply::Session(session) => session,
             _ => {
@@ -87,33 +120,31 @@ impl ImageBackup {
             }
         };
         self.announce(&granted);
-        let volumes: Vec<VolumePlan> = disks.iter_mut().flat_map(|disk| disk.volumes.drain(..)).collect();
-        let shared = Arc::new(Shared {
-            counts: Counts::default(),
-            abort: Abort::default(),
-            problems: Problems::new(Arc::clone(&self.monitor)),
-            volumes,
-        });
+        self.tell_inconsistent(disks, &shared.problems);
         let used = shared.volumes.iter().map(VolumePlan::used_bytes).sum();
         shared.counts.bytes_total.store(used, Ordering::Relaxed);
-        self.tell_inconsistent(&disks, &shared.problems);
         let (hashes, from_server) = mpsc::channel(QUEUED_MESSAGES);
         let fetching = tokio::spawn(fetch(
             connection.clone(),
             granted.session.clone(),
-            shared.clone(),
+            Arc::clone(shared),
             hashes,
         ));
-        let working = self.start_workers(connection, &granted, &shared, from_server);
-        let outcome = self.follow(&shared, working, &requests, &mut replies).await;
+        let mut working = self.start_workers(connection, &granted, shared, from_server);
+        let outcome = self.follow(shared, &mut working, &requests, &mut replies).await;
         if outcome.is_err() {
             shared.abort.raise(Error::Cancelled);
         }
         fetching.abort();
+        let _ = fetching.await;
+        if !working.is_finished() {
+            // One that waits for a disk can't be stopped.
+            let _ = tokio::time::timeout(WORKERS_END, working).await;
+        }
         outcome
     }
 
-    async fn plan(&self, volumes: &[String]) -> Result<Vec<DiskPlan>> {
+    async fn plan(&self, volumes: &[String]) -> Result<(Vec<DiskPlan>, Holds)> {
         self.monitor.progress(&crate::Progress::default());
         let names = if volumes.is_empty() {
             self.settings.volumes.clone()
@@ -121,29 +152,17 @@ impl ImageBackup {
             volumes.to_vec()
         };
         let leave_out = leave_out(&self.settings);
-        let planned = tokio::task::spawn_blocking(move || plan::plan(&names, leave_out)).await;
-        planned.map_err(|_| Error::Protocol {
-            what: "a thread of the client panicked",
-        })?
+        let mut holds = Holds::new(&self.settings, &self.own_dir);
+        blocking(move || Ok((plan::plan(&names, leave_out, Some(&mut holds))?, holds))).await
     }
 
     /// Opens the session: says which volumes there are.
     async fn open(
         &self,
         connection: &Connection,
-        job: Job,
-        disks: &[DiskPlan],
+        begin: ImageBegin,
     ) -> Result<(mpsc::Sender<ImageRequest>, Streaming<ImageReply>)> {
         let (requests, stream) = mpsc::channel(QUEUED_MESSAGES);
-        let begin = ImageBegin {
-            protocol: *wire::version::SPOKEN.end(),
-            job_id: job.id,
-            mode: match job.mode {
-                Mode::Incremental => BackupMode::Incremental.into(),
-                Mode::Full => BackupMode::Full.into(),
-            },
-            disks: disks.iter().map(disk_info).collect(),
-        };
         requests
             .try_send(request(Request::Begin(begin)))
             .map_err(|_| Error::interrupted("the stream ended before it began"))?;
@@ -201,14 +220,7 @@ impl ImageBackup {
         let shared = Arc::clone(shared);
         tokio::task::spawn_blocking(move || {
             let planner = Planner::new(&shared.volumes, from_server);
-            let session = Session::begin(
-                &shared.volumes,
-                planner,
-                setup,
-                &shared.counts,
-                &shared.abort,
-                &shared.problems,
-            );
+            let session = Session::begin(&shared, planner, setup);
             std::thread::scope(|scope| {
                 for _ in 0..session.setup.connections {
                     scope.spawn(|| worker::run(&session));
@@ -224,8 +236,8 @@ impl ImageBackup {
     /// Sees the session through to its commit.
     async fn follow(
         &self,
-        shared: &Shared,
-        mut working: tokio::task::JoinHandle<Option<ImageFinish>>,
+        shared: &Arc<Shared>,
+        working: &mut tokio::task::JoinHandle<Option<ImageFinish>>,
         requests: &mpsc::Sender<ImageRequest>,
         replies: &mut Streaming<ImageReply>,
     ) -> Result<Committed> {
@@ -238,9 +250,11 @@ impl ImageBackup {
                 biased;
                 () = self.cancel.cancelled() => return Err(Error::Cancelled),
                 error = shared.abort.cause() => return Err(last_words(replies, error).await),
-                done = &mut working, if is_working => {
+                done = &mut *working, if is_working => {
                     is_working = false;
                     if let Ok(Some(finish)) = done {
+                        let held = Arc::clone(shared);
+                        blocking(move || held.holds.lock().release()).await?;
                         tell(shared, phase, requests).await;
                         send(requests, Request::Finish(finish)).await?;
                     }
@@ -253,6 +267,8 @@ impl ImageBackup {
                     }
                 },
                 _ = ticks.tick() => {
+                    // Who holds them is asking LVM, and will tell.
+                    shared.holds.try_lock().map_or(Ok(()), |mut holds| holds.watch())?;
                     self.monitor.progress(&shared.counts.progress(phase));
                     tell(shared, phase, requests).await;
                 }
@@ -283,6 +299,16 @@ struct Shared {
     abort: Abort,
     problems: Problems,
     volumes: Vec<VolumePlan>,
+    // ORDER: after the volumes, whose devices must be closed when this is dropped.
+    holds: Mutex<Holds>,
+}
+
+/// Does something that takes its time on a thread of its own.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Error::Protocol {
+        what: "a thread of the client panicked",
+    })?
 }
 
 async fn next_reply(replies: &mut Streaming<ImageReply>) -> Result<Reply> {
@@ -385,6 +411,18 @@ async fn fetch_all(
         }
     }
     Ok(())
+}
+
+fn begin(job: Job, disks: &[DiskPlan]) -> ImageBegin {
+    ImageBegin {
+        protocol: *wire::version::SPOKEN.end(),
+        job_id: job.id,
+        mode: match job.mode {
+            Mode::Incremental => BackupMode::Incremental.into(),
+            Mode::Full => BackupMode::Full.into(),
+        },
+        disks: disks.iter().map(disk_info).collect(),
+    }
 }
 
 fn disk_info(disk: &DiskPlan) -> DiskInfo {

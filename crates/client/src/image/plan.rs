@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use disk_image::description::{DiskDescription, PartitionDescription, TABLE_FILE_NAME, VolumeDescription};
 use disk_image::table::{PartitionTable, TableKind};
-use disk_image::volume::{self, FileSystem, LeaveOut, Trust};
+use disk_image::volume::{self, FileSystem, LeaveOut, Stillness, Trust};
 
 use super::device::{Device, Slice};
-use super::machine::{BlockDevice, Machine, number_of};
+use super::hold::{Held, Holds, Written};
+use super::machine::{BlockDevice, Machine, Mount, number_of};
 use crate::error::{Error, Result, explain};
 
 /// The word that means every disk of the machine.
@@ -70,6 +71,8 @@ pub(super) const NOT_CONSISTENT: &str = "not consistent";
 #[derive(Debug, Clone)]
 struct Disk {
     name: String,
+    /// What the kernel calls it; of a file nothing.
+    kernel_name: String,
     path: PathBuf,
 }
 
@@ -81,8 +84,12 @@ enum Wanted {
     Partitions(BTreeSet<u64>),
 }
 
-/// Finds what was named and looks at it.
-pub(super) fn plan(names: &[String], leave_out: LeaveOut) -> Result<Vec<DiskPlan>> {
+/// Finds what was named and looks at it. What is written to is held still, unless nobody wants that.
+pub(super) fn plan(
+    names: &[String],
+    leave_out: LeaveOut,
+    holds: Option<&mut Holds>,
+) -> Result<Vec<DiskPlan>> {
     let machine = Machine::look();
     let mut disks: BTreeMap<String, (Disk, Wanted)> = BTreeMap::new();
     let all = [ALL.to_owned()];
@@ -95,10 +102,15 @@ pub(super) fn plan(names: &[String], leave_out: LeaveOut) -> Result<Vec<DiskPlan
     if disks.is_empty() {
         return Err(Error::NoVolumes);
     }
-    let mut next_id = 0;
+    let mut planner = VolumePlanner {
+        machine: &machine,
+        leave_out,
+        holds,
+        next_id: 0,
+    };
     disks
         .into_values()
-        .map(|(disk, wanted)| look_at(&machine, &disk, &wanted, leave_out, &mut next_id))
+        .map(|(disk, wanted)| planner.look_at(&disk, &wanted))
         .collect()
 }
 
@@ -136,7 +148,7 @@ fn find(machine: &Machine, name: &str) -> Result<Vec<(Disk, Wanted)>> {
     }
     let label = name.strip_prefix("LABEL=").unwrap_or(name);
     let mut found: Vec<_> = machine
-        .all_disks()
+        .disks()
         .filter_map(|disk| find_label(machine, disk, label))
         .flatten()
         .collect();
@@ -176,6 +188,7 @@ fn find_path(machine: &Machine, path: &Path, unknown: &dyn Fn(&str) -> Error) ->
     Ok((
         Disk {
             name: if name.is_empty() { "disk".to_owned() } else { name },
+            kernel_name: String::new(),
             path: path.to_owned(),
         },
         Wanted::All,
@@ -184,7 +197,8 @@ fn find_path(machine: &Machine, path: &Path, unknown: &dyn Fn(&str) -> Error) ->
 
 fn disk_of(device: &BlockDevice) -> Disk {
     Disk {
-        name: device.name.replace('!', "_"),
+        name: device.lasting_name(),
+        kernel_name: device.name.clone(),
         path: device.path.clone(),
     }
 }
@@ -277,75 +291,125 @@ fn read_table(whole: &Device) -> disk_image::Result<PartitionTable> {
     })
 }
 
-/// Reads table and maps of a disk.
-fn look_at(
-    machine: &Machine,
-    disk: &Disk,
-    wanted: &Wanted,
+/// Looks at disks, one after the other.
+struct VolumePlanner<'a> {
+    machine: &'a Machine,
     leave_out: LeaveOut,
-    next_id: &mut u64,
-) -> Result<DiskPlan> {
-    let unreadable = |source| Error::VolumeUnreadable {
-        path: disk.path.clone(),
-        source,
-    };
-    let whole = Arc::new(Device::open(&disk.path).map_err(unreadable)?);
-    let table = read_table(&whole).map_err(|source| Error::BadDisk {
-        path: disk.path.clone(),
-        source,
-    })?;
-    let mut description = DiskDescription::new(&disk.name, &disk.path.to_string_lossy(), &table);
-    let mut take_id = || {
-        *next_id += 1;
-        *next_id
-    };
-    let mut volumes = Vec::new();
-    for partition in &mut description.partitions {
-        if let Wanted::Partitions(starts) = wanted
-            && !starts.contains(&partition.start_bytes)
-        {
-            continue;
+    holds: Option<&'a mut Holds>,
+    next_id: u64,
+}
+
+impl VolumePlanner<'_> {
+    /// Reads table and maps of a disk.
+    fn look_at(&mut self, disk: &Disk, wanted: &Wanted) -> Result<DiskPlan> {
+        let whole = Arc::new(Device::open(&disk.path).map_err(|source| unreadable(&disk.path, source))?);
+        let table = read_table(&whole).map_err(|source| Error::BadDisk {
+            path: disk.path.clone(),
+            source,
+        })?;
+        let mut description = DiskDescription::new(&disk.name, &disk.path.to_string_lossy(), &table);
+        let mut volumes = Vec::new();
+        for partition in &mut description.partitions {
+            if let Wanted::Partitions(starts) = wanted
+                && !starts.contains(&partition.start_bytes)
+            {
+                continue;
+            }
+            volumes.push(self.volume(disk, &whole, partition)?);
         }
-        let (own, range) = partition_device(machine, &disk.name, &whole, partition);
-        let device = own.map_or_else(|| Arc::clone(&whole), Arc::new);
-        let name = volume_name(machine, disk, partition);
+        if volumes.is_empty() {
+            return Err(Error::NoVolumes);
+        }
+        if description.has_table() {
+            volumes.push(VolumePlan {
+                id: self.take_id(),
+                name: TABLE_FILE_NAME.trim_end_matches(RAW_SUFFIX).to_owned(),
+                path: format!("{}/{TABLE_FILE_NAME}", disk.name).into_bytes(),
+                range: 0..whole.len_bytes(),
+                device: whole,
+                used: table_ranges(&description),
+            });
+        }
+        Ok(DiskPlan {
+            description,
+            path: disk.path.clone(),
+            volumes,
+        })
+    }
+
+    /// Holds a volume still where that is to be, describes it, and reads its map.
+    fn volume(
+        &mut self,
+        disk: &Disk,
+        whole: &Arc<Device>,
+        partition: &mut PartitionDescription,
+    ) -> Result<VolumePlan> {
+        let (own, mut range) = partition_device(self.machine, &disk.kernel_name, whole, partition);
+        let mut device = own.map_or_else(|| Arc::clone(whole), Arc::new);
+        let name = volume_name(self.machine, disk, partition);
+        let (use_of, snapshot) = self.hold(disk, partition)?;
+        if let Some(snapshot) = snapshot {
+            let held = Device::open(&snapshot).map_err(|source| unreadable(&snapshot, source))?;
+            range = 0..held.len_bytes();
+            device = Arc::new(held);
+        }
         let slice = Slice {
             device: &device,
             range: range.clone(),
         };
-        let use_of = in_use(machine, disk, partition);
-        if use_of.is_written {
-            sync(&use_of.mounted_at);
-        }
-        let (volume, used) = describe(&slice, &name, &use_of, leave_out);
+        let (volume, used) = describe(&slice, &name, &use_of, self.leave_out);
         partition.volume = Some(volume);
-        volumes.push(VolumePlan {
-            id: take_id(),
+        Ok(VolumePlan {
+            id: self.take_id(),
             path: format!("{}/{name}{RAW_SUFFIX}", disk.name).into_bytes(),
             name,
             device,
             range,
             used,
-        });
+        })
     }
-    if volumes.is_empty() {
-        return Err(Error::NoVolumes);
+
+    /// Finds out how a volume is in use, and holds it still where that is to be. Gives the snapshot to read instead, if there is one.
+    fn hold(&mut self, disk: &Disk, partition: &PartitionDescription) -> Result<(Use, Option<PathBuf>)> {
+        let Some((device, mount)) = mounted(self.machine, disk, partition) else {
+            return Ok((Use::still("not mounted", Path::new("")), None));
+        };
+        let Some(holds) = self.holds.as_deref_mut() else {
+            return Ok((Use::still("", &mount.path), None));
+        };
+        if mount.is_read_only {
+            return Ok((Use::still("mounted read-only", &mount.path), None));
+        }
+        let written = Written {
+            device,
+            mount,
+            is_volume: device.path == disk.path && partition.start_bytes == 0,
+        };
+        let frozen = |consistency| Use {
+            stillness: Stillness::Frozen,
+            ..Use::still(consistency, &mount.path)
+        };
+        Ok(match holds.hold(self.machine, &written)? {
+            Held::Frozen => (frozen("frozen while it was read"), None),
+            Held::Snapshot(device) => (frozen("LVM snapshot"), Some(device)),
+            Held::Not(reason) => {
+                sync(&mount.path);
+                (Use::written(&mount.path, reason.as_deref()), None)
+            }
+        })
     }
-    if description.has_table() {
-        volumes.push(VolumePlan {
-            id: take_id(),
-            name: TABLE_FILE_NAME.trim_end_matches(RAW_SUFFIX).to_owned(),
-            path: format!("{}/{TABLE_FILE_NAME}", disk.name).into_bytes(),
-            range: 0..whole.len_bytes(),
-            device: whole,
-            used: table_ranges(&description),
-        });
+
+    fn take_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
     }
-    Ok(DiskPlan {
-        description,
-        path: disk.path.clone(),
-        volumes,
-    })
+}
+
+fn unreadable(path: &Path, source: std::io::Error) -> Error {
+    Error::VolumeUnreadable {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 /// What of the disk the table has.
@@ -376,7 +440,7 @@ fn describe(
         ..VolumeDescription::default()
     };
     let known = volume::identify(slice).and_then(|found| {
-        let map = volume::used(slice, &found, leave_out)?;
+        let map = volume::used(slice, &found, leave_out, use_of.stillness)?;
         Ok((found, map))
     });
     let used: Vec<Range<u64>> = match known {
@@ -398,6 +462,11 @@ fn describe(
         }
     };
     described.used_bytes = used.iter().map(|range| range.end - range.start).sum();
+    let used = match use_of.stillness {
+        Stillness::Unwritten | Stillness::Frozen => slice.without_holes(used),
+        // A hole may have become none.
+        Stillness::Written => used,
+    };
     (described, used)
 }
 
@@ -405,7 +474,7 @@ fn volume_name(machine: &Machine, disk: &Disk, partition: &PartitionDescription)
     if partition.number == 0 {
         return disk.name.clone();
     }
-    match own_device(machine, &disk.name, partition) {
+    match own_device(machine, &disk.kernel_name, partition) {
         Some(device) => device.name.replace('!', "_"),
         None if disk.name.ends_with(|last: char| last.is_ascii_digit()) => {
             format!("{}p{}", disk.name, partition.number)
@@ -418,10 +487,37 @@ fn volume_name(machine: &Machine, disk: &Disk, partition: &PartitionDescription)
 struct Use {
     consistency: String,
     mounted_at: PathBuf,
-    is_written: bool,
+    stillness: Stillness,
 }
 
-fn in_use<'a>(machine: &'a Machine, disk: &'a Disk, partition: &PartitionDescription) -> Use {
+impl Use {
+    fn still(consistency: &str, mounted_at: &Path) -> Self {
+        Self {
+            consistency: consistency.to_owned(),
+            mounted_at: mounted_at.to_owned(),
+            stillness: Stillness::Unwritten,
+        }
+    }
+
+    fn written(mounted_at: &Path, reason: Option<&str>) -> Self {
+        let place = mounted_at.display();
+        let reason = reason.map_or_else(String::new, |reason| format!("; {reason}"));
+        Self {
+            consistency: format!(
+                "{NOT_CONSISTENT}: mounted at {place} and writable while it was read{reason}"
+            ),
+            mounted_at: mounted_at.to_owned(),
+            stillness: Stillness::Written,
+        }
+    }
+}
+
+/// What of a volume is mounted, and where: where it can be written to, if there is such a place.
+fn mounted<'a>(
+    machine: &'a Machine,
+    disk: &'a Disk,
+    partition: &PartitionDescription,
+) -> Option<(&'a BlockDevice, &'a Mount)> {
     let place = partition.start_bytes;
     let at_place = |(device, offset): (&'a BlockDevice, u64)| {
         if offset == place && (partition.number == 0 || offset > 0) {
@@ -434,33 +530,19 @@ fn in_use<'a>(machine: &'a Machine, disk: &'a Disk, partition: &PartitionDescrip
         })
     };
     // A file, and a device too, may be in use through loop devices.
-    let own = machine
-        .by_name(&disk.name)
-        .filter(|device| device.path == disk.path);
+    let own = machine.by_name(&disk.kernel_name);
     let through = own
         .into_iter()
         .map(|device| (device, 0))
         .chain(machine.loops_of(&disk.path));
     let devices = through.filter_map(at_place);
-    let mut mounts = devices.filter_map(|device| machine.mount(device.number));
-    let first = mounts.next();
-    let mount = mounts.find(|mount| !mount.is_read_only).or(first);
-    let (consistency, is_written) = match mount {
-        None => ("not mounted".to_owned(), false),
-        Some(mount) if mount.is_read_only => ("mounted read-only".to_owned(), false),
-        Some(mount) => {
-            let place = mount.path.display();
-            (
-                format!("{NOT_CONSISTENT}: mounted at {place} and writable while it was read"),
-                true,
-            )
-        }
-    };
-    Use {
-        consistency,
-        mounted_at: mount.map(|mount| mount.path.clone()).unwrap_or_default(),
-        is_written,
+    let mut mounts = devices.filter_map(|device| Some((device, machine.mount(device.number)?)));
+    let first = mounts.next()?;
+    let writable = |(_, mount): &(&BlockDevice, &Mount)| !mount.is_read_only;
+    if writable(&first) {
+        return Some(first);
     }
+    Some(mounts.find(writable).unwrap_or(first))
 }
 
 /// Lets a file system write what it holds back. One that can't is read as it is.

@@ -25,7 +25,7 @@ pub(crate) fn answer(
     for volume in volumes {
         let planned = disks
             .entry(&volume.disk)
-            .or_insert_with(|| plan::plan(std::slice::from_ref(&volume.disk), leave_out));
+            .or_insert_with(|| plan::plan(std::slice::from_ref(&volume.disk), leave_out, None));
         let blocks = match planned {
             Ok(disks) => match find(disks, volume) {
                 Some(plan) => hash(plan, volume, cancel),

@@ -11,6 +11,8 @@ use manifest::volume::VolumeHasher;
 use parking_lot::Mutex;
 use wire::v1::VolumeHash;
 
+use super::Shared;
+use super::hold::Holds;
 use super::plan::VolumePlan;
 use super::planner::{Planner, Work};
 use crate::abort::Abort;
@@ -26,6 +28,7 @@ pub(super) struct Session<'a> {
     pub(super) counts: &'a Counts,
     pub(super) setup: Setup,
     pub(super) abort: &'a Abort,
+    holds: &'a Mutex<Holds>,
     planner: Mutex<Planner<'a>>,
     /// The hashes of groups, volume by volume.
     groups: Vec<Mutex<BTreeMap<u64, [u8; 32]>>>,
@@ -90,23 +93,17 @@ impl Counts {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn begin(
-        volumes: &'a [VolumePlan],
-        planner: Planner<'a>,
-        setup: Setup,
-        counts: &'a Counts,
-        abort: &'a Abort,
-        problems: &'a Problems,
-    ) -> Self {
+    pub(super) fn begin(shared: &'a Shared, planner: Planner<'a>, setup: Setup) -> Self {
         Self {
-            volumes,
-            counts,
+            volumes: &shared.volumes,
+            counts: &shared.counts,
             setup,
-            abort,
+            abort: &shared.abort,
+            holds: &shared.holds,
             planner: Mutex::new(planner),
-            groups: volumes.iter().map(|_| Mutex::default()).collect(),
+            groups: shared.volumes.iter().map(|_| Mutex::default()).collect(),
             connections: AtomicU32::new(0),
-            problems,
+            problems: &shared.problems,
         }
     }
 
@@ -118,6 +115,11 @@ impl<'a> Session<'a> {
     /// Whether the session has failed.
     pub(super) fn is_over(&self) -> bool {
         self.abort.is_raised()
+    }
+
+    /// Tells whether what can't be read comes of a snapshot that was lost, which fails, or is the disk's fault.
+    pub(super) fn check_holds(&self) -> Result<()> {
+        self.holds.lock().check()
     }
 
     /// The next group to be read.

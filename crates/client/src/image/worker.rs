@@ -106,6 +106,9 @@ impl Worker<'_, '_> {
         hashes: &mut Vec<BlockHash>,
     ) -> Result<()> {
         let (segment, bad) = self.reading.read(plan, bytes, used);
+        if !bad.is_empty() {
+            self.session.check_holds()?;
+        }
         for (bad, error) in bad {
             let (from, to) = (bad.start - plan.range.start, bad.end - plan.range.start);
             let message = format!(

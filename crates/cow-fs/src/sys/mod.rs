@@ -8,6 +8,7 @@
 mod btrfs;
 mod clone;
 mod fiemap;
+mod freeze;
 
 pub(crate) use btrfs::{
     SUBVOLUME_READ_ONLY, commit_transaction, create_subvolume, delete_subvolume, root_item_exists,
@@ -15,3 +16,4 @@ pub(crate) use btrfs::{
 };
 pub(crate) use clone::clone_range;
 pub(crate) use fiemap::{FIEMAP_EXTENT_LAST, FIEMAP_EXTENT_SHARED, FiemapBatch, fiemap};
+pub(crate) use freeze::{freeze, thaw};

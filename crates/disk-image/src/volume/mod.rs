@@ -182,6 +182,19 @@ pub enum Choice {
     Omit,
 }
 
+/// What whoever reads a volume knows of those who write to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Stillness {
+    /// Nobody does, as far as is known.
+    #[default]
+    Unwritten,
+    /// It is frozen, or a snapshot of one that was: all that its file system has is in its place, although its log may look as if there
+    /// was something to be replayed.
+    Frozen,
+    /// Somebody may, at any time; so maps and what they are about never fit.
+    Written,
+}
+
 /// Which bytes of a volume are in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsedMap {
@@ -242,10 +255,15 @@ pub fn identify<S: DiskSource + ?Sized>(source: &S) -> Result<Volume> {
 ///
 /// # Errors
 /// [`Error::Io`] where even the volume's size is not to be had.
-pub fn used<S: DiskSource + ?Sized>(source: &S, volume: &Volume, leave_out: LeaveOut) -> Result<UsedMap> {
+pub fn used<S: DiskSource + ?Sized>(
+    source: &S,
+    volume: &Volume,
+    leave_out: LeaveOut,
+    stillness: Stillness,
+) -> Result<UsedMap> {
     let reader = Reader::new(&source)?;
     let len_bytes = reader.len_bytes();
-    Ok(match ranges_of(&reader, volume, leave_out) {
+    Ok(match ranges_of(&reader, volume, leave_out, stillness) {
         Ok(ranges) => UsedMap {
             ranges: ranges.finish(),
             trust: Trust::Exact,
@@ -254,7 +272,10 @@ pub fn used<S: DiskSource + ?Sized>(source: &S, volume: &Volume, leave_out: Leav
     })
 }
 
-fn ranges_of(reader: &Reader, volume: &Volume, leave_out: LeaveOut) -> Result<Ranges> {
+fn ranges_of(reader: &Reader, volume: &Volume, leave_out: LeaveOut, stillness: Stillness) -> Result<Ranges> {
+    if stillness == Stillness::Written && volume.file_system.has_map() {
+        return Err(Error::untrusted("it is written to while it is read"));
+    }
     // Whether it is clean is asked once more by each, since that may have changed.
     if let Condition::Damaged { reason } = &volume.condition {
         return Err(Error::untrusted(reason.clone()));
@@ -264,7 +285,7 @@ fn ranges_of(reader: &Reader, volume: &Volume, leave_out: LeaveOut) -> Result<Ra
         FileSystem::Fat12 | FileSystem::Fat16 | FileSystem::Fat32 => fat::used(reader),
         FileSystem::ExFat => exfat::used(reader),
         FileSystem::Btrfs => btrfs::used(reader),
-        FileSystem::Xfs => xfs::used(reader),
+        FileSystem::Xfs => xfs::used(reader, stillness),
         FileSystem::Ntfs => ntfs::used(reader, leave_out),
         FileSystem::Swap => swap::used(reader, leave_out),
         FileSystem::Unknown => Err(Error::untrusted("the file system is not known")),

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use disk_image::DiskSource;
-use disk_image::volume::{Choice, FileSystem, LeaveOut, Trust, Volume, identify, used};
+use disk_image::volume::{Choice, FileSystem, LeaveOut, Stillness, Trust, Volume, identify, used};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
@@ -71,7 +71,7 @@ impl<'a> Damaged<'a> {
         let now = identify(self).unwrap();
         for volume in [&now, before] {
             for leave_out in [LeaveOut::default(), OMIT_ALL] {
-                let map = used(self, volume, leave_out).unwrap();
+                let map = used(self, volume, leave_out, Stillness::default()).unwrap();
                 assert_well_formed(&map, len_bytes);
                 if matches!(map.trust(), Trust::Everything { .. }) {
                     assert_eq!(map.used_bytes(), len_bytes);
@@ -147,7 +147,7 @@ fn each_image(test: impl Fn(&[u8], &Volume)) {
     for (file_system, bytes) in images() {
         let volume = identify(&bytes[..]).unwrap();
         assert_eq!(volume.file_system, file_system);
-        let map = used(&bytes[..], &volume, LeaveOut::default()).unwrap();
+        let map = used(&bytes[..], &volume, LeaveOut::default(), Stillness::default()).unwrap();
         assert_eq!(map.trust(), &Trust::Exact, "{volume:?}");
         test(&bytes, &volume);
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use disk_image::volume::{FileSystem, LeaveOut, Trust, UsedMap, Volume, identify, used};
+use disk_image::volume::{FileSystem, LeaveOut, Stillness, Trust, UsedMap, Volume, identify, used};
 use scratch_fs::Scratch;
 
 pub const KIB: u64 = 1 << 10;
@@ -58,7 +58,7 @@ impl Image {
     pub fn map(&self, leave_out: LeaveOut) -> UsedMap {
         let file = self.file();
         let volume = identify(&file).unwrap();
-        let map = used(&file, &volume, leave_out).unwrap();
+        let map = used(&file, &volume, leave_out, Stillness::default()).unwrap();
         assert_eq!(map.trust(), &Trust::Exact, "{volume:?}");
         assert_well_formed(&map, file.metadata().unwrap().len());
         map
@@ -67,7 +67,13 @@ impl Image {
     /// The reason for which everything is in use.
     pub fn distrust(&self) -> String {
         let file = self.file();
-        let map = used(&file, &identify(&file).unwrap(), LeaveOut::default()).unwrap();
+        let map = used(
+            &file,
+            &identify(&file).unwrap(),
+            LeaveOut::default(),
+            Stillness::default(),
+        )
+        .unwrap();
         assert_eq!(map.used_bytes(), file.metadata().unwrap().len());
         match map.trust() {
             Trust::Everything { reason } => reason.clone(),

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 
-use disk_image::volume::{Condition, FileSystem, LeaveOut, identify, used};
+use disk_image::volume::{Condition, FileSystem, LeaveOut, Stillness, identify, used};
 
 use crate::rig::{Image, MIB, cant_mount, lacks, run};
 
@@ -40,7 +40,7 @@ fn containers_and_file_systems_without_a_map_are_named_and_kept_whole() {
         let volume = identify(&bytes[..]).unwrap();
         assert_eq!(volume.file_system, file_system);
         assert!(!file_system.has_map());
-        let map = used(&bytes[..], &volume, LeaveOut::default()).unwrap();
+        let map = used(&bytes[..], &volume, LeaveOut::default(), Stillness::default()).unwrap();
         assert_eq!(map.used_bytes(), end);
     }
 }
@@ -54,7 +54,7 @@ fn nothing_is_recognized_in_zeros_noise_or_an_empty_volume() {
         let volume = identify(&bytes[..]).unwrap();
         assert_eq!(volume.file_system, FileSystem::Unknown);
         assert_eq!(volume.condition, Condition::Unknown);
-        let map = used(&bytes[..], &volume, LeaveOut::default()).unwrap();
+        let map = used(&bytes[..], &volume, LeaveOut::default(), Stillness::default()).unwrap();
         assert_eq!(map.used_bytes(), bytes.len() as u64);
     }
 }

@@ -25,7 +25,9 @@ pub use manage::{
     StorageCommand, TokenCommand,
 };
 pub use restore::{ExistingPolicy, RestoreArgs};
-pub use run::{ClientArgs, ClientCommand, ClientOnceArgs, QuickstartArgs, ServerArgs, ServerCommand};
+pub use run::{
+    ClientArgs, ClientCommand, ClientOnceArgs, HoldStillArgs, QuickstartArgs, ServerArgs, ServerCommand,
+};
 
 use crate::output::Shape;
 

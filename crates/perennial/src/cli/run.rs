@@ -87,6 +87,20 @@ pub enum ClientCommand {
     },
     /// Make one backup now and end
     Once(ClientOnceArgs),
+    /// Keep a file system frozen until standard input ends; what an image backup starts for itself
+    #[command(hide = true)]
+    HoldStill(HoldStillArgs),
+}
+
+/// `perennial client hold-still`
+#[derive(Debug, Args)]
+pub struct HoldStillArgs {
+    /// For how long at most
+    #[arg(value_name = "SECONDS")]
+    pub limit_s: u64,
+    /// A path on the file system
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
 }
 
 /// `perennial client once`

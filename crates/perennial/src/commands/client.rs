@@ -1,5 +1,6 @@
 //! `client run` and `client once`
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -11,7 +12,7 @@ use sd_notify::NotifyState;
 use super::monitor::LogMonitor;
 use super::own_backup::OwnClient;
 use super::server::tell_systemd;
-use super::{Context, backup, own_backup};
+use super::{Context, backup, hold_still, own_backup};
 use crate::channel::OwnServer;
 use crate::cli::{ClientArgs, ClientCommand, ClientOnceArgs};
 use crate::config::{ClientConfig, ClientFlags, Component, resolve};
@@ -24,6 +25,7 @@ pub async fn run(context: &Context, args: ClientArgs) -> Result<Outcome> {
         None => serve(context, &args.settings).await,
         Some(ClientCommand::Run { settings }) => serve(context, &settings).await,
         Some(ClientCommand::Once(args)) => once(context, &args).await,
+        Some(ClientCommand::HoldStill(args)) => hold_still::run(context, &args).await,
     }
 }
 
@@ -54,7 +56,10 @@ async fn serve(context: &Context, flags: &ClientFlags) -> Result<Outcome> {
 }
 
 async fn once(context: &Context, args: &ClientOnceArgs) -> Result<Outcome> {
-    let what = args.image.clone().map_or(What::Files, What::Image);
+    let what = match &args.image {
+        Some(volumes) => What::Image(volumes.iter().map(|name| named(name)).collect()),
+        None => What::Files,
+    };
     let client = client_for(context, &args.settings, &what)?;
     let interrupt = Interrupt::listen()?;
     let server = OwnServer::start_for(context, client.identity()).await?;
@@ -75,6 +80,15 @@ async fn once(context: &Context, args: &ClientOnceArgs) -> Result<Outcome> {
     } else {
         Outcome::Done
     })
+}
+
+/// A volume as the client takes it: a path from here becomes one from the root; what has no slash may be a name.
+fn named(volume: &str) -> String {
+    let is_path = volume.contains('/') || Path::new(volume).is_file();
+    match std::path::absolute(volume) {
+        Ok(path) if is_path => path.to_string_lossy().into_owned(),
+        _ => volume.to_owned(),
+    }
 }
 
 fn own_client(context: &Context, flags: &ClientFlags) -> Result<OwnClient> {

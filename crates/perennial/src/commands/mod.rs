@@ -8,6 +8,7 @@ mod config;
 mod diff;
 mod enroll;
 mod follow;
+mod hold_still;
 mod image;
 mod jobs;
 mod monitor;

@@ -12,8 +12,8 @@ use client::{
 };
 use wire::v1::Committed;
 
-use super::enroll;
 use super::monitor::TerminalMonitor;
+use super::{enroll, hold_still};
 use crate::config::{ClientConfig, SourceEntry};
 use crate::interrupt::Interrupt;
 use crate::output::Console;
@@ -33,6 +33,8 @@ pub fn settings_of(config: &ClientConfig) -> Settings {
             volumes: config.image_volumes.clone(),
             omit_swap: config.image_omit.iter().any(|word| word == "swap"),
             omit_hibernation: config.image_omit.iter().any(|word| word == "hibernation"),
+            snapshot: snapshot(&config.snapshots),
+            freeze: config.image_freeze.and_then(hold_still::setting),
         },
     }
 }

@@ -1,6 +1,7 @@
 //! The client's settings.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::setting::{Fallback, Kind, Setting};
 use super::source::SourceEntry;
@@ -35,7 +36,7 @@ pub const TABLE: &[Setting] = &[
         kind: Kind::Snapshots,
         fallback: Fallback::Text("auto"),
         placeholder: "WHEN",
-        about: "Whether sources are held still by a snapshot: auto (where it can be had), off or required",
+        about: "Whether sources, and volumes of images, are held still by a snapshot: auto (where it can be had), off or required",
     },
     Setting {
         key: "image_volumes",
@@ -50,6 +51,13 @@ pub const TABLE: &[Setting] = &[
         fallback: Fallback::Text("none"),
         placeholder: "CONTENT",
         about: "What image backups leave out: none, swap (swap space and page files) or hibernation (hibernation files)",
+    },
+    Setting {
+        key: "image_freeze",
+        kind: Kind::Interval,
+        fallback: Fallback::Text("off"),
+        placeholder: "SPAN",
+        about: "For how long file systems may be frozen while they are read for an image, where there is no snapshot: whoever writes to them waits; or off",
     },
     Setting {
         key: "compression",
@@ -82,6 +90,8 @@ pub struct ClientConfig {
     pub image_volumes: Vec<String>,
     /// What image backups leave out: `swap`, `hibernation`.
     pub image_omit: Vec<String>,
+    /// How long file systems may be frozen; `None` for never.
+    pub image_freeze: Option<Duration>,
     /// `auto`, `off` or a level.
     pub compression: String,
     /// Threads; 0 for one per core.
@@ -111,6 +121,7 @@ impl ClientConfig {
             snapshots: resolved.text("snapshots").unwrap_or_default(),
             image_volumes: resolved.list("image_volumes"),
             image_omit: resolved.list("image_omit"),
+            image_freeze: resolved.interval("image_freeze"),
             compression: resolved.text("compression").unwrap_or_default(),
             threads: resolved.count("threads"),
         })

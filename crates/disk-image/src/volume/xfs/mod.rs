@@ -23,7 +23,7 @@ use super::checksum::crc32c;
 use super::ranges::Ranges;
 use super::reader::{Reader, be16_at, be32_at, be64_at, text, uuid_text};
 use super::signs::damaged;
-use super::{Condition, FileSystem, Volume};
+use super::{Condition, FileSystem, Stillness, Volume};
 use crate::source::u32_at;
 use crate::{Error, Result};
 use log::LogState;
@@ -85,11 +85,13 @@ pub(super) fn identify(reader: &Reader) -> Result<Option<Volume>> {
 }
 
 /// Everything but what the groups' trees call free.
-pub(super) fn used(reader: &Reader) -> Result<Ranges> {
+pub(super) fn used(reader: &Reader, stillness: Stillness) -> Result<Ranges> {
     let bytes = raw(reader)?.ok_or_else(|| Error::damaged(STRUCTURE, 0, "it is gone"))?;
     let superblock = Superblock::read(reader, &bytes)?;
     match log::state(reader, &superblock)? {
         LogState::Clean => {}
+        // A freeze leaves a record in the log on purpose, so that files which are open and have no name are removed by the next mount.
+        LogState::Dirty if stillness == Stillness::Frozen => {}
         LogState::Dirty => {
             let reason = "the XFS is in use or was not unmounted: its log is to be replayed";
             return Err(Error::untrusted(reason));
