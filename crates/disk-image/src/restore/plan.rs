@@ -34,6 +34,8 @@ pub struct Plan {
     pub places: Vec<Place>,
     /// What the target has to hold at least.
     pub needed_bytes: u64,
+    /// How long a file is that stands for the disk; what is longer already stays so.
+    pub file_len_bytes: u64,
 }
 
 /// A disk that has a table and nothing else.
@@ -138,6 +140,7 @@ impl Plan {
             table: pieces,
             places,
             needed_bytes,
+            file_len_bytes: new_len,
         })
     }
 
@@ -155,6 +158,7 @@ impl Plan {
                 range: 0..needed_bytes,
             }],
             needed_bytes,
+            file_len_bytes: needed_bytes,
         })
     }
 

@@ -140,7 +140,7 @@ impl Writer<'_> {
             .table
             .iter()
             .map(|piece| piece.offset_bytes + piece.bytes.len() as u64);
-        let needed = table_end.max().unwrap_or_default().max(plan.needed_bytes);
+        let needed = table_end.max().unwrap_or_default().max(plan.file_len_bytes);
         let len = file.metadata().map_err(failed("look at", 0, 0))?.len();
         if len < needed {
             file.set_len(needed)

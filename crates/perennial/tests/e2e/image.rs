@@ -7,7 +7,7 @@ use std::process::Command;
 
 use scratch_fs::{FileSystem, Scratch};
 
-use crate::disk::{DISK_BYTES, EXT4, MIB, SourceDisk, XFS, assert_same_volumes, mount, run};
+use crate::disk::{EXT4, MIB, SourceDisk, XFS, assert_same_volumes, mount, run};
 use crate::lab::{Lab, on_each_storage, text};
 
 /// A lab with room for images.
@@ -16,7 +16,7 @@ pub fn lab_on(kind: FileSystem) -> Option<Lab> {
 }
 
 /// A disk with something on it.
-fn filled_disk(lab: &Lab) -> SourceDisk {
+pub fn filled_disk(lab: &Lab) -> SourceDisk {
     let disk = SourceDisk::create(lab.root().join("disk.img"));
     for (range, seed) in [(EXT4, 1), (XFS, 2)] {
         disk.with_volume(&range, |root| {
@@ -42,7 +42,7 @@ pub fn noise(seed: u64, len_bytes: u64) -> Vec<u8> {
 }
 
 /// Makes an image of a disk and returns its name.
-fn image(lab: &Lab, disk: &Path) -> String {
+pub fn image(lab: &Lab, disk: &Path) -> String {
     image_with(lab, disk, &[]).0
 }
 
@@ -72,7 +72,7 @@ pub fn restored(lab: &Lab, place: &str) -> PathBuf {
     to
 }
 
-fn restore(lab: &Lab, place: &str, to: &Path, arguments: &[&str]) -> std::process::Output {
+pub fn restore(lab: &Lab, place: &str, to: &Path, arguments: &[&str]) -> std::process::Output {
     let mut command = lab.command(["restore-disk", place, "--to"]);
     command.arg(to).args(arguments).arg("--client-state");
     command.arg(lab.client_state("laptop")).output().unwrap()
@@ -513,119 +513,6 @@ fn an_image_is_mounted_and_what_is_written_to_it_is_thrown_away() {
         assert_eq!(fs::write(mounted.path.join("mark"), "x").is_ok(), writable);
     }
     lab.verify("laptop", &name);
-}
-
-#[test]
-fn a_disk_is_restored_to_a_larger_one_and_refused_where_it_does_not_fit() {
-    let Some(mut lab) = lab_on(FileSystem::Btrfs) else {
-        return;
-    };
-    lab.start();
-    lab.enroll("laptop");
-    let disk = filled_disk(&lab);
-    image(&lab, &disk.path);
-    let larger = LoopDevice::create(&lab.root().join("larger.img"), DISK_BYTES + 200 * MIB);
-    let output = restore(&lab, "latest:disk.img", &larger.path, &["--yes", "--grow-last"]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    let table = run(Command::new("sgdisk")
-        .args(["--verify", "--info=2"])
-        .arg(&larger.path));
-    assert!(table.contains("No problems found"), "{table}");
-    drop(larger);
-    assert_same_volumes(&disk.path, &lab.root().join("larger.img"));
-    // Less than the disk had, and enough for its partitions.
-    let smaller = LoopDevice::create(&lab.root().join("smaller.img"), DISK_BYTES - 4 * MIB);
-    let output = restore(&lab, "latest", &smaller.path, &["--yes"]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    drop(smaller);
-    assert_same_volumes(&disk.path, &lab.root().join("smaller.img"));
-    let small = LoopDevice::create(&lab.root().join("small.img"), 300 * MIB);
-    let output = restore(&lab, "latest", &small.path, &["--yes"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(
-        text(&output.stderr).contains("the target has 314572800 bytes"),
-        "{}",
-        text(&output.stderr)
-    );
-}
-
-#[test]
-fn a_target_in_use_is_refused_and_so_is_one_that_nobody_agreed_to_lose() {
-    let Some(mut lab) = lab_on(FileSystem::Btrfs) else {
-        return;
-    };
-    lab.start();
-    lab.enroll("laptop");
-    let disk = filled_disk(&lab);
-    image(&lab, &disk.path);
-    let target = lab.root().join("target.img");
-    let output = restore(&lab, "latest", &target, &[]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    let before = fs::read(&target).unwrap();
-    let output = restore(&lab, "latest", &target, &[]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(
-        text(&output.stderr).contains("would be lost"),
-        "{}",
-        text(&output.stderr)
-    );
-    {
-        let _mounted = mount(&target, &EXT4, "ro");
-        let output = restore(&lab, "latest", &target, &["--yes"]);
-        assert_eq!(output.status.code(), Some(1));
-        assert!(
-            text(&output.stderr).contains("is in use"),
-            "{}",
-            text(&output.stderr)
-        );
-    }
-    {
-        let device = LoopDevice::attach(&target);
-        let root = tempfile::tempdir_in(lab.root()).unwrap().keep();
-        run(Command::new("mount")
-            .arg("-o")
-            .arg(format!("ro,loop,offset={}", EXT4.start))
-            .arg(&device.path)
-            .arg(&root));
-        let _mounted = crate::disk::Mounted { path: root };
-        let output = restore(&lab, "latest", &device.path, &["--yes"]);
-        assert!(
-            text(&output.stderr).contains("is in use"),
-            "{}",
-            text(&output.stderr)
-        );
-    }
-    assert!(
-        fs::read(&target).unwrap() == before,
-        "a refused target is left as it was"
-    );
-}
-
-#[test]
-fn only_what_differs_is_written_where_that_is_asked() {
-    let Some(mut lab) = lab_on(FileSystem::Btrfs) else {
-        return;
-    };
-    lab.start();
-    lab.enroll("laptop");
-    let disk = filled_disk(&lab);
-    image(&lab, &disk.path);
-    let target = lab.root().join("target.img");
-    restore(&lab, "latest", &target, &[]);
-    let file = File::options().write(true).open(&target).unwrap();
-    file.write_all_at(&[0xa5; 5000], EXT4.start + 30 * MIB).unwrap();
-    file.write_all_at(&[0x5a; 100], 3).unwrap();
-    let output = restore(&lab, "latest", &target, &["--yes", "--differing", "--json"]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert!(report["written_bytes"].as_u64().unwrap() <= 4 * MIB, "{report}");
-    assert!(report["same_bytes"].as_u64().unwrap() > 30 * MIB, "{report}");
-    assert_same_volumes(&disk.path, &target);
-    // A single volume, onto something that holds just that.
-    let volume = lab.root().join("volume.img");
-    let output = restore(&lab, "latest:disk.img/disk.img1", &volume, &[]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    run(Command::new("e2fsck").arg("-fn").arg(&volume));
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod image_files;
 mod image_held;
 mod image_hostile;
 mod image_lvm;
+mod image_restore;
 mod image_use;
 mod interruption;
 mod kill;

@@ -129,6 +129,7 @@ fn fetch(image: &mut Image, disk: &DiskDescription, wish: &Wish, dir: &Path, wor
                 range: 0..len_bytes,
             }],
             needed_bytes: len_bytes,
+            file_len_bytes: len_bytes,
         };
         restore::restore(
             &plan,
