@@ -166,10 +166,11 @@ fn the_logs_index_is_in_memory_and_space_is_set_aside() {
         let found = fs::metadata(dir.path().join("catalog.ballast")).expect("is there");
         std::os::unix::fs::MetadataExt::blocks(&found) * 512
     };
-    let whole = ballast();
-    assert!(whole >= 8 << 20);
+    // A file in pieces has blocks of the file system's own besides.
+    const WHOLE: u64 = 8 << 20;
+    assert!(ballast() >= WHOLE);
     assert!(catalog.make_room());
-    assert!(ballast() < whole);
+    assert!(ballast() < WHOLE);
     catalog.restock();
-    assert_eq!(ballast(), whole);
+    assert!(ballast() >= WHOLE);
 }
