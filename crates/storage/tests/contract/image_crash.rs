@@ -18,7 +18,7 @@ const IMAGES: usize = 4;
 const DELETED: [usize; 2] = [2, 1];
 
 /// What the n-th image is of.
-fn disk(number: usize) -> Disk {
+pub fn disk(number: usize) -> Disk {
     let mut dice = Dice(77);
     let mut disk = first_disk(&mut dice);
     for _ in 1..number {

@@ -131,7 +131,7 @@ impl Lab {
         self.reopen()
     }
 
-    fn options(&self) -> OpenOptions {
+    pub fn options(&self) -> OpenOptions {
         OpenOptions {
             volume_format: self.format,
             ..OpenOptions::new(server())

@@ -11,6 +11,7 @@ mod driver;
 mod history;
 mod image_crash;
 mod image_driver;
+mod image_power;
 mod images;
 mod lab;
 mod pool;

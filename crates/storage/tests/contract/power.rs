@@ -1,7 +1,7 @@
 //! Power losses: the device is cloned while backups run; whatever was committed by then is on the clone, and true.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
@@ -56,11 +56,23 @@ fn survives(kind: Kind) {
     for file in 0..30 {
         lab.write(&format!("same/{file}"), b"always the same");
     }
+    let clones = clones_while(&lab, work);
+    lab.store = None;
+    for (clone, promised) in clones {
+        examine(&lab, &clone, &promised);
+    }
+}
+
+/// What works on a storage, notes what it has committed, and ends when it is told to.
+pub type Work = fn(&Lab, &Mutex<Vec<BackupName>>, &AtomicBool);
+
+/// Clones the device while something is done, each with what had been committed then and was not deleted meanwhile.
+pub fn clones_while(lab: &Lab, work: Work) -> Vec<(PathBuf, Vec<BackupName>)> {
     let committed = Mutex::new(Vec::new());
     let stop = AtomicBool::new(false);
     let mut clones = Vec::new();
     std::thread::scope(|scope| {
-        let worker = scope.spawn(|| work(&lab, &committed, &stop));
+        let worker = scope.spawn(|| work(lab, &committed, &stop));
         while clones.len() < CLONES && !worker.is_finished() {
             let promised = committed.lock().clone();
             if promised.is_empty() {
@@ -78,10 +90,7 @@ fn survives(kind: Kind) {
         stop.store(true, Ordering::Relaxed);
         worker.join().unwrap();
     });
-    lab.store = None;
-    for (clone, promised) in clones {
-        examine(&lab, &clone, &promised);
-    }
+    clones
 }
 
 /// Looks at a clone as the machine would after it came up again.
@@ -89,17 +98,7 @@ fn examine(lab: &Lab, clone: &Path, promised: &[BackupName]) {
     let mounted = Scratch::mount_image(clone).unwrap();
     let path = mounted.path().join("storage");
     let laptop = client("laptop");
-    let state = path.join(".perennial/incomplete/laptop/state.toml");
-    if let Ok(text) = fs::read_to_string(&state) {
-        let text = text.lines().map(|line| {
-            if line.starts_with("boot") {
-                "boot = \"another\""
-            } else {
-                line
-            }
-        });
-        fs::write(&state, text.collect::<Vec<_>>().join("\n")).unwrap();
-    }
+    boot_anew(&path.join(".perennial/incomplete/laptop/state.toml"));
     let store = Store::open(&path, &OpenOptions::new(server())).unwrap();
     assert!(
         store.recovered().problems.is_empty(),
@@ -120,6 +119,20 @@ fn examine(lab: &Lab, clone: &Path, promised: &[BackupName]) {
     let newest = store.backups(&laptop).unwrap().last().cloned().unwrap();
     back_up(&store, &laptop, &nth(400), Basis::Backup(newest), lab.source());
     check_all(&store, strictness);
+}
+
+/// Lets the state of what was interrupted be of another boot, if there is one.
+pub fn boot_anew(state: &Path) {
+    if let Ok(text) = fs::read_to_string(state) {
+        let text = text.lines().map(|line| {
+            if line.starts_with("boot") {
+                "boot = \"another\""
+            } else {
+                line
+            }
+        });
+        fs::write(state, text.collect::<Vec<_>>().join("\n")).unwrap();
+    }
 }
 
 #[test]
