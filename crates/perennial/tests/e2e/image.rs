@@ -437,6 +437,18 @@ fn a_client_may_have_a_format_of_its_own() {
     assert_eq!(kept(&lab, &second), ("qcow2".into(), first.as_str().into()));
     let told = lab.ok(["image", "info", &format!("laptop/{second}")]);
     assert!(told.contains(&format!("qcow2 on {first}")), "{told}");
+    // What can't be opened is told, and all else with it.
+    let parent = location(&lab, &first).join("volume.img/volume.img.qcow2");
+    let aside = lab.storage().join("aside");
+    fs::rename(&parent, &aside).unwrap();
+    let told = lab.admin(["image", "info", &format!("laptop/{second}")]);
+    assert!(told.status.success() && text(&told.stdout).contains("volume.img"));
+    assert!(
+        text(&told.stderr).contains("warning: can't open"),
+        "{}",
+        text(&told.stderr)
+    );
+    fs::rename(&aside, &parent).unwrap();
     let told = lab.ok(["clients", "set", "laptop", "image_format=vhd"]);
     assert!(told.contains("vhd") && told.contains("client"), "{told}");
     // What is set outlives the server, and is of no other format's chain.

@@ -14,16 +14,16 @@ use crate::channel::Link;
 use crate::cli::ImageInfoArgs;
 use crate::commands::{Context, refer};
 use crate::failure::Outcome;
-use crate::output::Shape;
 use crate::output::format::{line, size};
 use crate::output::table::{Side, Table};
+use crate::output::{Console, Shape};
 
 pub async fn run(context: &Context, link: &Link, args: &ImageInfoArgs) -> Result<Outcome> {
     let reference = refer::resolve_image(link, &args.backup).await?;
     let image = Image::open(link, reference).await?;
     let console = context.console();
     let disks = synthetic_disks(&image);
-    let kept = tokio::task::block_in_place(|| kept(&image))?;
+    let kept = tokio::task::block_in_place(|| kept(&image, console));
     if args.output.shape() == Shape::Json {
         console.json(&json!({
             "image": image.name,
@@ -125,15 +125,21 @@ struct Kept {
     parent: Option<String>,
 }
 
-/// What the volumes are kept in, by DISK/VOLUME, where that is on this machine.
-fn kept(image: &Image) -> Result<BTreeMap<String, Kept>> {
+/// What the volumes are kept in, by DISK/VOLUME, where that is on this machine. One that can't be opened is told and left out.
+fn kept(image: &Image, console: &Console) -> BTreeMap<String, Kept> {
     let mut kept = BTreeMap::new();
     let Some(location) = image.location() else {
-        return Ok(kept);
+        return kept;
     };
     for disk in &image.disks {
         for (_, volume) in disk.volumes() {
-            let reader = super::open_part(location, disk, &volume.file)?;
+            let reader = match super::open_part(location, disk, &volume.file) {
+                Ok(reader) => reader,
+                Err(error) => {
+                    console.note(&format!("warning: {}", line(&format!("{error:#}"))));
+                    continue;
+                }
+            };
             let found = Kept {
                 format: reader.format().to_string(),
                 parent: reader.parent(),
@@ -141,7 +147,7 @@ fn kept(image: &Image) -> Result<BTreeMap<String, Kept>> {
             kept.insert(format!("{}/{}", disk.name, super::stem(&volume.file)), found);
         }
     }
-    Ok(kept)
+    kept
 }
 
 /// What was assembled with the image, as its record says, where that is on this machine.

@@ -90,6 +90,7 @@ fn writable(
             Some(files) => {
                 let plan = Format::Raw.plan(&new_disk(disk.len_bytes, Vec::new()))?;
                 let clone = throw_away::file(location)?;
+                work.begin("copying", disk.len_bytes);
                 assemble_watched(&plan, &files.parts(disk), &clone, work)?;
                 clone
             }

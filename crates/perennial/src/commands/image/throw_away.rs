@@ -27,8 +27,10 @@ pub fn file(location: &Path) -> Result<File> {
 pub fn clone_of(volume: &VolumeReader, location: &Path, work: &Work) -> Result<File> {
     if let VolumeReader::Raw(raw) = volume {
         let clone = file(location)?;
-        if rustix::fs::ioctl_ficlone(&clone, raw).is_ok() {
-            return Ok(clone);
+        match cow_fs::clone_file(raw, &clone) {
+            Ok(()) => return Ok(clone),
+            Err(error) if error.copy_may_work() => {}
+            Err(error) => return Err(error.into()),
         }
     }
     copy_of(volume, location, work)
