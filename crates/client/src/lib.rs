@@ -24,6 +24,7 @@ mod compression;
 mod connection;
 mod error;
 mod identity;
+mod leftover;
 mod line;
 mod monitor;
 mod settings;

@@ -53,11 +53,21 @@ const NOT_ALL: [&str; 7] = ["loop", "ram", "zram", "sr", "fd", "dm-", "md"];
 impl BlockDevice {
     /// A name that stays: that of a logical volume rather than the number that it has this time.
     pub(super) fn lasting_name(&self) -> String {
-        let mapped = read(&self.name, "dm/name").filter(|name| !name.is_empty());
+        let mapped = self.mapped_name();
         // A slash in a device's name is an exclamation mark there.
         mapped
             .unwrap_or_else(|| self.name.clone())
             .replace(['!', '/'], "_")
+    }
+
+    /// The name that device mapper has for a logical volume of LVM; `None` for all other devices.
+    pub(super) fn logical_volume(&self) -> Option<String> {
+        read(&self.name, "dm/uuid").filter(|uuid| uuid.starts_with("LVM-"))?;
+        self.mapped_name()
+    }
+
+    fn mapped_name(&self) -> Option<String> {
+        read(&self.name, "dm/name").filter(|name| !name.is_empty())
     }
 }
 

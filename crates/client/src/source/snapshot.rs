@@ -13,6 +13,7 @@ use cow_fs::btrfs::{self, Access};
 use file_tree::{DeviceNumber, Dir};
 
 use crate::error::explain;
+use crate::leftover;
 
 /// How the names of snapshots begin; sources leave out what is called so.
 pub(super) const NAME_PREFIX: &str = ".perennial-snapshot-";
@@ -68,8 +69,7 @@ impl Place {
             return Err("only root can delete snapshots again".to_owned());
         }
         sweep(&self.subvolume);
-        let pid = rustix::process::getpid();
-        let name = format!("{NAME_PREFIX}{}-{number}", pid.as_raw_nonzero());
+        let name = leftover::name(NAME_PREFIX, number);
         let times = self
             .subvolume
             .stat_self()
@@ -129,22 +129,15 @@ impl Drop for Snapshot {
 /// Deletes what processes that are gone have left behind.
 fn sweep(subvolume: &Dir) {
     let Ok(listing) = subvolume.list() else { return };
-    for listed in listing.iter().filter(|listed| is_stale(listed.name)) {
+    for listed in listing
+        .iter()
+        .filter(|listed| leftover::is_stale(NAME_PREFIX, listed.name))
+    {
         if let Err(error) = btrfs::delete_subvolume(subvolume, listed.name) {
             let name = file_tree::shown(listed.name);
             tracing::warn!("the stale snapshot {name} can't be deleted: {}", explain(&error));
         }
     }
-}
-
-/// Whether a name is that of a snapshot whose process is gone.
-fn is_stale(name: &[u8]) -> bool {
-    let owner = name
-        .strip_prefix(NAME_PREFIX.as_bytes())
-        .and_then(|rest| std::str::from_utf8(rest).ok())
-        .and_then(|rest| rest.split('-').next()?.parse().ok())
-        .and_then(rustix::process::Pid::from_raw);
-    owner.is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
 }
 
 /// Gives the subvolume's root the time back that it had before a name in it came or went.
@@ -175,9 +168,15 @@ mod tests {
     #[test]
     fn only_what_dead_processes_left_is_stale() {
         let own = rustix::process::getpid().as_raw_nonzero();
-        assert!(!is_stale(format!("{NAME_PREFIX}{own}-0").as_bytes()));
+        assert!(!leftover::is_stale(
+            NAME_PREFIX,
+            format!("{NAME_PREFIX}{own}-0").as_bytes()
+        ));
         // Above the kernel's limit for process ids (4,194,304).
-        assert!(is_stale(format!("{NAME_PREFIX}4194305-0").as_bytes()));
+        assert!(leftover::is_stale(
+            NAME_PREFIX,
+            format!("{NAME_PREFIX}4194305-0").as_bytes()
+        ));
         for name in [
             "",
             ".perennial-snapshot-",
@@ -185,7 +184,7 @@ mod tests {
             ".perennial-snapshot-0",
             "perennial",
         ] {
-            assert!(!is_stale(name.as_bytes()), "{name}");
+            assert!(!leftover::is_stale(NAME_PREFIX, name.as_bytes()), "{name}");
         }
     }
 

@@ -1,10 +1,11 @@
 //! Disks that are backed up as images: files with a partition table and real file systems.
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 pub const MIB: u64 = 1 << 20;
 
@@ -109,6 +110,18 @@ pub fn run(command: &mut Command) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Gives a disk the partition table that a script for sfdisk tells.
+pub fn partition(disk: &Path, script: &str) {
+    let mut sfdisk = Command::new("sfdisk")
+        .arg("-q")
+        .arg(disk)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    sfdisk.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    assert!(sfdisk.wait().unwrap().success());
 }
 
 /// Takes a part of a file out into one of its own, holes included.

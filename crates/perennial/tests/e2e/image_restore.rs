@@ -1,13 +1,12 @@
 //! Disks that are restored from images: to files and devices, larger and smaller ones, in use or not.
 
 use std::fs::{self, File};
-use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use scratch_fs::FileSystem;
 
-use crate::disk::{DISK_BYTES, EXT4, MIB, assert_same_volumes, mount, run};
+use crate::disk::{DISK_BYTES, EXT4, MIB, assert_same_volumes, mount, partition, run};
 use crate::image::{LoopDevice, filled_disk, image, lab_on, noise, restore, restored};
 use crate::lab::text;
 
@@ -22,15 +21,8 @@ fn a_file_becomes_as_long_as_the_disk_was() {
     let disk = lab.root().join("disk.img");
     let file = File::create(&disk).unwrap();
     file.set_len(100 * MIB).unwrap();
-    let mut table = Command::new("sfdisk")
-        .arg("-q")
-        .arg(&disk)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
     let lines = "label: dos\nstart=2048,size=20480,type=83\nstart=22528,size=90000,type=5\nstart=24576,size=20480,type=83\n";
-    table.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
-    assert!(table.wait().unwrap().success());
+    partition(&disk, lines);
     file.write_all_at(&noise(1, 2 * MIB), MIB).unwrap();
     file.write_all_at(&noise(2, 2 * MIB), 24576 * 512).unwrap();
     let name = image(&lab, &disk);

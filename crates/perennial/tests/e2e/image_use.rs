@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use scratch_fs::FileSystem;
 
-use crate::disk::{EXT4, MIB, SourceDisk, mount, run};
+use crate::disk::{EXT4, MIB, SourceDisk, mount, partition, run};
 use crate::lab::{Lab, signal, text};
 use crate::machine::{Kernel, boot};
 
@@ -269,19 +269,12 @@ fn bootable_disk(dir: &Path) -> PathBuf {
     let file = File::create(&disk).unwrap();
     let range = MIB..400 * MIB;
     file.set_len(401 * MIB).unwrap();
-    let mut table = Command::new("sfdisk")
-        .arg("-q")
-        .arg(&disk)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
     let line = format!(
         "start={},size={},type=83,bootable\n",
         range.start / 512,
         (range.end - range.start) / 512
     );
-    table.stdin.take().unwrap().write_all(line.as_bytes()).unwrap();
-    assert!(table.wait().unwrap().success());
+    partition(&disk, &line);
     let boot_code = fs::read("/usr/lib/syslinux/mbr/mbr.bin").unwrap();
     file.write_all_at(&boot_code[..440.min(boot_code.len())], 0)
         .unwrap();

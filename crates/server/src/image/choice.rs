@@ -45,11 +45,15 @@ impl ImageChoice {
             Err(catalog::Error::UnknownClient { .. }) => BTreeMap::new(),
             own => own?,
         };
+        Self::with(core, &own)
+    }
+
+    fn with(core: &Core, own: &BTreeMap<String, String>) -> Result<Self> {
         let mut choice = Self {
             format: core.settings.image_format,
             synthetic_disks: core.settings.synthetic_disks.clone(),
         };
-        for (key, value) in &own {
+        for (key, value) in own {
             choice.set(key, value)?;
         }
         Ok(choice)
@@ -96,7 +100,7 @@ impl ImageChoice {
 /// All settings that a client can have of its own, as they hold for it.
 pub fn settings_of(core: &Core, client: &str) -> Result<Vec<ClientSetting>> {
     let own = core.catalog.client_settings(client)?;
-    let choice = ImageChoice::of(core, client)?;
+    let choice = ImageChoice::with(core, &own)?;
     let setting = |key| ClientSetting {
         key,
         value: choice.words(key),

@@ -4,14 +4,11 @@
 //! is removed before the next one is made in that volume group.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rustix::process::{Pid, getpid, test_kill_process};
-
 use crate::error::{Error, Result};
-use crate::image::machine::BlockDevice;
+use crate::leftover;
 
 const NAME_PREFIX: &str = "perennial-";
 const TAG: &str = "perennial";
@@ -40,13 +37,6 @@ struct Logical {
     len_bytes: u64,
 }
 
-/// The name that device mapper has for a logical volume; `None` for all other devices.
-pub(super) fn name_of(device: &BlockDevice) -> Option<String> {
-    let read = |file: &str| fs::read_to_string(format!("/sys/class/block/{}/dm/{file}", device.name)).ok();
-    read("uuid").filter(|uuid| uuid.starts_with("LVM-"))?;
-    Some(read("name")?.trim_end().to_owned())
-}
-
 impl LvmSnapshot {
     /// Makes the snapshot with this number of a logical volume; says why it can't.
     ///
@@ -57,7 +47,7 @@ impl LvmSnapshot {
         let volume = report(columns, device.as_os_str())?;
         let volume = volume.lines().next().and_then(Logical::parse);
         let volume = volume.ok_or("LVM does not say what it is")?;
-        let name = format!("{NAME_PREFIX}{}-{number}", getpid().as_raw_nonzero());
+        let name = leftover::name(NAME_PREFIX, number);
         sweep(&volume.group, &name);
         let mut command = Command::new("lvcreate");
         command.args([
@@ -154,19 +144,10 @@ fn sweep(group: &str, wanted: &str) {
     for name in names
         .lines()
         .map(str::trim)
-        .filter(|name| is_stale(name) || *name == wanted)
+        .filter(|name| leftover::is_stale(NAME_PREFIX, name.as_bytes()) || *name == wanted)
     {
         remove(&format!("{group}/{name}"));
     }
-}
-
-/// Whether a name is that of a snapshot whose process is gone.
-fn is_stale(name: &str) -> bool {
-    let owner = name
-        .strip_prefix(NAME_PREFIX)
-        .and_then(|rest| rest.split('-').next()?.parse().ok())
-        .and_then(Pid::from_raw);
-    owner.is_some_and(|pid| test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
 }
 
 fn remove(name: &str) {
@@ -227,7 +208,8 @@ mod tests {
 
     #[test]
     fn only_what_a_dead_process_made_is_stale() {
-        let own = getpid().as_raw_nonzero();
+        let is_stale = |name: &str| leftover::is_stale(NAME_PREFIX, name.as_bytes());
+        let own = rustix::process::getpid().as_raw_nonzero();
         assert!(!is_stale(&format!("perennial-{own}-0")));
         // Above the kernel's limit for process ids (4,194,304).
         assert!(is_stale("perennial-5000000-0"));

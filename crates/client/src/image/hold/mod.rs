@@ -70,7 +70,7 @@ impl Holds {
         let mut reasons = Vec::new();
         if self.snapshot != SnapshotSetting::Off
             && volume.is_volume
-            && let Some(name) = lvm::name_of(volume.device)
+            && let Some(name) = volume.device.logical_volume()
         {
             match LvmSnapshot::create(&name, self.snapshots.len(), &volume.mount.path) {
                 Ok(snapshot) => {
