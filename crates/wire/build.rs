@@ -1,6 +1,15 @@
 //! Compiles the protobuf files with a pure-Rust compiler, so that building needs no `protoc`.
 
-const FILES: [&str; 6] = ["enrolment", "control", "backups", "images", "data", "admin"];
+const FILES: [&str; 8] = [
+    "enrolment",
+    "control",
+    "backups",
+    "images",
+    "data",
+    "admin",
+    "settings",
+    "planning",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let paths: Vec<String> = FILES

@@ -8,6 +8,7 @@ use crate::Catalog;
 use crate::clients::{id_of, id_or_adopt};
 use crate::columns::{self, stored, word_enum};
 use crate::error::{Error, Failure, is_duplicate};
+use crate::protection::{Archived, Verification, archived_from, verification_from};
 
 /// A manifest's digest.
 pub type Digest = [u8; 32];
@@ -140,6 +141,14 @@ pub struct Backup {
     pub digest: Digest,
     /// How many problems there were.
     pub problem_count: u64,
+    /// Set while retention has to leave it alone.
+    pub archived: Option<Archived>,
+    /// Why nobody may delete it, where that is so.
+    pub held_for: Option<String>,
+    /// Its last verification.
+    pub verification: Option<Verification>,
+    /// Since when it is in the trash; only then can a deletion be undone.
+    pub trashed_ms: Option<i64>,
 }
 
 /// Which backups to list; what is `None` is not asked for.
@@ -271,16 +280,17 @@ impl Catalog {
 
     /// Marks a backup as being deleted: it is no longer listed as committed and the storage may remove it.
     ///
-    /// One that is marked already is returned as it is.
+    /// One that is marked already is returned as it is, but no longer in the trash.
     pub fn begin_delete(&self, client: &str, name: &str) -> Result<Backup, Error> {
         self.connections.write(|transaction| {
             let backup = find(transaction, client, name)?;
             transaction.execute(
-                "UPDATE backups SET state = ?2 WHERE id = ?1",
+                "UPDATE backups SET state = ?2, trashed_ms = NULL WHERE id = ?1",
                 params![backup.id.0, BackupState::Deleting],
             )?;
             Ok(Backup {
                 state: BackupState::Deleting,
+                trashed_ms: None,
                 ..backup
             })
         })
@@ -396,5 +406,9 @@ fn backup_from(row: &Row<'_>) -> rusqlite::Result<Backup> {
         },
         digest: row.get("digest")?,
         problem_count: columns::count(row, "problem_count")?,
+        archived: archived_from(row)?,
+        held_for: row.get("held_for")?,
+        verification: verification_from(row)?,
+        trashed_ms: row.get("trashed_ms")?,
     })
 }

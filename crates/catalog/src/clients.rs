@@ -52,6 +52,8 @@ pub struct Client {
     pub revoked_ms: Option<i64>,
     /// When it was connected last.
     pub last_seen_ms: Option<i64>,
+    /// Until when its backups rest.
+    pub paused_until_ms: Option<i64>,
 }
 
 /// A client with the figures that a list shows.
@@ -63,6 +65,8 @@ pub struct ClientOverview {
     pub backups: u64,
     /// The name of the newest of them.
     pub newest: Option<String>,
+    /// The group that it is in.
+    pub group: Option<String>,
 }
 
 /// What a client tells about itself when it connects.
@@ -98,7 +102,8 @@ impl Catalog {
                           WHERE client_id = clients.id AND state = ?1) AS backups,
                         (SELECT name FROM backups
                           WHERE client_id = clients.id AND state = ?1
-                          ORDER BY started_ms DESC, id DESC LIMIT 1) AS newest
+                          ORDER BY started_ms DESC, id DESC LIMIT 1) AS newest,
+                        (SELECT name FROM groups WHERE id = group_id) AS group_name
                    FROM clients ORDER BY name",
             )?;
             let rows = statement.query_map([BackupState::Committed], |row| {
@@ -106,6 +111,7 @@ impl Catalog {
                     client: client_from(row)?,
                     backups: columns::count(row, "backups")?,
                     newest: row.get("newest")?,
+                    group: row.get("group_name")?,
                 })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)
@@ -184,6 +190,17 @@ impl Catalog {
             let changed = transaction.execute(
                 "UPDATE clients SET operating_system = ?2, version = ?3, last_seen_ms = ?4 WHERE name = ?1",
                 params![name, sighting.operating_system, sighting.version, now_ms],
+            )?;
+            if changed == 0 { Err(unknown(name)) } else { Ok(()) }
+        })
+    }
+
+    /// Lets a client's backups rest until then, or with `None` go on.
+    pub fn pause_client(&self, name: &str, until_ms: Option<i64>) -> Result<(), Error> {
+        self.connections.write(|transaction| {
+            let changed = transaction.execute(
+                "UPDATE clients SET paused_until_ms = ?2 WHERE name = ?1",
+                params![name, until_ms],
             )?;
             if changed == 0 { Err(unknown(name)) } else { Ok(()) }
         })
@@ -295,5 +312,6 @@ fn client_from(row: &Row<'_>) -> rusqlite::Result<Client> {
         enrolled_ms: row.get("enrolled_ms")?,
         revoked_ms: row.get("revoked_ms")?,
         last_seen_ms: row.get("last_seen_ms")?,
+        paused_until_ms: row.get("paused_until_ms")?,
     })
 }

@@ -105,6 +105,18 @@ pub enum Error {
         /// The name that was asked for.
         name: String,
     },
+    /// No group has this name.
+    #[error("there is no group {name:?}")]
+    UnknownGroup {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// There is a group of this name already.
+    #[error("there is a group {name:?} already")]
+    DuplicateGroup {
+        /// The name.
+        name: String,
+    },
     /// The client has no such backup.
     #[error("client {client:?} has no backup {name:?}")]
     UnknownBackup {

@@ -7,10 +7,10 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use crate::Catalog;
 use crate::clients::id_of;
 use crate::columns::word_enum;
 use crate::error::{Error, Failure};
+use crate::{BackupMode, Catalog};
 
 /// A job's number; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,6 +71,10 @@ pub struct NewJob {
     pub client: Option<String>,
     /// What it is about: a backup's name, a path.
     pub subject: Option<String>,
+    /// Of a backup: what it trusts.
+    pub mode: Option<BackupMode>,
+    /// Why it was queued, in words.
+    pub reason: Option<String>,
     /// When it was asked for.
     pub queued_ms: i64,
 }
@@ -86,6 +90,10 @@ pub struct Job {
     pub client: Option<String>,
     /// What it is about.
     pub subject: Option<String>,
+    /// Of a backup: what it trusts.
+    pub mode: Option<BackupMode>,
+    /// Why it was queued, in words.
+    pub reason: Option<String>,
     /// Where it stands.
     pub state: JobState,
     /// When it was asked for.
@@ -142,8 +150,17 @@ impl Catalog {
                 .map(|client| id_of(transaction, client))
                 .transpose()?;
             transaction.execute(
-                "INSERT INTO jobs (kind, client_id, subject, state, queued_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![job.kind, client_id, job.subject, JobState::Queued, job.queued_ms],
+                "INSERT INTO jobs (kind, client_id, subject, mode, reason, state, queued_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![
+                    job.kind,
+                    client_id,
+                    job.subject,
+                    job.mode,
+                    job.reason,
+                    JobState::Queued,
+                    job.queued_ms
+                ],
             )?;
             Ok(JobId(transaction.last_insert_rowid()))
         })
@@ -255,6 +272,8 @@ fn job_from(row: &Row<'_>) -> rusqlite::Result<Job> {
         kind: row.get("kind")?,
         client: row.get("client")?,
         subject: row.get("subject")?,
+        mode: row.get("mode")?,
+        reason: row.get("reason")?,
         state: row.get("state")?,
         queued_ms: row.get("queued_ms")?,
         started_ms: row.get("started_ms")?,

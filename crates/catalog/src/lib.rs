@@ -12,27 +12,38 @@
 
 mod backups;
 mod ballast;
-mod client_settings;
+mod changes;
 mod clients;
 mod columns;
 mod connections;
 mod error;
+mod groups;
+mod job_log;
 mod jobs;
 mod lock;
 mod open;
 mod pools;
+mod protection;
+mod schedule;
 mod schema;
+mod settings;
 mod tokens;
 
 pub use backups::{
     Adoption, Backup, BackupFigures, BackupFilter, BackupId, BackupKind, BackupMode, BackupState, Digest,
     NewBackup, Outcome, Problem,
 };
+pub use changes::{Change, ChangeFilter};
 pub use clients::{Certificate, Client, ClientOverview, ClientState, Fingerprint, Identity, Sighting};
 pub use error::Error;
+pub use groups::Group;
+pub use job_log::{JobLine, LogLevel};
 pub use jobs::{Job, JobEnd, JobFilter, JobId, JobKind, JobState, NewJob};
 pub use open::{Catalog, Rebuilt, Totals};
 pub use pools::{PoolChange, PoolLinks};
+pub use protection::{Archived, ArchivedUntil, Verification, Verified};
+pub use schedule::{ClientTracks, Track, Wait};
 pub use schema::SCHEMA_VERSION;
+pub use settings::{OwnedSetting, SettingAction, SettingChange, SettingsLayer, SettingsOwner, StoredSetting};
 pub use tokens::{Enrolment, NewToken, Redeem, Token, TokenHash};
 pub use uuid::Uuid;

@@ -5,13 +5,17 @@ use std::sync::LazyLock;
 use rusqlite_migration::{M, Migrations};
 
 /// The newest schema that this program reads and writes, kept in `PRAGMA user_version`.
-pub const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 3;
 
 /// Marks the file as a catalog in `PRAGMA application_id`: "Pern".
 pub(crate) const APPLICATION_ID: i64 = 0x5065_726e;
 
 pub(crate) static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
-    let steps = [include_str!("schema/v1.sql"), include_str!("schema/v2.sql")];
+    let steps = [
+        include_str!("schema/v1.sql"),
+        include_str!("schema/v2.sql"),
+        include_str!("schema/v3.sql"),
+    ];
     Migrations::new(steps.map(M::up).into())
 });
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use catalog::{BackupFilter, Catalog, Error, JobFilter};
+use catalog::{BackupFilter, Catalog, ChangeFilter, Error, JobFilter};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rusqlite::Connection;
@@ -17,9 +17,15 @@ fn filled() -> Vec<u8> {
     drop(raw);
     let catalog = Catalog::open(dir.path()).expect("opens");
     // The last table's page: without something at its end nothing is lost with that.
-    catalog
-        .set_client_setting("anna", "image_format", Some("vhd"))
-        .expect("sets");
+    let change = catalog::Change {
+        at_ms: 1,
+        who: "root".into(),
+        origin: "local".into(),
+        action: "setting".into(),
+        subject: "anna".into(),
+        detail: "image_format = vhd".into(),
+    };
+    catalog.record_change(&change).expect("records");
     drop(catalog);
     fs::read(path).expect("reads")
 }
@@ -37,13 +43,22 @@ fn use_all(bytes: &[u8]) -> Result<(), Error> {
     catalog.clients()?;
     catalog.tokens()?;
     catalog.revoked_serials()?;
+    catalog.pause_client("anna", Some(1))?;
     for backup in catalog.backups(&BackupFilter::default())? {
         catalog.problems(backup.id)?;
         catalog.begin_delete(&backup.client, &backup.name)?;
     }
     catalog.jobs(&JobFilter::default())?;
     catalog.pool_links("anna")?;
-    catalog.client_settings("anna")?;
+    catalog.all_settings()?;
+    catalog.groups()?;
+    catalog.tracks(None, i64::MAX)?;
+    catalog.open_waits()?;
+    catalog.waits("anna")?;
+    catalog.changes(&ChangeFilter::default())?;
+    for job in catalog.jobs(&JobFilter::default())? {
+        catalog.job_log(job.id)?;
+    }
     catalog.identify(&[1; 32])?;
     catalog.interrupt_jobs(1)?;
     catalog.check()
@@ -122,6 +137,8 @@ fn the_log_of_a_killed_server_may_be_cut_anywhere() {
             kind: catalog::JobKind::Verify,
             client: None,
             subject: Some("x".repeat(3_000)),
+            mode: None,
+            reason: None,
             queued_ms: number,
         };
         catalog.queue_job(&job).expect("queues");

@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use catalog::{BackupFilter, Catalog, Error, SCHEMA_VERSION, Uuid};
+use catalog::{
+    ArchivedUntil, BackupFilter, Catalog, Error, JobId, OwnedSetting, SCHEMA_VERSION, SettingAction,
+    SettingsOwner, StoredSetting, Uuid, Verified,
+};
 use rusqlite::Connection;
 
 fn database(dir: &Path) -> std::path::PathBuf {
@@ -111,9 +114,7 @@ fn a_database_of_version_1_opens_and_lists() {
     assert_eq!(catalog.jobs(&Default::default()).expect("lists").len(), 1);
     assert_eq!(catalog.pool_links("anna").expect("lists")[0].links, 3);
     // It is of the newest version now.
-    catalog
-        .set_client_setting("anna", "image_format", Some("vhd"))
-        .expect("sets");
+    catalog.create_group("laptops").expect("creates");
 }
 
 #[test]
@@ -124,9 +125,57 @@ fn a_database_of_version_2_has_settings_of_clients() {
     drop(raw);
     let catalog = Catalog::open(dir.path()).expect("opens");
     catalog.check().expect("is whole");
-    let settings = catalog.client_settings("anna").expect("reads");
-    assert_eq!(settings.get("image_format").map(String::as_str), Some("vhd"));
-    assert!(catalog.client_settings("bert").expect("reads").is_empty());
+    let kept = OwnedSetting {
+        owner: SettingsOwner::Client("anna".into()),
+        setting: StoredSetting {
+            key: "image_format".into(),
+            action: SettingAction::Set,
+            value: "vhd".into(),
+        },
+    };
+    assert_eq!(catalog.all_settings().expect("reads"), [kept]);
+}
+
+#[test]
+fn a_database_of_version_3_has_groups_a_trash_and_logs() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let raw = Connection::open(database(dir.path())).expect("creates");
+    raw.execute_batch(include_str!("fixtures/v3.sql")).expect("loads");
+    drop(raw);
+    let catalog = Catalog::open(dir.path()).expect("opens");
+    catalog.check().expect("is whole");
+    assert_eq!(catalog.groups().expect("lists")[0].clients, 1);
+    let layers: Vec<String> = catalog
+        .all_settings()
+        .expect("reads")
+        .iter()
+        .map(|owned| owned.owner.to_string())
+        .collect();
+    assert_eq!(
+        layers,
+        [
+            "client anna",
+            "group laptops",
+            "the server",
+            "the user of client anna"
+        ]
+    );
+    let trashed = catalog.backup("anna", "261124-0300").expect("reads");
+    assert_eq!(trashed.trashed_ms, Some(1_795_500_000_000));
+    assert_eq!(trashed.held_for.as_deref(), Some("audit 2026"));
+    assert_eq!(
+        trashed.archived.expect("is archived").until,
+        ArchivedUntil::Time {
+            at_ms: 1_827_025_200_000
+        }
+    );
+    assert_eq!(
+        trashed.verification.expect("was verified").found,
+        Verified::Passed
+    );
+    assert_eq!(catalog.job_log(JobId(1)).expect("reads").len(), 1);
+    assert_eq!(catalog.waits("anna").expect("reads").len(), 1);
+    assert_eq!(catalog.changes(&Default::default()).expect("reads").len(), 1);
 }
 
 #[test]
@@ -145,7 +194,7 @@ fn the_frozen_database_has_the_tables_of_a_new_one() {
     let new = Connection::open(database(dir.path())).expect("opens");
     let frozen = Connection::open_in_memory().expect("opens");
     frozen
-        .execute_batch(include_str!("fixtures/v2.sql"))
+        .execute_batch(include_str!("fixtures/v3.sql"))
         .expect("loads");
     assert_eq!(
         schema(&new),

@@ -334,6 +334,8 @@ fn jobs_go_forward_only() {
         kind: JobKind::FileBackup,
         client: Some("anna".into()),
         subject: Some("260102-0000".into()),
+        mode: Some(BackupMode::Full),
+        reason: Some("there is no backup yet".into()),
         queued_ms: 1,
     };
     let id = catalog.queue_job(&new).expect("queues");
@@ -382,6 +384,8 @@ fn a_restart_interrupts_what_had_not_ended() {
         kind: JobKind::Cleanup,
         client: None,
         subject: None,
+        mode: None,
+        reason: None,
         queued_ms: 1,
     };
     let ids: Vec<_> = (0..3).map(|_| catalog.queue_job(&new).expect("queues")).collect();
@@ -423,37 +427,4 @@ fn pool_counts_stay_until_the_directory_is_gone() {
     assert!(catalog.pool_links("anna").expect("lists").is_empty());
     catalog.replace_pool_links("anna", &[links(7)]).expect("replaces");
     assert_eq!(catalog.pool_links("anna").expect("lists"), [links(7)]);
-}
-
-#[test]
-fn what_is_set_for_a_client_is_its_own_until_it_is_not_set_any_more() {
-    let (_dir, catalog) = fresh();
-    for (name, number) in [("anna", 1), ("bert", 2)] {
-        let secret = name.as_bytes();
-        catalog.create_token(&token(secret, None)).expect("token");
-        catalog
-            .enrol(TokenHash::of(secret), &enrolment(name, number), 10)
-            .expect("enrols");
-    }
-    let set = |value| {
-        catalog
-            .set_client_setting("anna", "image_format", value)
-            .expect("sets")
-    };
-    let value = |name| {
-        catalog
-            .client_settings(name)
-            .expect("reads")
-            .remove("image_format")
-    };
-    set(Some("vhd"));
-    set(Some("raw"));
-    assert_eq!((value("anna").as_deref(), value("bert")), (Some("raw"), None));
-    set(None);
-    set(None);
-    assert_eq!(value("anna"), None);
-    assert!(matches!(
-        catalog.set_client_setting("nobody", "image_format", Some("vhd")),
-        Err(Error::UnknownClient { .. })
-    ));
 }

@@ -96,6 +96,12 @@ pub enum Failure {
         /// The volume, as it is named on the command line.
         place: String,
     },
+    /// There is no such setting.
+    #[error("there is no setting {key}")]
+    UnknownSetting {
+        /// The key that was given.
+        key: String,
+    },
     /// Something to back up can't be.
     #[error("can't back up {path}: {why}")]
     Unsuitable {

@@ -33,6 +33,7 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
 
 fn of_failure(failure: &Failure) -> Option<String> {
     match failure {
+        Failure::UnknownSetting { .. } => Some("\"perennial settings show\" lists them all".into()),
         Failure::Usage(_) => Some("see --help".into()),
         Failure::NoWay { server_state, client_state } => Some(format!(
             "start a server with \"perennial server\" or join one with \"perennial enroll TOKEN\"; looked for a server in \

@@ -1,10 +1,24 @@
-//! Decisions: when a backup is due and which ones are kept. Each comes with its reason, which can be shown.
+//! Decisions: when a backup is due, which jobs may run, how a client stands, which backups are kept, and what follows from
+//! what is set. Each comes with its reason, which can be shown.
 //!
 //! Pure functions of what they are given: no clock, no I/O, no settings of their own. Times are milliseconds
 //! since the Unix epoch; a time zone is handed in where days matter.
 
+pub mod admission;
+pub mod archive;
+pub mod cleanup;
+mod error;
+pub mod quota;
 pub mod retention;
 pub mod schedule;
+pub mod settings;
 mod span;
+pub mod standing;
+mod target;
+mod text;
+pub mod timed;
+pub mod window;
 
-pub use span::Span;
+pub use error::Error;
+pub use span::{ParseSpanError, Span};
+pub use target::Target;

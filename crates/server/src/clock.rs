@@ -2,24 +2,37 @@
 
 use std::sync::Arc;
 
-/// Tells the time.
+use jiff::tz::TimeZone;
+
+/// Tells the time, and in which zone the server's people live.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>);
+pub struct Clock {
+    now: Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>,
+    zone: TimeZone,
+}
 
 impl Clock {
     /// The clock of the operating system.
     pub fn system() -> Self {
-        Self(Arc::new(jiff::Timestamp::now))
+        Self::of(TimeZone::system(), jiff::Timestamp::now)
     }
 
     /// A clock that tells what `now` returns.
-    pub fn of(now: impl Fn() -> jiff::Timestamp + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
+    pub fn of(zone: TimeZone, now: impl Fn() -> jiff::Timestamp + Send + Sync + 'static) -> Self {
+        Self {
+            now: Arc::new(now),
+            zone,
+        }
+    }
+
+    /// The zone in which windows open and days begin.
+    pub fn zone(&self) -> TimeZone {
+        self.zone.clone()
     }
 
     /// The time.
     pub fn now(&self) -> jiff::Timestamp {
-        (self.0)()
+        (self.now)()
     }
 
     /// The time in milliseconds since the Unix epoch.

@@ -2,15 +2,20 @@
 
 use catalog::{BackupFigures, BackupMode, JobEnd, NewBackup, Outcome};
 use manifest::{Header, Summary};
+use serde_json::json;
 use wire::v1::Committed;
 
 use crate::core::Core;
 use crate::jobs::{LiveJob, finished};
 use crate::problems::ProblemList;
+use crate::retention;
 use crate::services::views;
 
 /// Ends the job. Returns what the client is told.
 pub fn end_job(core: &Core, job: &LiveJob, backup: &NewBackup, problems: &ProblemList) -> Committed {
+    if let Ok(record) = core.catalog.backup(&backup.client, &backup.name) {
+        retention::archive(core, &record);
+    }
     let info = core
         .catalog
         .backup(&backup.client, &backup.name)
@@ -19,7 +24,17 @@ pub fn end_job(core: &Core, job: &LiveJob, backup: &NewBackup, problems: &Proble
     let shown = problems.kept.iter().take(100).map(views::problem).collect();
     let mut done = finished(format!("backup {}/{}", backup.client, backup.name), shown);
     done.backup = info.clone();
-    core.board.end(job, JobEnd::Done, done);
+    let figures = json!({
+        "backup": backup.name,
+        "files": backup.figures.files,
+        "directories": backup.figures.directories,
+        "bytes_logical": backup.figures.bytes_logical,
+        "bytes_transferred": backup.figures.bytes_transferred,
+        "bytes_stored_new": backup.figures.bytes_stored_new,
+        "problems": problems.count,
+    });
+    core.board
+        .end_with(job, JobEnd::Done, Some(&figures.to_string()), done);
     Committed {
         client: backup.client.clone(),
         name: backup.name.clone(),

@@ -11,6 +11,9 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::housekeeping::Housekeeping;
 use crate::jobs::{Attached, Board};
+use crate::policies::Policies;
+use crate::retention::Emergency;
+use crate::schedule::Schedule;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
 use crate::trust::Authority;
@@ -40,6 +43,12 @@ pub struct Core {
     pub store: Arc<Store>,
     /// Who signs certificates.
     pub authority: Authority,
+    /// What is set for clients.
+    pub policies: Policies,
+    /// Whether backups are being given up for space.
+    pub emergency: Emergency,
+    /// What waits for its turn.
+    pub schedule: Schedule,
     /// Open jobs.
     pub board: Board,
     /// Connected clients.
@@ -50,8 +59,12 @@ pub struct Core {
     pub housekeeping: Housekeeping,
     /// The time.
     pub clock: Clock,
+    /// When the server was started.
+    pub started_ms: i64,
     /// Set when the server is to end.
     pub shutdown: CancellationToken,
+    /// Where asynchronous work is begun from blocking threads.
+    pub runtime: tokio::runtime::Handle,
     /// The address that the port is bound to.
     pub local_address: std::net::SocketAddr,
 }
@@ -72,7 +85,7 @@ impl Core {
         now: jiff::Timestamp,
     ) -> Result<BackupName> {
         let minute = now
-            .to_zoned(jiff::tz::TimeZone::system())
+            .to_zoned(self.clock.zone())
             .strftime("%y%m%d-%H%M")
             .to_string();
         let suffix = match kind {

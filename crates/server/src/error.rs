@@ -90,13 +90,8 @@ pub enum Error {
         what: String,
     },
     /// Something can't be set so.
-    #[error("{key} can't be set: {reason}")]
-    BadSetting {
-        /// What.
-        key: String,
-        /// Why not.
-        reason: String,
-    },
+    #[error(transparent)]
+    Setting(#[from] policy::settings::SetError),
     /// Something that was asked for isn't there.
     #[error("there is no {what} {name}")]
     NotFound {
@@ -111,6 +106,14 @@ pub enum Error {
         /// What is in use.
         what: String,
         /// By what.
+        why: String,
+    },
+    /// Something must not be deleted.
+    #[error("{what} can't be deleted: {why}")]
+    Protected {
+        /// What.
+        what: String,
+        /// Why not.
         why: String,
     },
     /// The client is needed for it, and not there.
@@ -164,10 +167,9 @@ impl Error {
 impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
         let code = match &error {
-            Error::Protocol { .. }
-            | Error::WrongHash { .. }
-            | Error::InvalidName(_)
-            | Error::BadSetting { .. } => tonic::Code::InvalidArgument,
+            Error::Protocol { .. } | Error::WrongHash { .. } | Error::InvalidName(_) | Error::Setting(_) => {
+                tonic::Code::InvalidArgument
+            }
             Error::Storage(storage::Error::InvalidEntry { .. } | storage::Error::OutOfOrder { .. }) => {
                 tonic::Code::InvalidArgument
             }
@@ -178,10 +180,14 @@ impl From<Error> for tonic::Status {
             Error::Storage(storage::Error::Busy { .. }) => tonic::Code::FailedPrecondition,
             Error::Manifest(_) | Error::Disk(_) => tonic::Code::InvalidArgument,
             Error::Refused { .. } => tonic::Code::PermissionDenied,
-            Error::NotFound { .. } | Error::Catalog(catalog::Error::UnknownClient { .. }) => {
+            Error::NotFound { .. }
+            | Error::Catalog(catalog::Error::UnknownClient { .. } | catalog::Error::UnknownGroup { .. }) => {
                 tonic::Code::NotFound
             }
-            Error::Busy { .. } | Error::Unsupported { .. } => tonic::Code::FailedPrecondition,
+            Error::Catalog(catalog::Error::DuplicateGroup { .. }) => tonic::Code::AlreadyExists,
+            Error::Busy { .. } | Error::Unsupported { .. } | Error::Protected { .. } => {
+                tonic::Code::FailedPrecondition
+            }
             Error::Disconnected | Error::NotConnected { .. } => tonic::Code::Unavailable,
             Error::Cancelled => tonic::Code::Cancelled,
             Error::Storage(storage) if storage.is_full() => tonic::Code::ResourceExhausted,

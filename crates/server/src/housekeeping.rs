@@ -35,6 +35,8 @@ pub struct Housekeeping {
 struct Shared {
     unsettled: Mutex<usize>,
     settled: Condvar,
+    /// Whether the file system is still freeing what was deleted.
+    waiting: AtomicBool,
     ending: AtomicBool,
 }
 
@@ -82,6 +84,11 @@ impl Housekeeping {
     pub fn end(&self) {
         self.shared.ending.store(true, Ordering::Relaxed);
         self.queue(Chore::End);
+    }
+
+    /// Whether nothing is queued, nor waits for the file system to free what was deleted.
+    pub fn is_idle(&self) -> bool {
+        *self.shared.unsettled.lock() == 0 && !self.shared.waiting.load(Ordering::Relaxed)
     }
 
     /// Waits, not for ever, until what was queued so far is done.
@@ -147,6 +154,7 @@ impl Worker {
                     false
                 }
             };
+            self.shared.waiting.store(waiting, Ordering::Relaxed);
             if is_queued {
                 *self.shared.unsettled.lock() -= 1;
                 self.shared.settled.notify_all();

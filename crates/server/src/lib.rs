@@ -4,6 +4,7 @@
 //! `current` link; a deletion begins in the catalog. Blocking work (files, SQLite, data connections) runs on
 //! threads of its own; the asynchronous side only moves messages. It prints nothing and reads no environment.
 
+mod audit;
 mod clock;
 mod concluded;
 mod core;
@@ -13,11 +14,14 @@ mod image;
 mod ingest;
 mod jobs;
 mod listen;
+mod pace;
+mod policies;
 mod problems;
 mod reconcile;
 mod removal;
 mod repair;
 mod restore;
+mod retention;
 mod run;
 mod schedule;
 mod services;
@@ -31,5 +35,5 @@ pub use clock::Clock;
 pub use error::{Error, Result};
 pub use reconcile::{Rebuilt, adopt_storage, rebuild_catalog};
 pub use run::{Running, Server};
-pub use settings::{Settings, admin_socket};
+pub use settings::{Scheduling, Settings, admin_socket};
 pub use tokens::TokenRequest;

@@ -1,11 +1,15 @@
 //! At the start: brings catalog and storage together again after a crash, or makes the catalog anew from the
 //! storage alone.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use catalog::{Adoption, BackupFigures, BackupFilter, BackupMode, BackupState, Catalog, NewBackup, Outcome};
+use catalog::{
+    Adoption, Backup, BackupFigures, BackupFilter, BackupMode, BackupState, Catalog, NewBackup, Outcome,
+};
 use manifest::Reader;
+use policy::settings::{Layer, Layers, ServerRules};
 use storage::{BackupName, ClientName, Store};
 use tracing::{info, warn};
 
@@ -33,10 +37,12 @@ pub fn rebuild_catalog(settings: &Settings) -> Result<Rebuilt> {
     })?;
     crate::run::create_private_dir(&settings.state_dir)?;
     let rebuilt = Catalog::rebuild(&settings.state_dir, server_id)?;
-    let store = Store::open(&settings.storage_dir, &crate::run::open_options(settings, owner))?;
+    let rules = start_rules(settings);
+    let options = crate::run::open_options(settings, &rules, owner);
+    let store = Store::open(&settings.storage_dir, &options)?;
     rebuilt.catalog.set_storage_id(store.id())?;
     let mut clients = std::collections::BTreeSet::new();
-    let stored = stored_backups(&store)?;
+    let stored = stored_backups(&store, &HashMap::new())?;
     for backup in &stored {
         rebuilt.catalog.adopt_backup(&record_of(backup))?;
         clients.insert(backup.client.as_str().to_owned());
@@ -55,7 +61,7 @@ pub fn adopt_storage(settings: &Settings) -> Result<()> {
     crate::run::create_private_dir(&settings.state_dir)?;
     let catalog = Catalog::create_or_open(&settings.state_dir)?;
     let server = catalog.server_id().to_string().parse()?;
-    let options = crate::run::open_options(settings, server);
+    let options = crate::run::open_options(settings, &start_rules(settings), server);
     let store = match Store::adopt(&settings.storage_dir, &options) {
         Err(storage::Error::Missing { .. } | storage::Error::NotAStorage { .. }) => {
             crate::run::create_storage(settings, options)?
@@ -66,6 +72,12 @@ pub fn adopt_storage(settings: &Settings) -> Result<()> {
     adopt(&catalog, &store)
 }
 
+/// The rules by what the server is started with alone.
+fn start_rules(settings: &Settings) -> ServerRules {
+    let layers = Layers::default().with(Layer::Start, settings.policy.clone());
+    ServerRules::of(&layers.resolve())
+}
+
 /// A backup that lies in the storage.
 struct StoredBackup {
     client: ClientName,
@@ -73,11 +85,18 @@ struct StoredBackup {
     manifest: Reader,
 }
 
-/// All backups in the storage. One whose manifest is damaged is left out, and said.
-fn stored_backups(store: &Store) -> Result<Vec<StoredBackup>> {
+/// All backups in the storage that are not `known`, by client and name. One whose manifest is damaged is left out, and said.
+fn stored_backups(
+    store: &Store,
+    known: &HashMap<String, HashMap<String, Backup>>,
+) -> Result<Vec<StoredBackup>> {
     let mut stored = Vec::new();
     for client in store.clients()? {
+        let known = known.get(client.as_str());
         for name in store.backups(&client)? {
+            if known.is_some_and(|known| known.contains_key(name.as_str())) {
+                continue;
+            }
             match store.open_manifest(&client, &name) {
                 Ok(manifest) => stored.push(StoredBackup {
                     client: client.clone(),
@@ -94,10 +113,16 @@ fn stored_backups(store: &Store) -> Result<Vec<StoredBackup>> {
 }
 
 /// Takes in backups that were committed in the storage when the server died before the catalog knew, and lets the
-/// catalog forget those that the storage no longer has.
+/// catalog forget those that the storage no longer has. The manifests of those that both know are not opened.
 pub fn adopt(catalog: &Catalog, store: &Store) -> Result<()> {
-    let stored = stored_backups(store)?;
-    for backup in &stored {
+    let mut known: HashMap<String, HashMap<String, Backup>> = HashMap::new();
+    for backup in catalog.backups(&BackupFilter::default())? {
+        known
+            .entry(backup.client.clone())
+            .or_default()
+            .insert(backup.name.clone(), backup);
+    }
+    for backup in &stored_backups(store, &known)? {
         let record = record_of(backup);
         if let Adoption::Inserted(_) = catalog.adopt_backup(&record)? {
             info!(
@@ -110,16 +135,21 @@ pub fn adopt(catalog: &Catalog, store: &Store) -> Result<()> {
             }
         }
     }
-    for known in catalog.backups(&BackupFilter::committed())? {
-        let name: BackupName = known.name.parse()?;
-        if !store.backups(&known.client.parse()?)?.contains(&name) {
+    for (client, mut backups) in known {
+        for name in store.backups(&client.parse()?)? {
+            backups.remove(name.as_str());
+        }
+        for missing in backups
+            .values()
+            .filter(|backup| backup.state == BackupState::Committed)
+        {
             warn!(
-                client = known.client,
-                name = known.name,
+                client = missing.client,
+                name = missing.name,
                 "the catalog has a backup that the storage does not have; its record is removed"
             );
-            catalog.begin_delete(&known.client, &known.name)?;
-            catalog.forget_backup(known.id)?;
+            catalog.begin_delete(&missing.client, &missing.name)?;
+            catalog.forget_backup(missing.id)?;
         }
     }
     Ok(())
@@ -131,7 +161,8 @@ pub fn finish_deletions(core: &Arc<Core>) -> Result<()> {
         state: Some(BackupState::Deleting),
         ..BackupFilter::default()
     };
-    for backup in core.catalog.backups(&filter)? {
+    let deleting = core.catalog.backups(&filter)?;
+    for backup in deleting.into_iter().filter(|backup| backup.trashed_ms.is_none()) {
         info!(
             client = backup.client,
             name = backup.name,

@@ -15,25 +15,30 @@ use crate::error::{Error, Result};
 const SPACE_INTERVAL: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
-/// Deletes a committed backup; returns once nobody can see it any more.
-pub fn delete(core: &Arc<Core>, backup: &Backup) -> Result<()> {
+/// Refuses the newest backup of a client while another grows from it.
+pub fn check_base(core: &Core, backup: &Backup) -> Result<()> {
     let making = match backup.kind {
         catalog::BackupKind::File => catalog::JobKind::FileBackup,
         catalog::BackupKind::Image => catalog::JobKind::ImageBackup,
     };
-    if let Some(job) = core.board.live_of(making, &backup.client) {
-        let newest = core.catalog.newest_backup(&catalog::BackupFilter {
-            kind: Some(backup.kind),
-            ..catalog::BackupFilter::committed_of(&backup.client)
-        })?;
-        if newest.is_some_and(|newest| newest.name == backup.name) {
-            let why = format!("it is the base of the backup that job {} is making", job.id);
-            return Err(Error::Busy {
-                what: format!("backup {}/{}", backup.client, backup.name),
-                why,
-            });
-        }
+    let Some(job) = core.board.live_of(making, &backup.client) else {
+        return Ok(());
+    };
+    let newest = core.catalog.newest_backup(&catalog::BackupFilter {
+        kind: Some(backup.kind),
+        ..catalog::BackupFilter::committed_of(&backup.client)
+    })?;
+    if newest.is_none_or(|newest| newest.name != backup.name) {
+        return Ok(());
     }
+    Err(Error::Busy {
+        what: format!("backup {}/{}", backup.client, backup.name),
+        why: format!("it is the base of the backup that job {} is making", job.id),
+    })
+}
+
+/// Deletes a backup that nothing protects; returns once nobody can see it any more.
+pub fn delete(core: &Arc<Core>, backup: &Backup) -> Result<()> {
     // Where that can't be told, nothing is begun.
     has_dependents(core, backup)?;
     // ORDER: the catalog first: from here on nobody restores from it, and a crash is taken up at the next start.

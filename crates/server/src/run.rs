@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::Catalog;
+use policy::settings::ServerRules;
 use storage::{ServerId, Store};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
@@ -19,8 +20,12 @@ use crate::clock::Clock;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::housekeeping::Housekeeping;
+use crate::image::volume_format;
 use crate::jobs::{Attached, Board};
 use crate::listen::{ControlIo, bind_admin_socket, serve_port};
+use crate::policies::Policies;
+use crate::retention::Emergency;
+use crate::schedule::Schedule;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
 use crate::trust::{Authority, server_config};
@@ -127,19 +132,23 @@ fn open_admin_socket(core: &Core) -> Result<UnixListener> {
 }
 
 /// How the storage is to be used.
-pub(crate) fn open_options(settings: &Settings, server: ServerId) -> storage::OpenOptions {
+pub(crate) fn open_options(
+    settings: &Settings,
+    rules: &ServerRules,
+    server: ServerId,
+) -> storage::OpenOptions {
     storage::OpenOptions {
         server,
         pooling: settings.pool,
         compression: settings.compression,
-        volume_format: settings.image_format,
+        volume_format: volume_format(rules.image_format),
     }
 }
 
 /// Opens the storage, or creates it where there is none and none is known. Whatever a file system that is not mounted
 /// leaves in its place must not pass for a storage that has lost all backups.
-fn open_storage(settings: &Settings, catalog: &Catalog) -> Result<Store> {
-    let options = open_options(settings, catalog.server_id().to_string().parse()?);
+fn open_storage(settings: &Settings, rules: &ServerRules, catalog: &Catalog) -> Result<Store> {
+    let options = open_options(settings, rules, catalog.server_id().to_string().parse()?);
     let backups = catalog.totals()?.backups;
     let other = || Error::OtherStorage {
         path: settings.storage_dir.clone(),
@@ -186,9 +195,9 @@ fn tell_recovery(store: &Store) {
 }
 
 /// Says so where the format that was asked for makes no sense.
-fn tell_format(store: &Store, settings: &Settings) {
+fn tell_format(store: &Store, rules: &ServerRules) {
     let format = store.volume_format();
-    if let Some(wanted) = settings.image_format
+    if let Some(wanted) = volume_format(rules.image_format)
         && wanted != format
     {
         let backend = store.backend();
@@ -204,9 +213,11 @@ fn open(
     create_private_dir(&settings.state_dir)?;
     let catalog = Arc::new(Catalog::create_or_open(&settings.state_dir)?);
     let authority = Authority::open_or_create(&settings.state_dir.join("trust"))?;
-    let store = Arc::new(open_storage(&settings, &catalog)?);
+    let policies = Policies::load(catalog.clone(), settings.policy.clone())?;
+    let rules = policies.server();
+    let store = Arc::new(open_storage(&settings, &rules, &catalog)?);
     tell_recovery(&store);
-    tell_format(&store, &settings);
+    tell_format(&store, &rules);
     reconcile::adopt(&catalog, &store)?;
     let board = Board::create(catalog.clone(), clock.clone())?;
     let (housekeeping, thread) =
@@ -217,6 +228,10 @@ fn open(
         })?;
     let core = Arc::new(Core {
         settings,
+        policies,
+        schedule: Schedule::load(&catalog)?,
+        emergency: Emergency::default(),
+        started_ms: clock.now_ms(),
         catalog,
         store,
         authority,
@@ -226,6 +241,7 @@ fn open(
         housekeeping,
         clock,
         shutdown: CancellationToken::new(),
+        runtime: tokio::runtime::Handle::current(),
         local_address,
     });
     reconcile::finish_deletions(&core)?;

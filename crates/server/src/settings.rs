@@ -2,7 +2,24 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+
+use policy::settings::LayerOfSettings;
+
+/// Whether a server begins backups and cleanups by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheduling {
+    /// When they are due.
+    On,
+    /// Only when somebody asks for them.
+    Off,
+}
+
+impl Scheduling {
+    /// Whether it does.
+    pub fn is_on(self) -> bool {
+        self == Self::On
+    }
+}
 
 /// Settings of a server.
 #[derive(Debug, Clone)]
@@ -23,14 +40,10 @@ pub struct Settings {
     pub pool: storage::Pooling,
     /// The `compression` property of new backups (btrfs only).
     pub compression: Option<storage::Compression>,
-    /// What the volumes of new images are kept in, on a storage that can't share extents; without it, the best.
-    pub image_format: Option<storage::VolumeFormat>,
-    /// Which synthetic disks every image gets, on a storage that can share extents.
-    pub synthetic_disks: Vec<disk_image::synthetic::Format>,
-    /// Time between two incremental file backups of a client; without it the server starts none by itself.
-    pub incremental_interval: Option<Duration>,
-    /// Time between two full file backups of a client; without it only the first is full.
-    pub full_interval: Option<Duration>,
+    /// What the server is started with of what can be set for clients: the layer below all that is set in the catalog.
+    pub policy: LayerOfSettings,
+    /// Whether anything is begun by itself.
+    pub scheduling: Scheduling,
 }
 
 impl Settings {
@@ -45,10 +58,8 @@ impl Settings {
             backend: None,
             pool: storage::Pooling::On,
             compression: None,
-            image_format: None,
-            synthetic_disks: vec![disk_image::synthetic::Format::Vhdx],
-            incremental_interval: Some(Duration::from_secs(5 * 3600)),
-            full_interval: Some(Duration::from_secs(30 * 24 * 3600)),
+            policy: LayerOfSettings::new(),
+            scheduling: Scheduling::On,
         }
     }
 

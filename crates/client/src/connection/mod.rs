@@ -20,6 +20,8 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use wire::v1::backups_client::BackupsClient;
 use wire::v1::control_client::ControlClient;
 use wire::v1::images_client::ImagesClient;
+use wire::v1::planning_client::PlanningClient;
+use wire::v1::settings_client::SettingsClient;
 
 pub use data::{Breaker, DataConnection, DataDialler};
 
@@ -67,6 +69,16 @@ impl Connection {
         BackupsClient::new(self.channel.clone())
             .max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
             .max_encoding_message_size(wire::MAX_MESSAGE_BYTES)
+    }
+
+    /// The service for settings.
+    pub fn settings(&self) -> SettingsClient<Channel> {
+        SettingsClient::new(self.channel.clone())
+    }
+
+    /// The service for what will happen by itself.
+    pub fn planning(&self) -> PlanningClient<Channel> {
+        PlanningClient::new(self.channel.clone())
     }
 
     /// The service for images on their way to the server.

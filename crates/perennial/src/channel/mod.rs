@@ -13,9 +13,11 @@ use std::sync::Arc;
 use anyhow::Result;
 use client::{Connection, Identity};
 use tonic::transport::Channel;
-use wire::v1::CancelJobRequest;
+use wire::v1::JobRef;
 use wire::v1::admin_client::AdminClient;
 use wire::v1::backups_client::BackupsClient;
+use wire::v1::planning_client::PlanningClient;
+use wire::v1::settings_client::SettingsClient;
 
 use crate::commands::Context;
 use crate::failure::Failure;
@@ -86,11 +88,27 @@ impl Link {
         }
     }
 
+    /// The service for settings.
+    pub fn settings(&self) -> SettingsClient<Channel> {
+        match &self.way {
+            Way::Admin(channel) => SettingsClient::new(channel.clone()),
+            Way::Client(connection) => connection.settings(),
+        }
+    }
+
+    /// The service for what will happen by itself.
+    pub fn planning(&self) -> PlanningClient<Channel> {
+        match &self.way {
+            Way::Admin(channel) => PlanningClient::new(channel.clone()),
+            Way::Client(connection) => connection.planning(),
+        }
+    }
+
     /// Has a job cancelled, if this way may do that; tells whether it could.
     pub async fn cancel_job(&self, job_id: u64) -> bool {
         match &self.way {
             Way::Admin(channel) => AdminClient::new(channel.clone())
-                .cancel_job(CancelJobRequest { job_id })
+                .cancel_job(JobRef { job_id })
                 .await
                 .is_ok(),
             Way::Client(_) => false,
@@ -215,6 +233,11 @@ impl AdminLink {
         AdminClient::new(self.channel.clone())
             .max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
             .max_encoding_message_size(wire::MAX_MESSAGE_BYTES)
+    }
+
+    /// The service for settings and groups.
+    pub fn settings(&self) -> SettingsClient<Channel> {
+        SettingsClient::new(self.channel.clone())
     }
 
     /// Whether the server was started for this command.

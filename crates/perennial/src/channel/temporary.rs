@@ -28,8 +28,7 @@ impl TemporaryServer {
         if !config.listen.ip().is_loopback() {
             settings.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         }
-        settings.incremental_interval = None;
-        settings.full_interval = None;
+        settings.scheduling = server::Scheduling::Off;
         let state = config.state.display();
         let running = start(&config, settings)
             .await

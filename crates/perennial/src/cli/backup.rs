@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::backup_ref::PlaceParser;
-use super::{BackupRef, OutputArgs, Place};
+use super::{ArchiveArgs, BackupRef, DeleteArgs, HoldArgs, LetGoArgs, OutputArgs, Place};
 
 /// What can be done with backups.
 #[derive(Debug, Subcommand)]
@@ -23,7 +23,15 @@ pub enum BackupCommand {
     Diff(DiffArgs),
     /// Delete backups; all others stay whole
     #[command(visible_alias = "rm")]
-    Delete(RefArgs),
+    Delete(DeleteArgs),
+    /// Let retention leave a backup alone, for some time or for ever
+    Archive(ArchiveArgs),
+    /// Let retention have an archived backup again
+    Unarchive(LetGoArgs),
+    /// Let nobody delete a backup until it is released
+    Hold(HoldArgs),
+    /// Let go of a backup that is held
+    Release(LetGoArgs),
 }
 
 /// `backup list`
@@ -44,14 +52,6 @@ pub struct ShowArgs {
     /// For whom.
     #[command(flatten)]
     pub output: OutputArgs,
-}
-
-/// `backup delete`
-#[derive(Debug, Args)]
-pub struct RefArgs {
-    /// NAME, CLIENT/NAME or CLIENT/latest
-    #[arg(required = true, value_name = "BACKUP")]
-    pub backups: Vec<BackupRef>,
 }
 
 /// `backup browse`

@@ -64,39 +64,19 @@ pub enum ClientsCommand {
         /// Its name
         name: String,
     },
-    /// Show what is set for a client, and what of the server's settings holds for it
-    Settings {
-        /// Its name
-        name: String,
-        /// For whom.
-        #[command(flatten)]
-        output: OutputArgs,
+    /// Let a client's backups rest for a while
+    Pause {
+        /// Its name; on a client's own machine, that one
+        name: Option<String>,
+        /// For how long
+        #[arg(long = "for", value_name = "SPAN", default_value = "1h", value_parser = parse_duration)]
+        span: std::time::Duration,
     },
-    /// Set something for one client, from its next backup on
-    #[command(after_help = "\
-Examples:
-  perennial clients set laptop image_format=vhd
-  perennial clients set laptop synthetic_disks=vhdx,raw")]
-    Set {
-        /// Its name
-        name: String,
-        /// image_format or synthetic_disks, as in the server's settings
-        #[arg(value_name = "KEY=VALUE", required = true, value_parser = parse_assignment)]
-        assignments: Vec<(String, String)>,
+    /// Let a client's backups go on
+    Resume {
+        /// Its name; on a client's own machine, that one
+        name: Option<String>,
     },
-    /// Let the server's settings hold for a client again
-    Unset {
-        /// Its name
-        name: String,
-        /// What was set
-        #[arg(value_name = "KEY", required = true)]
-        keys: Vec<String>,
-    },
-}
-
-fn parse_assignment(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("it has no \"=\"")?;
-    Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
 /// `perennial storage`
@@ -127,8 +107,26 @@ pub struct RepairArgs {
 pub enum JobsCommand {
     /// List jobs, the newest first
     List(JobsListArgs),
+    /// Show a job with its log
+    Log {
+        /// Its number, from "perennial jobs list"
+        id: u64,
+        /// For whom.
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// Cancel a job
     Cancel {
+        /// Its number, from "perennial jobs list"
+        id: u64,
+    },
+    /// Let a backup that runs wait
+    Pause {
+        /// Its number, from "perennial jobs list"
+        id: u64,
+    },
+    /// Let a backup that was paused go on
+    Resume {
         /// Its number, from "perennial jobs list"
         id: u64,
     },
@@ -140,6 +138,12 @@ pub struct JobsListArgs {
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: u32,
+    /// Only those of this client
+    #[arg(long, value_name = "NAME")]
+    pub client: Option<String>,
+    /// Only those in this state: queued, running, done, failed, cancelled or interrupted
+    #[arg(long)]
+    pub state: Option<String>,
     /// For whom.
     #[command(flatten)]
     pub output: OutputArgs,

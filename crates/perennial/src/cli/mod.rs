@@ -5,7 +5,9 @@ mod backup_ref;
 mod image;
 mod manage;
 mod restore;
+mod retention;
 mod run;
+mod settings;
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-pub use backup::{BackupCommand, BrowseArgs, DiffArgs, ListArgs, RefArgs, ShowArgs, StartArgs, VerifyArgs};
+pub use backup::{BackupCommand, BrowseArgs, DiffArgs, ListArgs, ShowArgs, StartArgs, VerifyArgs};
 pub use backup_ref::{BackupRef, Place};
 pub use image::{
     ExistingFiles, ExportArgs, ExtractArgs, ImageBrowseArgs, ImageCommand, ImageInfoArgs, MountArgs,
@@ -25,8 +27,16 @@ pub use manage::{
     StorageCommand, TokenCommand,
 };
 pub use restore::{ExistingPolicy, RestoreArgs};
+pub use retention::{
+    ArchiveArgs, DeleteArgs, HoldArgs, LetGoArgs, RetentionCommand, RetentionPlanArgs, TrashCommand,
+};
 pub use run::{
     ClientArgs, ClientCommand, ClientOnceArgs, HoldStillArgs, QuickstartArgs, ServerArgs, ServerCommand,
+};
+
+pub use settings::{
+    Assignment, AuditArgs, GroupsCommand, OwnerArgs, ScheduleCommand, SettingsCommand, SettingsExplainArgs,
+    SettingsShowArgs,
 };
 
 use crate::output::Shape;
@@ -115,10 +125,25 @@ pub enum Command {
     /// Make the one-time tokens that new clients enrol with
     #[command(subcommand)]
     Token(TokenCommand),
-    /// See and revoke the server's clients
+    /// See, pause and revoke the server's clients
     #[command(subcommand)]
     Clients(ClientsCommand),
-    /// List, look into, start, check, compare and delete backups
+    /// Put clients into groups that share settings
+    #[command(subcommand)]
+    Groups(GroupsCommand),
+    /// Show, explain and change what holds for whom: schedule, retention, limits, rights
+    #[command(subcommand)]
+    Settings(SettingsCommand),
+    /// Tell when backups will be made
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
+    /// Show which backups will go, and why; clean up
+    #[command(subcommand)]
+    Retention(RetentionCommand),
+    /// See deleted backups, take them back
+    #[command(subcommand)]
+    Trash(TrashCommand),
+    /// List, look into, start, check, compare, protect and delete backups
     #[command(subcommand)]
     Backup(BackupCommand),
     /// Bring files back from a backup
@@ -131,12 +156,14 @@ pub enum Command {
     /// Repair the storage, rebuild its index
     #[command(subcommand)]
     Storage(StorageCommand),
-    /// See and cancel the server's jobs
+    /// See, pause and cancel the server's jobs, read their logs
     #[command(subcommand)]
     Jobs(JobsCommand),
+    /// Show who changed what, when and from where
+    Audit(AuditArgs),
     /// Tell how the server is doing
     Status(OutputArgs),
-    /// Show every setting and where its value comes from
+    /// Show what server and client are started with, and where each value comes from
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Print a completion script for a shell

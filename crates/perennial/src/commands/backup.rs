@@ -1,12 +1,15 @@
 //! `backup list`, `show`, `start`, `verify` and `delete`
 
 use anyhow::{Context as _, Result};
-use wire::v1::{self, BackupDetail, BackupInfo, BackupMode, ListRequest, StartRequest, VerifyRequest};
+use jiff::tz::TimeZone;
+use wire::v1::{
+    self, BackupDetail, BackupInfo, BackupMode, DeleteRequest, ListRequest, StartRequest, VerifyRequest,
+};
 
 use super::follow::{self, Followed};
-use super::{Context, refer};
+use super::{Context, refer, retention};
 use crate::channel::Link;
-use crate::cli::{BackupCommand, ListArgs, RefArgs, ShowArgs, StartArgs, VerifyArgs};
+use crate::cli::{BackupCommand, DeleteArgs, ListArgs, ShowArgs, StartArgs, VerifyArgs};
 use crate::failure::{Failure, Outcome};
 use crate::output::format::{self, count, size, things};
 use crate::output::table::{self, Side, Table};
@@ -20,6 +23,10 @@ pub async fn run(context: &Context, command: BackupCommand) -> Result<Outcome> {
         BackupCommand::Start(args) => start(context, &link, args).await,
         BackupCommand::Verify(args) => verify(context, &link, &args).await,
         BackupCommand::Delete(args) => delete(context, &link, &args).await,
+        BackupCommand::Archive(args) => retention::archive(&link, &args).await,
+        BackupCommand::Unarchive(args) => retention::unarchive(&link, &args).await,
+        BackupCommand::Hold(args) => retention::hold(&link, &args).await,
+        BackupCommand::Release(args) => retention::release(&link, &args).await,
         BackupCommand::Browse(_) | BackupCommand::Diff(_) => unreachable!("they have modules of their own"),
     };
     link.close().await;
@@ -94,6 +101,29 @@ fn list_table(backups: &[BackupInfo], console: &Console) -> String {
     table.render()
 }
 
+fn verified(info: &BackupInfo, zone: &TimeZone) -> String {
+    match info.verified.as_str() {
+        "" => "never".into(),
+        found => format!("{found}, {}", format::time(info.verified_ms, zone)),
+    }
+}
+
+/// What protects a backup, if anything does.
+fn protected(info: &BackupInfo, zone: &TimeZone) -> Option<String> {
+    if !info.held_for.is_empty() {
+        return Some(format!("held: {}", format::line(&info.held_for)));
+    }
+    match info.archived_until_ms {
+        0 => None,
+        i64::MAX => Some(format!("archived for ever, by {}", info.archived_by)),
+        until_ms => Some(format!(
+            "archived until {}, by {}",
+            format::time(until_ms, zone),
+            info.archived_by
+        )),
+    }
+}
+
 async fn show(context: &Context, link: &Link, args: &ShowArgs) -> Result<Outcome> {
     let reference = refer::resolve(link, &args.backup).await?;
     let detail = link
@@ -144,8 +174,12 @@ fn detail_text(info: &BackupInfo, detail: &BackupDetail, console: &Console) -> S
             ),
         ),
         ("Problems", count(info.problems)),
+        ("Verified", verified(info, zone)),
         ("Digest", format::hex(&info.digest)),
     ];
+    if let Some(protected) = protected(info, zone) {
+        rows.push(("Protected", protected));
+    }
     if !info.base.is_empty() {
         rows.push(("Grown from", info.base.clone()));
     }
@@ -270,7 +304,8 @@ pub fn summary(backup: &BackupInfo) -> String {
     text
 }
 
-async fn delete(context: &Context, link: &Link, args: &RefArgs) -> Result<Outcome> {
+async fn delete(context: &Context, link: &Link, args: &DeleteArgs) -> Result<Outcome> {
+    let console = context.console();
     for reference in &args.backups {
         let wanted = refer::resolve(link, reference).await?;
         if wanted.name == "latest" {
@@ -280,11 +315,23 @@ async fn delete(context: &Context, link: &Link, args: &RefArgs) -> Result<Outcom
             .into());
         }
         let name = format!("{}/{}", wanted.client, wanted.name);
-        link.backups()
-            .delete(wanted)
-            .await
-            .with_context(|| format!("can't delete {name}"))?;
-        context.console().note(&format!("Deleted {name}."));
+        let request = DeleteRequest {
+            client: wanted.client,
+            name: wanted.name,
+            now: args.now,
+        };
+        let deleted = link.backups().delete(request).await;
+        let until_ms = deleted
+            .with_context(|| format!("can't delete {name}"))?
+            .into_inner()
+            .until_ms;
+        console.note(&match until_ms {
+            0 => format!("Deleted {name}."),
+            _ => format!(
+                "Deleted {name}; it stays in the trash until {} (perennial trash restore {name}).",
+                format::time(until_ms, console.zone())
+            ),
+        });
     }
     Ok(Outcome::Done)
 }

@@ -1,32 +1,55 @@
 //! `clients …`
 
 use anyhow::{Context as _, Result};
-use serde_json::json;
-use wire::v1::{ChangeClientSettingRequest, ClientRef, ClientSettingsReply, ListClientsRequest};
+use wire::v1::{ClientInfo, ClientRef, ListClientsRequest, PauseRequest};
 
 use super::Context;
-use crate::channel::AdminLink;
+use crate::channel::{AdminLink, Link};
 use crate::cli::ClientsCommand;
 use crate::failure::Outcome;
 use crate::output::table::{Side, Table};
 use crate::output::{Shape, format, json as views};
 
 pub async fn run(context: &Context, command: ClientsCommand) -> Result<Outcome> {
+    match command {
+        ClientsCommand::Pause { name, span } => {
+            let until = jiff::Timestamp::now()
+                .checked_add(span)
+                .unwrap_or(jiff::Timestamp::MAX);
+            return pause(context, name, until.as_millisecond()).await;
+        }
+        ClientsCommand::Resume { name } => return pause(context, name, 0).await,
+        _ => {}
+    }
     let link = AdminLink::open(context).await?;
     let outcome = match command {
-        ClientsCommand::List(args) => list(context, &link, args.shape()).await,
         ClientsCommand::Revoke { name } => revoke(context, &link, name).await,
-        ClientsCommand::Settings { name, output } => settings(context, &link, name, output.shape()).await,
-        ClientsCommand::Set { name, assignments } => {
-            let changes = assignments.into_iter().map(|(key, value)| (key, Some(value)));
-            change(context, &link, &name, changes).await
-        }
-        ClientsCommand::Unset { name, keys } => {
-            change(context, &link, &name, keys.into_iter().map(|key| (key, None))).await
-        }
+        ClientsCommand::List(args) => list(context, &link, args.shape()).await,
+        ClientsCommand::Pause { .. } | ClientsCommand::Resume { .. } => Ok(Outcome::Done),
     };
     link.close().await;
     outcome
+}
+
+/// Lets backups rest until then; 0 lets them go on. A client's own user may do this too.
+async fn pause(context: &Context, name: Option<String>, until_ms: i64) -> Result<Outcome> {
+    let link = Link::open(context).await?;
+    let request = PauseRequest {
+        client: name.unwrap_or_default(),
+        until_ms,
+    };
+    let paused = link.planning().pause(request).await;
+    link.close().await;
+    paused.context("can't do that")?;
+    let console = context.console();
+    console.note(&match until_ms {
+        0 => "Backups are made again as scheduled.".to_owned(),
+        _ => format!(
+            "No backup begins by itself until {}. One that runs goes on.",
+            format::time(until_ms, console.zone())
+        ),
+    });
+    Ok(Outcome::Done)
 }
 
 async fn list(context: &Context, link: &AdminLink, shape: Shape) -> Result<Outcome> {
@@ -48,6 +71,7 @@ async fn list(context: &Context, link: &AdminLink, shape: Shape) -> Result<Outco
     }
     let mut table = Table::new(&[
         ("CLIENT", Side::Left),
+        ("GROUP", Side::Left),
         ("STATE", Side::Left),
         ("LAST SEEN", Side::Left),
         ("BACKUPS", Side::Right),
@@ -58,11 +82,8 @@ async fn list(context: &Context, link: &AdminLink, shape: Shape) -> Result<Outco
     for client in &clients {
         table.row([
             client.name.clone(),
-            if client.connected {
-                "connected".into()
-            } else {
-                client.state.clone()
-            },
+            or_dash(&format::line(&client.group)),
+            state(client),
             format::time(client.last_seen_ms, zone),
             format::count(client.backups),
             or_dash(&client.newest),
@@ -90,58 +111,15 @@ async fn revoke(context: &Context, link: &AdminLink, name: String) -> Result<Out
     Ok(Outcome::Done)
 }
 
-async fn settings(context: &Context, link: &AdminLink, name: String, shape: Shape) -> Result<Outcome> {
-    let request = ClientRef { name: name.clone() };
-    let reply = link.admin().client_settings(request).await;
-    let reply = reply.with_context(|| format!("can't tell the settings of {name}"))?;
-    show_settings(context, &reply.into_inner(), shape)
-}
-
-async fn change(
-    context: &Context,
-    link: &AdminLink,
-    name: &str,
-    changes: impl Iterator<Item = (String, Option<String>)>,
-) -> Result<Outcome> {
-    let mut last = ClientSettingsReply::default();
-    for (key, value) in changes {
-        let request = ChangeClientSettingRequest {
-            client: name.to_owned(),
-            key,
-            value,
-        };
-        let reply = link.admin().change_client_setting(request).await;
-        last = reply
-            .with_context(|| format!("can't change the settings of {name}"))?
-            .into_inner();
+fn state(client: &ClientInfo) -> String {
+    let state = match client.connected {
+        true => "connected",
+        false => &client.state,
+    };
+    match client.paused_until_ms > jiff::Timestamp::now().as_millisecond() {
+        true => format!("{state}, paused"),
+        false => state.to_owned(),
     }
-    show_settings(context, &last, Shape::Human)
-}
-
-fn show_settings(context: &Context, reply: &ClientSettingsReply, shape: Shape) -> Result<Outcome> {
-    let origin = |is_own: bool| if is_own { "client" } else { "server" };
-    let console = context.console();
-    if shape == Shape::Json {
-        let settings = reply.settings.iter().map(
-            |setting| json!({ "key": setting.key, "value": setting.value, "origin": origin(setting.is_own) }),
-        );
-        console.json(&settings.collect::<Vec<_>>())?;
-        return Ok(Outcome::Done);
-    }
-    let mut table = Table::new(&[
-        ("SETTING", Side::Left),
-        ("VALUE", Side::Left),
-        ("SET FOR", Side::Left),
-    ]);
-    for setting in &reply.settings {
-        table.row([
-            setting.key.clone(),
-            format::line(&setting.value),
-            origin(setting.is_own).to_owned(),
-        ]);
-    }
-    console.result(&table.render())?;
-    Ok(Outcome::Done)
 }
 
 fn or_dash(text: &str) -> String {

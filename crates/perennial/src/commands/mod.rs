@@ -8,6 +8,7 @@ mod config;
 mod diff;
 mod enroll;
 mod follow;
+mod groups;
 mod hold_still;
 mod image;
 mod jobs;
@@ -17,7 +18,10 @@ mod quickstart;
 mod refer;
 mod restore;
 mod restore_disk;
+mod retention;
+mod schedule;
 pub mod server;
+mod settings;
 mod status;
 mod storage;
 mod token;
@@ -97,6 +101,12 @@ pub async fn run(context: Context, command: Command) -> Result<Outcome> {
         Command::Enroll(args) => enroll::run(context, args).await,
         Command::Token(command) => token::run(context, command).await,
         Command::Clients(command) => clients::run(context, command).await,
+        Command::Groups(command) => groups::run(context, command).await,
+        Command::Settings(command) => settings::run(context, command).await,
+        Command::Schedule(command) => schedule::run(context, command).await,
+        Command::Retention(command) => retention::run(context, command).await,
+        Command::Trash(command) => retention::trash(context, command).await,
+        Command::Audit(args) => groups::audit(context, args).await,
         Command::Backup(BackupCommand::Browse(args)) => browse::run(context, args).await,
         Command::Backup(BackupCommand::Diff(args)) => diff::run(context, args).await,
         Command::Backup(command) => backup::run(context, command).await,

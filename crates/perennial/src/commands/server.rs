@@ -32,10 +32,7 @@ pub fn settings_of(config: &ServerConfig) -> server::Settings {
         .btrfs_compression
         .as_deref()
         .and_then(|word| word.parse().ok());
-    settings.image_format = config.image_format;
-    settings.synthetic_disks = config.synthetic_disks.clone();
-    settings.incremental_interval = config.incremental_interval;
-    settings.full_interval = config.full_interval;
+    settings.policy = config.policy.clone();
     settings
 }
 

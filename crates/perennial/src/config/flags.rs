@@ -151,7 +151,7 @@ fn argument(component: Component, setting: &'static Setting) -> Arg {
             component.variable(setting)
         ));
     match setting.kind {
-        Kind::List | Kind::Sources => argument.action(ArgAction::Append),
+        Kind::List | Kind::Sources | Kind::Policies => argument.action(ArgAction::Append),
         Kind::Path => argument.value_hint(ValueHint::AnyPath),
         _ => argument,
     }

@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+
+use policy::settings::{Action, LayerOfSettings, Said};
 
 use super::setting::{Fallback, Kind, Setting};
+use super::value::Value;
 use super::{ConfigError, Origin, Resolved};
 
 /// Every setting of the server.
@@ -67,31 +69,38 @@ pub const TABLE: &[Setting] = &[
     },
     Setting {
         key: "image_format",
-        kind: Kind::Choice(&["auto", "raw", "qcow2", "vhdx", "vhd"]),
+        kind: Kind::Policy("image_format"),
         fallback: Fallback::Text("auto"),
         placeholder: "FORMAT",
         about: "What new images are kept in where extents can't be shared: auto (qcow2), qcow2, vhdx or vhd, with what differs from the image before; or raw, with all of it. Elsewhere they are raw and share extents",
     },
     Setting {
         key: "synthetic_disks",
-        kind: Kind::Words(&["raw", "vhd", "vhd-fixed", "vhdx", "qcow2", "vmdk"]),
+        kind: Kind::Policy("synthetic_disks"),
         fallback: Fallback::Text("vhdx"),
         placeholder: "FORMATS",
         about: "Virtual disks that every image backup gets where extents can be shared: none, or any of raw, vhd, vhd-fixed, vhdx, qcow2, vmdk",
     },
     Setting {
         key: "incremental_interval",
-        kind: Kind::Interval,
+        kind: Kind::Policy("incremental_interval"),
         fallback: Fallback::Text("5h"),
         placeholder: "SPAN",
-        about: "Time from one incremental file backup of a client to the next",
+        about: "Time from one file backup to the next incremental one",
     },
     Setting {
         key: "full_interval",
-        kind: Kind::Interval,
+        kind: Kind::Policy("full_interval"),
         fallback: Fallback::Text("30d"),
         placeholder: "SPAN",
         about: "Time from one full file backup, which reads everything again, to the next",
+    },
+    Setting {
+        key: "settings",
+        kind: Kind::Policies,
+        fallback: Fallback::Unset,
+        placeholder: "KEY=VALUE",
+        about: "Any of what \"perennial settings show\" lists, below what is set with \"perennial settings set\"; in the file a table, as a flag several times",
     },
 ];
 
@@ -125,14 +134,8 @@ pub struct ServerConfig {
     pub pooling: storage::Pooling,
     /// Compression of new btrfs subvolumes.
     pub btrfs_compression: Option<String>,
-    /// What new images are kept in where extents can't be shared; `None` for the best.
-    pub image_format: Option<storage::VolumeFormat>,
-    /// Virtual disks that every image gets.
-    pub synthetic_disks: Vec<disk_image::synthetic::Format>,
-    /// Time between incremental file backups; `None` for never.
-    pub incremental_interval: Option<Duration>,
-    /// Time between full file backups; `None` for never.
-    pub full_interval: Option<Duration>,
+    /// What holds for clients, below what is set in the catalog.
+    pub policy: LayerOfSettings,
 }
 
 impl ServerConfig {
@@ -155,15 +158,7 @@ impl ServerConfig {
                 storage::Pooling::Off
             },
             btrfs_compression: resolved.text("btrfs_compression").filter(|word| word != "off"),
-            image_format: resolved.text("image_format").and_then(|word| word.parse().ok()),
-            // The words are checked where they are read.
-            synthetic_disks: resolved
-                .list("synthetic_disks")
-                .iter()
-                .filter_map(|word| word.parse().ok())
-                .collect(),
-            incremental_interval: resolved.interval("incremental_interval"),
-            full_interval: resolved.interval("full_interval"),
+            policy: policy_of(resolved),
         })
     }
 }
@@ -175,4 +170,28 @@ fn backend(resolved: &Resolved) -> Option<storage::BackendKind> {
         Some("hardlink") => Some(storage::BackendKind::Hardlink),
         _ => None,
     }
+}
+
+/// What was given of the settings that `policy` has. Those with a flag of their own go before those in the table.
+fn policy_of(resolved: &Resolved) -> LayerOfSettings {
+    let said = |text: &str, origin: &Origin| Said {
+        action: Action::Set,
+        text: text.to_owned(),
+        origin: origin.to_string(),
+    };
+    let mut layer = LayerOfSettings::new();
+    for (setting, value, origin) in resolved.rows() {
+        match (setting.kind, value) {
+            (Kind::Policies, Value::Policies(settings)) => {
+                for (key, text) in settings {
+                    layer.entry(key.clone()).or_insert_with(|| said(text, origin));
+                }
+            }
+            (Kind::Policy(key), Value::Text(text)) if *origin != Origin::Default => {
+                layer.insert(key.to_owned(), said(text, origin));
+            }
+            _ => {}
+        }
+    }
+    layer
 }

@@ -73,7 +73,7 @@ impl Setting {
     // A list's flag is given once per item, so it reads better in the singular.
     fn flag_singular(&self) -> &'static str {
         match self.kind {
-            Kind::List | Kind::Sources => self.key.strip_suffix('s').unwrap_or(self.key),
+            Kind::List | Kind::Sources | Kind::Policies => self.key.strip_suffix('s').unwrap_or(self.key),
             _ => self.key,
         }
     }
@@ -106,6 +106,10 @@ pub enum Kind {
     List,
     /// What is backed up.
     Sources,
+    /// What `policy` has under the setting's own key.
+    Policy(&'static str),
+    /// Any of what `policy` has, by key.
+    Policies,
 }
 
 /// The value of a setting that nothing sets.

@@ -2,9 +2,8 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::time::Duration;
 
-use super::setting::Setting;
+use super::setting::{Fallback, Kind, Setting};
 use super::*;
 
 struct Setup {
@@ -80,7 +79,12 @@ fn a_later_layer_wins_and_every_value_knows_its_origin() {
     let config = ServerConfig::new(&resolved).unwrap();
     assert_eq!(config.listen.port(), 2);
     assert_eq!(config.advertise.as_deref(), Some("c:3"));
-    assert_eq!(config.incremental_interval, Some(Duration::from_secs(7200)));
+    assert_eq!(said(&config, "incremental_interval"), Some("2h"));
+    assert!(
+        config.policy["incremental_interval"]
+            .origin
+            .ends_with("server.toml:3")
+    );
     assert_eq!(config.state, Path::new("/home/me/.local/state/perennial/server"));
     assert_eq!(
         config.storage,
@@ -95,7 +99,7 @@ fn the_server_runs_without_any_setting() {
     let config = ServerConfig::new(&resolved).unwrap();
     assert_eq!(config.state, Path::new("/var/lib/perennial/server"));
     assert_eq!(config.storage, Path::new("/var/lib/perennial/storage"));
-    assert_eq!(config.full_interval, Some(Duration::from_secs(30 * 86_400)));
+    assert!(config.policy.is_empty());
     assert!(config.backend.is_none());
 }
 
@@ -206,7 +210,46 @@ fn intervals_can_be_switched_off() {
         "full_interval = \"off\"\nincremental_interval = false\n",
     );
     let config = ServerConfig::new(&setup.resolve(Component::Server).unwrap()).unwrap();
-    assert_eq!((config.full_interval, config.incremental_interval), (None, None));
+    assert_eq!(said(&config, "full_interval"), Some("off"));
+    assert_eq!(said(&config, "incremental_interval"), Some("off"));
+}
+
+#[test]
+fn settings_of_clients_come_from_a_table_flags_and_variables() {
+    let setup = Setup::new().file(
+        "server.toml",
+        "[settings]\nkeep_daily = 14\nkeep_max = false\nsynthetic_disks = [\"vhd\", \"raw\"]\nfull_window = \"Mon-Fri/19-7\"\n",
+    );
+    let config = ServerConfig::new(&setup.resolve(Component::Server).unwrap()).unwrap();
+    assert_eq!(said(&config, "keep_daily"), Some("14"));
+    assert_eq!(said(&config, "keep_max"), Some("off"));
+    assert_eq!(said(&config, "synthetic_disks"), Some("vhd,raw"));
+    assert_eq!(said(&config, "full_window"), Some("Mon-Fri/19-7"));
+
+    let setup = Setup::new().variable("PERENNIAL_SERVER_SETTINGS", "{ keep_daily = 3, quiet = \"x\" }");
+    let error = setup.resolve(Component::Server).unwrap_err().to_string();
+    assert!(
+        error.contains("quiet=x") && error.contains("settings show"),
+        "{error}"
+    );
+    let setup = Setup::new().variable("PERENNIAL_SERVER_SETTINGS", "keep_daily=many");
+    let error = setup.resolve(Component::Server).unwrap_err().to_string();
+    assert!(error.contains("a whole number"), "{error}");
+}
+
+#[test]
+fn what_has_a_flag_of_its_own_has_the_default_of_the_rules() {
+    for setting in Component::Server.table() {
+        if let (Kind::Policy(key), Fallback::Text(text)) = (setting.kind, setting.fallback) {
+            let known = policy::settings::setting(key).expect("is there");
+            assert_eq!((known.fallback, known.about), (text, setting.about), "{key}");
+        }
+    }
+}
+
+/// What was given of a setting of clients.
+fn said<'a>(config: &'a ServerConfig, key: &str) -> Option<&'a str> {
+    config.policy.get(key).map(|said| said.text.as_str())
 }
 
 #[test]

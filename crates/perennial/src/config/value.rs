@@ -1,5 +1,6 @@
 //! Reading and showing the values of settings: from text (flags, environment) and from TOML.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -31,6 +32,8 @@ pub enum Value {
     List(Vec<String>),
     /// What is backed up.
     Sources(Vec<SourceEntry>),
+    /// What `policy` has, by key.
+    Policies(BTreeMap<String, String>),
 }
 
 /// A value that a setting does not take.
@@ -57,6 +60,10 @@ impl Kind {
         match self {
             Self::List => Ok(Value::List(self.read_items(texts, read_list_item)?)),
             Self::Sources => Ok(Value::Sources(self.read_items(texts, SourceEntry::from_toml)?)),
+            Self::Policies => {
+                let items = self.read_items(texts, read_policies)?;
+                Ok(Value::Policies(items.into_iter().flatten().collect()))
+            }
             Self::Path => Ok(Value::Path(PathBuf::from(last(texts)))),
             _ => {
                 let text = last(texts);
@@ -82,7 +89,7 @@ impl Kind {
                 .map(read_list_item)
                 .collect::<Result<_, _>>()
                 .map(Value::List),
-            (Self::Words(_), toml::Value::Array(items)) => {
+            (Self::Words(_) | Self::Policy(_), toml::Value::Array(items)) => {
                 let items: Vec<String> = items.iter().map(read_list_item).collect::<Result<_, _>>()?;
                 let text = items.join(",");
                 self.read_text(if items.is_empty() { "none" } else { &text })
@@ -92,7 +99,12 @@ impl Kind {
                 .map(SourceEntry::from_toml)
                 .collect::<Result<_, _>>()
                 .map(Value::Sources),
-            (Self::List | Self::Sources, _) => Err(self.mismatch(value.to_string())),
+            (Self::Policies, toml::Value::Table(_)) => {
+                Ok(Value::Policies(read_policies(value)?.into_iter().collect()))
+            }
+            (Self::Policy(_), toml::Value::Integer(number)) => self.read_text(&number.to_string()),
+            (Self::Policy(_), toml::Value::Boolean(false)) => self.read_text("off"),
+            (Self::List | Self::Sources | Self::Policies, _) => Err(self.mismatch(value.to_string())),
             (_, toml::Value::String(text)) => self.read_texts(&[OsStr::new(text)]),
             _ => Err(self.mismatch(value.to_string())),
         }
@@ -111,7 +123,11 @@ impl Kind {
             Self::Words(words) => read_words(text, words).map(Value::List),
             Self::Snapshots => snapshots_word(text).map(|word| Value::Text(word.to_owned())),
             Self::Compression => is_compression(text).then(|| Value::Text(text.to_owned())),
-            Self::List | Self::Sources => unreachable!("lists are read item by item"),
+            Self::Policy(key) => match check_policy(key, text) {
+                Ok(()) => Some(Value::Text(text.trim().to_owned())),
+                Err(mismatch) => return Err(mismatch),
+            },
+            Self::List | Self::Sources | Self::Policies => unreachable!("lists are read item by item"),
         };
         value.ok_or_else(|| self.mismatch(format!("\"{text}\"")))
     }
@@ -163,6 +179,10 @@ impl Kind {
             Self::Snapshots => "\"auto\", \"off\" or \"required\"".into(),
             Self::Compression => "\"auto\", \"off\" or a zstd level from 1 to 19".into(),
             Self::List => "a list of texts such as [\"*.tmp\", \"/cache/\"]".into(),
+            Self::Policy(key) => policy::settings::setting(key)
+                .map(|setting| setting.kind.expectation())
+                .unwrap_or_default(),
+            Self::Policies => "KEY=VALUE, or a table such as { keep_daily = \"14\" }".into(),
             Self::Sources => {
                 "a list of paths, or of tables such as { path = \"/home\", exclude = [\"*.tmp\"] }".into()
             }
@@ -183,6 +203,11 @@ impl Value {
             Self::SocketAddress(address) => address.to_string(),
             Self::List(items) if items.is_empty() => "-".into(),
             Self::List(items) => items.join(", "),
+            Self::Policies(settings) if settings.is_empty() => "-".into(),
+            Self::Policies(settings) => {
+                let items = settings.iter().map(|(key, value)| format!("{key}={value}"));
+                items.collect::<Vec<_>>().join(", ")
+            }
             Self::Sources(sources) if sources.is_empty() => "-".into(),
             Self::Sources(sources) => sources
                 .iter()
@@ -201,6 +226,7 @@ impl Value {
             Self::Count(count) => json!(count),
             Self::List(items) => json!(items),
             Self::Sources(sources) => json!(sources),
+            Self::Policies(settings) => json!(settings),
             Self::Path(_) | Self::Text(_) | Self::SocketAddress(_) => json!(self.display()),
         }
     }
@@ -228,6 +254,54 @@ fn read_list_item(value: &toml::Value) -> Result<String, Mismatch> {
         .as_str()
         .map(str::to_owned)
         .ok_or_else(|| Kind::List.mismatch(value.to_string()))
+}
+
+/// Settings that `policy` has: `KEY=VALUE`, or a table of them, whose values may be numbers and lists too.
+fn read_policies(value: &toml::Value) -> Result<Vec<(String, String)>, Mismatch> {
+    let pairs = match value {
+        toml::Value::String(text) => {
+            let (key, value) = text
+                .split_once('=')
+                .ok_or_else(|| Kind::Policies.mismatch(format!("\"{text}\"")))?;
+            vec![(key.trim().to_owned(), value.trim().to_owned())]
+        }
+        toml::Value::Table(table) => {
+            let pair = |(key, value): (&String, &toml::Value)| Ok((key.clone(), policy_text(value)?));
+            table.iter().map(pair).collect::<Result<_, Mismatch>>()?
+        }
+        value => return Err(Kind::Policies.mismatch(value.to_string())),
+    };
+    for (key, text) in &pairs {
+        check_policy(key, text)?;
+    }
+    Ok(pairs)
+}
+
+fn policy_text(value: &toml::Value) -> Result<String, Mismatch> {
+    match value {
+        toml::Value::String(text) => Ok(text.clone()),
+        toml::Value::Integer(number) => Ok(number.to_string()),
+        toml::Value::Boolean(false) => Ok("off".to_owned()),
+        toml::Value::Array(items) if items.is_empty() => Ok("none".to_owned()),
+        toml::Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(read_list_item).collect::<Result<_, _>>()?;
+            Ok(items.join(","))
+        }
+        value => Err(Kind::Policies.mismatch(value.to_string())),
+    }
+}
+
+fn check_policy(key: &str, text: &str) -> Result<(), Mismatch> {
+    use policy::settings::{Action, Layer, SetError, check};
+    check(Layer::Start, key, Action::Set, text)
+        .map(drop)
+        .map_err(|error| match error {
+            SetError::Value { source, .. } => Mismatch::new(format!("\"{text}\""), source.expected),
+            error => Mismatch::new(
+                format!("\"{key}={text}\""),
+                format!("what \"perennial settings show\" lists: {error}"),
+            ),
+        })
 }
 
 fn read_switch(text: &str) -> Option<bool> {

@@ -45,6 +45,24 @@ pub struct BackupView {
     problems: u64,
     base: Option<String>,
     digest: String,
+    archived: Option<ArchivedView>,
+    held_for: Option<String>,
+    verified: Option<VerifiedView>,
+}
+
+/// That a backup is archived.
+#[derive(Debug, Serialize)]
+struct ArchivedView {
+    /// Nothing for ever.
+    until: Option<String>,
+    by: String,
+}
+
+/// The last verification of a backup.
+#[derive(Debug, Serialize)]
+struct VerifiedView {
+    found: String,
+    at: Option<String>,
 }
 
 impl BackupView {
@@ -65,6 +83,17 @@ impl BackupView {
             problems: backup.problems,
             base: some(&backup.base),
             digest: hex(&backup.digest),
+            archived: (backup.archived_until_ms != 0).then(|| ArchivedView {
+                until: (backup.archived_until_ms != i64::MAX)
+                    .then(|| rfc3339(backup.archived_until_ms, zone))
+                    .flatten(),
+                by: backup.archived_by.clone(),
+            }),
+            held_for: some(&backup.held_for),
+            verified: some(&backup.verified).map(|found| VerifiedView {
+                found,
+                at: rfc3339(backup.verified_ms, zone),
+            }),
         }
     }
 }
@@ -209,6 +238,8 @@ pub struct ClientView {
     version: Option<String>,
     backups: u64,
     newest: Option<String>,
+    group: Option<String>,
+    paused_until: Option<String>,
 }
 
 impl ClientView {
@@ -224,6 +255,8 @@ impl ClientView {
             version: some(&client.version),
             backups: client.backups,
             newest: some(&client.newest),
+            group: some(&client.group),
+            paused_until: rfc3339(client.paused_until_ms, zone),
         }
     }
 }
@@ -239,6 +272,11 @@ pub struct JobView {
     started: Option<String>,
     finished: Option<String>,
     error: Option<String>,
+    mode: Option<String>,
+    subject: Option<String>,
+    reason: Option<String>,
+    waits_for: Option<String>,
+    figures: Option<serde_json::Value>,
 }
 
 impl JobView {
@@ -253,6 +291,11 @@ impl JobView {
             started: rfc3339(job.started_ms, zone),
             finished: rfc3339(job.finished_ms, zone),
             error: some(&job.error),
+            mode: some(&job.mode),
+            subject: some(&job.subject),
+            reason: some(&job.reason),
+            waits_for: some(&job.waits_for),
+            figures: serde_json::from_str(&job.figures).ok(),
         }
     }
 }

@@ -235,7 +235,7 @@ fn a_storage_that_turns_read_only_takes_nothing_and_gives_all() {
         "{}",
         text(&output.stderr)
     );
-    let delete = lab.admin(["backup", "delete", &format!("laptop/{name}")]);
+    let delete = lab.admin(["backup", "delete", "--now", &format!("laptop/{name}")]);
     assert_eq!(delete.status.code(), Some(1), "{}", text(&delete.stderr));
     assert!(
         text(&delete.stderr).contains("read-only"),

@@ -79,7 +79,7 @@ fn inode_flags_come_back_and_never_bind_the_storage() {
         assert_same(&source, &restored);
         // An immutable file in the tree could never be deleted.
         lab.back_up("laptop", &source);
-        lab.ok(["backup", "delete", &format!("laptop/{name}")]);
+        lab.ok(["backup", "delete", "--now", &format!("laptop/{name}")]);
     });
 }
 
@@ -107,7 +107,7 @@ fn a_server_without_rights_gives_everything_back() {
         scratch_fs::tree::mutate_tree(round, &source, 30).unwrap();
     }
     let name = &lab.backups("laptop")[0];
-    lab.ok(["backup", "delete", &format!("laptop/{name}")]);
+    lab.ok(["backup", "delete", "--now", &format!("laptop/{name}")]);
     let newest = lab.back_up("laptop", &source);
     assert_same(&source, &lab.restored("laptop", &newest));
 }

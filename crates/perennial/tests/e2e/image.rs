@@ -134,13 +134,13 @@ fn images_grow_and_each_of_them_comes_back() {
             lab.verify("laptop", name);
             assert_same_volumes(&reference.path, &restored(&lab, name));
         }
-        lab.ok(["backup", "delete", &format!("laptop/{}", made[1].0)]);
+        lab.ok(["backup", "delete", "--now", &format!("laptop/{}", made[1].0)]);
         wait_until_gone(&lab, &made[1].0);
         for (name, reference) in [&made[0], &made[2]] {
             lab.verify("laptop", name);
             assert_same_volumes(&reference.path, &restored(&lab, name));
         }
-        lab.ok(["backup", "delete", &format!("laptop/{}", made[0].0)]);
+        lab.ok(["backup", "delete", "--now", &format!("laptop/{}", made[0].0)]);
         wait_until_gone(&lab, &made[0].0);
         let again = image(&lab, &disk.path);
         lab.verify("laptop", &again);
@@ -197,7 +197,7 @@ fn every_synthetic_disk_is_the_disk() {
         lab.enroll("laptop");
         let disk = filled_disk(&lab);
         let names = [image(&lab, &disk.path), image(&lab, &disk.path)];
-        lab.ok(["backup", "delete", &format!("laptop/{}", names[0])]);
+        lab.ok(["backup", "delete", "--now", &format!("laptop/{}", names[0])]);
         let dir = location(&lab, &names[1]);
         let reference = restored(&lab, &names[1]);
         for (file, format) in [
@@ -388,7 +388,7 @@ fn an_image_that_stands_on_others_is_exported_and_mounted() {
     }
     lab.verify("laptop", &name);
     // Its deletion is taken up where the server has died over it.
-    lab.ok(["backup", "delete", &format!("laptop/{first}")]);
+    lab.ok(["backup", "delete", "--now", &format!("laptop/{first}")]);
     lab.kill();
     lab.start();
     wait_until_gone(&lab, &first);
@@ -449,7 +449,7 @@ fn a_client_may_have_a_format_of_its_own() {
         text(&told.stderr)
     );
     fs::rename(&aside, &parent).unwrap();
-    let told = lab.ok(["clients", "set", "laptop", "image_format=vhd"]);
+    let told = lab.ok(["settings", "set", "--client", "laptop", "image_format=vhd"]);
     assert!(told.contains("vhd") && told.contains("client"), "{told}");
     // What is set outlives the server, and is of no other format's chain.
     lab.stop();
@@ -458,30 +458,20 @@ fn a_client_may_have_a_format_of_its_own() {
     assert_eq!(kept(&lab, &third).0, "vhd");
     assert!(fs::read(restored(&lab, &third)).unwrap() == fs::read(&volume).unwrap());
     for (wrong, why) in [
-        ("image_format=vmdk", "image_format can't be set"),
-        (
-            "storage=/tmp",
-            "a client has no such setting, but image_format and synthetic_disks",
-        ),
-        (
-            "synthetic_disks=vhdx,floppy",
-            "\"floppy\" is no format of virtual disks",
-        ),
+        ("image_format=vmdk", "image_format can't be \"vmdk\""),
+        ("storage=/tmp", "there is no setting \"storage\""),
+        ("synthetic_disks=vhdx,floppy", "any of raw, vhd"),
     ] {
-        let refused = lab.admin(["clients", "set", "laptop", wrong]);
+        let refused = lab.admin(["settings", "set", "--client", "laptop", wrong]);
         assert_eq!(refused.status.code(), Some(1));
         assert!(text(&refused.stderr).contains(why), "{}", text(&refused.stderr));
     }
-    assert!(text(&lab.admin(["clients", "set", "nobody", "image_format=vhd"]).stderr).contains("nobody"));
-    lab.ok(["clients", "unset", "laptop", "image_format"]);
-    let settings = lab.json(["clients", "settings", "laptop", "--json"]);
-    assert_eq!(
-        settings,
-        serde_json::json!([
-            { "key": "image_format", "value": "auto", "origin": "server" },
-            { "key": "synthetic_disks", "value": "vhdx", "origin": "server" },
-        ])
-    );
+    let nobody = lab.admin(["settings", "set", "--client", "nobody", "image_format=vhd"]);
+    assert!(text(&nobody.stderr).contains("nobody"));
+    lab.ok(["settings", "unset", "--client", "laptop", "image_format"]);
+    let explained = lab.json(["settings", "explain", "laptop", "image_format", "--json"]);
+    assert_eq!(explained[0]["value"], "auto");
+    assert_eq!(explained[0]["decided_by"], "default");
     let fourth = image(&lab, &volume);
     assert_eq!(kept(&lab, &fourth).0, "qcow2");
     lab.verify("laptop", &fourth);

@@ -312,7 +312,7 @@ fn a_disk_that_was_assembled_of_a_grown_image_boots() {
     drop(root);
     make_image(&lab, &disk);
     let names = lab.backups("laptop");
-    lab.ok(["backup", "delete", &format!("laptop/{}", names[0])]);
+    lab.ok(["backup", "delete", "--now", &format!("laptop/{}", names[0])]);
     let made = lab.storage().join("laptop").join(&names[1]).join("boot.img.vhdx");
     let drive = format!("file={},format=vhdx,if=virtio", made.display());
     let console = boot(&["-snapshot", "-drive", &drive]);

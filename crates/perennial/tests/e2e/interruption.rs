@@ -204,7 +204,7 @@ fn a_full_disk(lab: &mut Lab) {
     assert_eq!(lab.backups("laptop"), [first.clone(), second.clone()]);
     lab.verify("laptop", &first);
     assert_same(&source, &lab.restored("laptop", &second));
-    lab.ok(["backup", "delete", &format!("laptop/{first}")]);
+    lab.ok(["backup", "delete", "--now", &format!("laptop/{first}")]);
     fs::write(source.join("more"), noise(3, 100_000)).unwrap();
     let third = back_up_once_there_is_room(lab, &source);
     assert_same(&source, &lab.restored("laptop", &third));

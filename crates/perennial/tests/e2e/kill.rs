@@ -219,7 +219,7 @@ fn round(lab: &mut Lab, subject: &Subject, at: u64) -> bool {
     if lab.run_while_it_lives(backup)
         && let Some(oldest) = oldest(lab)
     {
-        let delete = lab.admin_command(["backup", "delete", &format!("laptop/{oldest}")]);
+        let delete = lab.admin_command(["backup", "delete", "--now", &format!("laptop/{oldest}")]);
         lab.run_while_it_lives(delete);
     }
     if !lab.has_died() {
@@ -246,7 +246,7 @@ fn check(lab: &Lab, subject: &Subject, when: &str) {
     subject.back_up(lab);
     // The next round's deletion is to have something before its base.
     for name in backups.iter().rev().skip(1) {
-        lab.ok(["backup", "delete", &format!("laptop/{name}")]);
+        lab.ok(["backup", "delete", "--now", &format!("laptop/{name}")]);
     }
 }
 

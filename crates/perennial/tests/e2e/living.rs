@@ -214,7 +214,7 @@ fn two_clients_with_the_same_content_at_the_same_time_are_both_whole() {
         }
         // What one has is not the other's.
         for backup in lab.backups("one") {
-            lab.ok(["backup", "delete", &format!("one/{backup}")]);
+            lab.ok(["backup", "delete", "--now", &format!("one/{backup}")]);
         }
         for backup in lab.backups("two") {
             lab.verify("two", &backup);
@@ -256,7 +256,7 @@ fn of_two_backups_in_a_minute_the_newer_has_the_higher_name() {
     let source = source(&lab, 9);
     let first = lab.back_up("laptop", &source);
     let second = lab.back_up("laptop", &source);
-    lab.ok(["backup", "delete", &format!("laptop/{first}")]);
+    lab.ok(["backup", "delete", "--now", &format!("laptop/{first}")]);
     let third = lab.back_up("laptop", &source);
     assert!(third > second, "{third} comes after {second}");
     let current = fs::read_link(lab.storage().join("laptop/current")).unwrap();

@@ -24,7 +24,7 @@ fn every_backup_of_a_changing_tree_restores_as_it_was() {
         // The oldest, one in the middle, and the newest go; what is left stays whole.
         for index in [0, 1, 1] {
             let (name, _) = kept.remove(index);
-            lab.ok(["backup", "delete", &format!("laptop/{name}")]);
+            lab.ok(["backup", "delete", "--now", &format!("laptop/{name}")]);
             for (name, copy) in &kept {
                 lab.verify("laptop", name);
                 assert_same(copy, &lab.restored("laptop", name));
@@ -64,7 +64,7 @@ fn content_that_another_client_has_is_not_sent_again() {
         let sent = lab.sent_bytes("two", &name);
         assert!(sent < 10_000, "{sent} bytes were sent");
         assert_same(&source, &lab.restored("two", &name));
-        lab.ok(["backup", "delete", &format!("one/{}", lab.backups("one")[0])]);
+        lab.ok(["backup", "delete", "--now", &format!("one/{}", lab.backups("one")[0])]);
         lab.verify("two", &name);
     });
 }

@@ -190,7 +190,7 @@ fn a_client_sees_and_restores_only_its_own_backups_and_deletes_none() {
             .status
             .success()
     );
-    let mut delete = lab.command(["backup", "delete", &name]);
+    let mut delete = lab.command(["backup", "delete", "--now", &name]);
     delete
         .arg("--client-state")
         .arg(lab.client_state("one"))

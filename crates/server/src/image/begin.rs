@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use catalog::{BackupFilter, JobKind};
+use catalog::BackupFilter;
 use disk_image::description::{self, DiskDescription};
 use manifest::{Header, Source, Timestamp};
 use storage::{BackupName, ClientName, ImageIngest, VolumeFormat, VolumeSink};
@@ -29,21 +29,14 @@ pub struct Begun {
     pub job: Arc<LiveJob>,
 }
 
-/// Begins an image of `client`, blocking. Returns what the client is to be told.
-pub fn begin(core: &Arc<Core>, client: &str, begin: &ImageBegin) -> Result<(Begun, ImageSession)> {
-    wire::version::negotiate(begin.protocol, begin.protocol).map_err(|error| Error::Unsupported {
-        what: error.to_string(),
-    })?;
-    let client_name: ClientName = client.parse()?;
-    let job = core.board.take_up(JobKind::ImageBackup, client, begin.job_id)?;
-    core.board.begin(&job)?;
-    match open_session(core, &client_name, begin, &job) {
-        Ok(begun) => Ok(begun),
-        Err(error) => {
-            core.board.fail(&job, &error);
-            Err(error)
-        }
-    }
+/// Begins the image of a client that a job is for, blocking. Returns what the client is to be told.
+pub fn begin(core: &Arc<Core>, job: &Arc<LiveJob>, begin: &ImageBegin) -> Result<(Begun, ImageSession)> {
+    core.board.begin_with(job, || {
+        wire::version::negotiate(begin.protocol, begin.protocol).map_err(|error| Error::Unsupported {
+            what: error.to_string(),
+        })?;
+        open_session(core, &job.client.parse()?, begin, job)
+    })
 }
 
 fn open_session(
@@ -53,7 +46,7 @@ fn open_session(
     job: &Arc<LiveJob>,
 ) -> Result<(Begun, ImageSession)> {
     check_counts(begin)?;
-    let format = ImageChoice::of(core, client.as_str())?.format;
+    let format = ImageChoice::of(&core.policies.of(client.as_str())).format;
     check_sizes(core, begin, format)?;
     let disks: Vec<DiskDescription> = begin.disks.iter().map(described).collect::<Result<_>>()?;
     let ingest = begin_tree(core, client, begin, format)?;

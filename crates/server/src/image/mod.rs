@@ -16,7 +16,7 @@ mod session;
 mod synthetic;
 
 pub use begin::{Begun, begin};
-pub use choice::{change_setting, settings_of};
+pub use choice::volume_format;
 pub use session::Session;
 
 use std::sync::Arc;

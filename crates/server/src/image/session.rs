@@ -206,9 +206,10 @@ impl Session {
         self.problems.lock().clone()
     }
 
-    /// Counts bytes that came over data connections.
+    /// Counts bytes that came over a data connection, and waits, blocking, until more may come.
     pub fn received(&self, bytes: u64) {
         self.received_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.job.arrived(bytes, || self.check().is_err());
     }
 
     /// Bytes that came over data connections.

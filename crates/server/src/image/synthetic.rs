@@ -28,10 +28,7 @@ pub fn assemble(core: &Core, session: &Session, ingest: &ImageIngest) {
         // Nothing could be shared: each would be a copy of the whole disk.
         return;
     }
-    let formats = match ImageChoice::of(core, session.client()) {
-        Ok(choice) => choice.synthetic_disks,
-        Err(error) => return give_up(session, ingest, RECORD, &error),
-    };
+    let formats = ImageChoice::of(&core.policies.of(session.client())).synthetic_disks;
     let mut made = Vec::new();
     for disk in session.disks() {
         for &format in &formats {

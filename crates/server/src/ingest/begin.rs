@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use catalog::{BackupFilter, JobKind};
+use catalog::BackupFilter;
 use manifest::assemble::Assembler;
 use manifest::{Header, Reader, Source, Timestamp, Writer};
 use storage::{BackupName, Basis, ClientName, SMALL_FILE_BYTES};
@@ -28,24 +28,17 @@ pub struct Begun {
     pub job: Arc<LiveJob>,
 }
 
-/// Begins a backup of `client`, blocking. Returns what the client is to be told.
-pub fn begin(core: &Arc<Core>, client: &str, begin: &IngestBegin) -> Result<(Begun, IngestSession)> {
-    wire::version::negotiate(begin.protocol, begin.protocol).map_err(|error| Error::Unsupported {
-        what: error.to_string(),
-    })?;
-    if begin.sources.len() > MAX_SOURCES {
-        return Err(Error::protocol("too many sources"));
-    }
-    let client_name: ClientName = client.parse()?;
-    let job = core.board.take_up(JobKind::FileBackup, client, begin.job_id)?;
-    core.board.begin(&job)?;
-    match open_session(core, &client_name, begin, &job) {
-        Ok(begun) => Ok(begun),
-        Err(error) => {
-            core.board.fail(&job, &error);
-            Err(error)
+/// Begins the backup of a client that a job is for, blocking. Returns what the client is to be told.
+pub fn begin(core: &Arc<Core>, job: &Arc<LiveJob>, begin: &IngestBegin) -> Result<(Begun, IngestSession)> {
+    core.board.begin_with(job, || {
+        wire::version::negotiate(begin.protocol, begin.protocol).map_err(|error| Error::Unsupported {
+            what: error.to_string(),
+        })?;
+        if begin.sources.len() > MAX_SOURCES {
+            return Err(Error::protocol("too many sources"));
         }
-    }
+        open_session(core, &job.client.parse()?, begin, job)
+    })
 }
 
 fn open_session(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use policy::schedule::{Link, Power};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use wire::v1::{
@@ -26,9 +27,21 @@ pub struct SampleOutcome {
     pub blocks: Vec<SampledBlock>,
 }
 
+/// What a client told of its circumstances, and since when it is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Condition {
+    /// Since when.
+    pub connected_ms: i64,
+    /// Where its power comes from.
+    pub power: Power,
+    /// What its connection costs.
+    pub link: Link,
+}
+
 /// The standing connection of a client.
 pub struct Attachment {
     number: u64,
+    condition: Mutex<Condition>,
     commands: mpsc::Sender<ServerCommand>,
     samples: Mutex<HashMap<u64, (SampleOutcome, oneshot::Sender<SampleOutcome>)>>,
     /// Set to end the connection: the client was revoked, or came again.
@@ -43,6 +56,17 @@ impl Attachment {
                 command: Some(command),
             })
             .map_err(|_| Error::Disconnected)
+    }
+
+    /// What the client told of its circumstances.
+    pub fn condition(&self) -> Condition {
+        *self.condition.lock()
+    }
+
+    /// Takes in what the client tells of its circumstances.
+    pub fn set_condition(&self, power: Power, link: Link) {
+        let mut condition = self.condition.lock();
+        (condition.power, condition.link) = (power, link);
     }
 
     /// Takes in a part of an answer.
@@ -61,20 +85,34 @@ impl Attachment {
     }
 }
 
+/// A client that comes again so soon counts as one that was never gone.
+const BLINK_MS: i64 = 120_000;
+
 /// All standing connections by the clients' names.
 #[derive(Default)]
 pub struct Attached {
     clients: Mutex<HashMap<String, Arc<Attachment>>>,
+    /// Since when those that have gone were connected, and when they went.
+    gone: Mutex<HashMap<String, (i64, i64)>>,
     next: AtomicU64,
 }
 
 impl Attached {
     /// Takes a client in. An older connection of the same client ends: a client that lost its connection comes again
     /// before the server notices.
-    pub fn attach(&self, client: &str) -> (Arc<Attachment>, mpsc::Receiver<ServerCommand>) {
+    pub fn attach(&self, client: &str, now_ms: i64) -> (Arc<Attachment>, mpsc::Receiver<ServerCommand>) {
         let (commands, receiver) = mpsc::channel(QUEUED_COMMANDS);
+        let before = self.clients.lock().get(client).map(|before| before.condition().connected_ms);
+        let gone = self.gone.lock().remove(client);
+        let blinked = gone.filter(|(_, left_ms)| now_ms.saturating_sub(*left_ms) < BLINK_MS);
+        let connected_ms = before.or(blinked.map(|(since_ms, _)| since_ms)).unwrap_or(now_ms);
         let attachment = Arc::new(Attachment {
             number: self.next.fetch_add(1, Ordering::Relaxed),
+            condition: Mutex::new(Condition {
+                connected_ms,
+                power: Power::Unknown,
+                link: Link::Unknown,
+            }),
             commands,
             samples: Mutex::default(),
             detach: CancellationToken::new(),
@@ -87,13 +125,15 @@ impl Attached {
     }
 
     /// Takes a connection out, unless another has taken its place.
-    pub fn leave(&self, client: &str, attachment: &Attachment) {
+    pub fn leave(&self, client: &str, attachment: &Attachment, now_ms: i64) {
         let mut clients = self.clients.lock();
         if clients
             .get(client)
             .is_some_and(|current| current.number == attachment.number)
         {
             clients.remove(client);
+            let since_ms = attachment.condition().connected_ms;
+            self.gone.lock().insert(client.to_owned(), (since_ms, now_ms));
         }
     }
 

@@ -9,18 +9,21 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use catalog::{Catalog, JobEnd, JobId, JobKind, NewJob};
+use catalog::{BackupMode, Catalog, JobEnd, JobId, JobKind, JobLine, LogLevel, NewJob};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
-use wire::v1::{JobDone, LogLine, Problem, Progress, job_done};
+use wire::v1::{JobDone, LogLine, Problem, Progress, job_done, log_line};
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
+use crate::pace::{Flow, Pace};
 
 /// Log lines kept of a running job for those who begin to watch later.
 const KEPT_LOG_LINES: usize = 200;
+/// Log lines that the catalog keeps of a job.
+const MOST_LOG_LINES: usize = 5_000;
 
 /// How long the connection of a client that is gone may take to be noticed.
 const NOTICING_TIMEOUT: Duration = Duration::from_secs(2);
@@ -37,8 +40,38 @@ pub struct Snapshot {
     pub log: Vec<LogLine>,
     /// Log lines ever written, so that a watcher knows which of `log` are new.
     pub log_written: usize,
+    /// What it waits for, while it is queued or paused.
+    pub waits_for: Option<String>,
     /// Set when it has ended.
     pub done: Option<JobDone>,
+}
+
+/// A job that is wanted.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// What it does.
+    pub kind: JobKind,
+    /// The client that it is for; none where it is for the server as a whole.
+    pub client: Option<String>,
+    /// What it is about: a backup's name.
+    pub subject: Option<String>,
+    /// Of a backup: what it trusts.
+    pub mode: Option<BackupMode>,
+    /// Why it is wanted.
+    pub reason: Option<String>,
+}
+
+impl Order {
+    /// A job for a client.
+    pub fn of(kind: JobKind, client: &str) -> Self {
+        Self {
+            kind,
+            client: Some(client.to_owned()),
+            subject: None,
+            mode: None,
+            reason: None,
+        }
+    }
 }
 
 /// A job that has not ended.
@@ -47,13 +80,28 @@ pub struct LiveJob {
     pub id: JobId,
     /// What it does.
     pub kind: JobKind,
-    /// The client that it is for.
+    /// The client that it is for; empty where it is for the server as a whole.
     pub client: String,
+    /// Of a backup: what it trusts.
+    pub mode: Option<BackupMode>,
+    /// How fast its content may come in.
+    pub pace: Pace,
+    /// How fast that of all jobs together may.
+    total_pace: Arc<Pace>,
     /// Set to stop it.
     pub cancel: CancellationToken,
     /// Set once nothing new can come for it: its client is gone, and it only has to be closed.
     pub ending: CancellationToken,
     snapshot: watch::Sender<Snapshot>,
+    clock: Clock,
+    unsaved: Mutex<Unsaved>,
+}
+
+/// Log lines that the catalog does not have yet.
+#[derive(Default)]
+struct Unsaved {
+    lines: Vec<JobLine>,
+    written: usize,
 }
 
 impl LiveJob {
@@ -62,19 +110,54 @@ impl LiveJob {
         self.snapshot.subscribe()
     }
 
+    /// Counts content that has come in over a data connection, and waits, blocking, until more may come.
+    pub fn arrived(&self, bytes: u64, is_over: impl Fn() -> bool) {
+        self.pace.take(bytes, &is_over);
+        self.total_pace.take(bytes, &is_over);
+    }
+
     /// Sets how far it is.
     pub fn progress(&self, progress: Progress) {
         self.snapshot.send_modify(|snapshot| snapshot.progress = progress);
     }
 
+    /// Says what it waits for, or that it does not wait.
+    pub fn waits_for(&self, what: Option<String>) {
+        self.snapshot.send_if_modified(|snapshot| {
+            let changed = snapshot.waits_for != what;
+            snapshot.waits_for = what;
+            changed
+        });
+    }
+
     /// Adds a line to its log.
     pub fn log(&self, line: LogLine) {
+        self.keep(&line);
         self.snapshot.send_modify(|snapshot| {
             if snapshot.log.len() == KEPT_LOG_LINES {
                 snapshot.log.remove(0);
             }
             snapshot.log.push(line);
             snapshot.log_written += 1;
+        });
+    }
+
+    fn keep(&self, line: &LogLine) {
+        let mut unsaved = self.unsaved.lock();
+        unsaved.written += 1;
+        let text = match unsaved.written.cmp(&MOST_LOG_LINES) {
+            std::cmp::Ordering::Less => line.text.clone(),
+            std::cmp::Ordering::Equal => "there were more lines, which are not kept".to_owned(),
+            std::cmp::Ordering::Greater => return,
+        };
+        unsaved.lines.push(JobLine {
+            at_ms: self.clock.now_ms(),
+            level: match line.level() {
+                log_line::Level::Info => LogLevel::Info,
+                log_line::Level::Warning => LogLevel::Warning,
+                log_line::Level::Error => LogLevel::Error,
+            },
+            text,
         });
     }
 }
@@ -84,6 +167,10 @@ pub struct Board {
     catalog: Arc<Catalog>,
     clock: Clock,
     live: Mutex<HashMap<i64, Arc<LiveJob>>>,
+    /// Told whenever a job ends: another may begin then.
+    pub ended: Notify,
+    /// How fast content of all jobs together may come in.
+    pub pace: Arc<Pace>,
 }
 
 impl Board {
@@ -97,52 +184,85 @@ impl Board {
             catalog,
             clock,
             live: Mutex::default(),
+            ended: Notify::new(),
+            pace: Arc::default(),
         })
     }
 
-    /// The job that a client works for: the one that it was asked to do, or a new one (0) where it begins by itself.
-    pub fn take_up(&self, kind: JobKind, client: &str, job_id: u64) -> Result<Arc<LiveJob>> {
-        if job_id == 0 {
-            self.wait_ended(kind, client);
-            return self.queue(kind, client, None);
-        }
-        let job = self.live(job_id);
-        job.filter(|job| job.client == client && job.kind == kind)
+    /// The open job of this number, if a client of this name makes a backup of this kind in it.
+    pub fn asked(&self, kind: JobKind, client: &str, job_id: u64) -> Result<Arc<LiveJob>> {
+        self.live(job_id)
+            .filter(|job| job.client == client && job.kind == kind)
             .ok_or_else(|| Error::NotFound {
                 what: "job",
                 name: job_id.to_string(),
             })
     }
 
-    /// Queues a job. A client has one backup of a kind at a time.
-    pub fn queue(&self, kind: JobKind, client: &str, subject: Option<String>) -> Result<Arc<LiveJob>> {
+    /// Queues a job. A client has one backup of a kind at a time, and the server one cleanup.
+    pub fn queue(&self, order: Order) -> Result<Arc<LiveJob>> {
+        let client = order.client.clone().unwrap_or_default();
         let mut live = self.live.lock();
-        if is_backup(kind)
-            && let Some(other) = live.values().find(|job| job.kind == kind && job.client == client)
+        if is_alone(order.kind)
+            && let Some(other) = live
+                .values()
+                .find(|job| job.kind == order.kind && job.client == client)
         {
-            let why = format!("job {} is making a {kind} of it", other.id);
-            return Err(Error::Busy {
-                what: format!("client {client}"),
-                why,
-            });
+            let (what, why) = match order.client {
+                Some(client) => (
+                    format!("client {client}"),
+                    format!("job {} is making a {} of it", other.id, order.kind),
+                ),
+                None => (
+                    "the server".to_owned(),
+                    format!("job {} is a {}", other.id, order.kind),
+                ),
+            };
+            return Err(Error::Busy { what, why });
         }
         let new = NewJob {
-            kind,
-            client: Some(client.to_owned()),
-            subject,
+            kind: order.kind,
+            client: order.client,
+            subject: order.subject,
+            mode: order.mode,
+            reason: order.reason,
             queued_ms: self.clock.now_ms(),
         };
         let id = self.catalog.queue_job(&new)?;
         let job = Arc::new(LiveJob {
             id,
-            kind,
-            client: client.to_owned(),
+            kind: order.kind,
+            client,
+            mode: order.mode,
+            pace: Pace::default(),
+            total_pace: self.pace.clone(),
             cancel: CancellationToken::new(),
             ending: CancellationToken::new(),
             snapshot: watch::Sender::new(Snapshot::default()),
+            clock: self.clock.clone(),
+            unsaved: Mutex::default(),
         });
         live.insert(id.0, job.clone());
         Ok(job)
+    }
+
+    /// Gives the catalog the log lines that it does not have yet.
+    pub fn save_logs(&self) {
+        let live: Vec<_> = self.live.lock().values().cloned().collect();
+        for job in live {
+            self.save_log(&job);
+        }
+    }
+
+    fn save_log(&self, job: &LiveJob) {
+        let mut unsaved = job.unsaved.lock();
+        if unsaved.lines.is_empty() {
+            return;
+        }
+        match self.catalog.log_job(job.id, &unsaved.lines) {
+            Ok(()) => unsaved.lines.clear(),
+            Err(error) => error!(job = %job.id, %error, "the log of a job could not be kept"),
+        }
     }
 
     /// Waits for a job of the same kind whose client has gone to be closed. A client that was cut off comes again before
@@ -174,14 +294,37 @@ impl Board {
         }
     }
 
+    /// Begins a job with its first step; where that fails, so does the job.
+    pub fn begin_with<T>(&self, job: &LiveJob, step: impl FnOnce() -> Result<T>) -> Result<T> {
+        let begun = self.begin(job).and_then(|()| step());
+        if let Err(error) = &begun {
+            self.fail(job, error);
+        }
+        begun
+    }
+
     /// Ends a job and tells its watchers.
     pub fn end(&self, job: &LiveJob, end: JobEnd, done: JobDone) {
+        self.end_with(job, end, None, done);
+    }
+
+    /// Ends a job with figures in JSON, and tells its watchers.
+    pub fn end_with(&self, job: &LiveJob, end: JobEnd, figures: Option<&str>, done: JobDone) {
         self.live.lock().remove(&job.id.0);
-        if let Err(error) = self.catalog.finish_job(job.id, &end, None, self.clock.now_ms()) {
+        job.pace.set_paused(Flow::Goes);
+        self.save_log(job);
+        if let Err(error) = self
+            .catalog
+            .finish_job(job.id, &end, figures, self.clock.now_ms())
+        {
             error!(job = %job.id, %error, "the end of a job could not be recorded");
         }
         info!(job = %job.id, kind = %job.kind, client = job.client, outcome = %done.message, "job ended");
-        job.snapshot.send_modify(|snapshot| snapshot.done = Some(done));
+        job.snapshot.send_modify(|snapshot| {
+            snapshot.waits_for = None;
+            snapshot.done = Some(done);
+        });
+        self.ended.notify_one();
     }
 
     /// Ends a job that could not do its work.
@@ -243,10 +386,20 @@ impl Board {
         }
     }
 
+    /// All open jobs.
+    pub fn all(&self) -> Vec<Arc<LiveJob>> {
+        self.live.lock().values().cloned().collect()
+    }
+
     /// How many jobs are open.
     pub fn len(&self) -> usize {
         self.live.lock().len()
     }
+}
+
+/// Whether there is one job of this kind at a time: for a client, or for the server as a whole.
+fn is_alone(kind: JobKind) -> bool {
+    is_backup(kind) || kind == JobKind::Cleanup
 }
 
 /// Whether a job of this kind makes a backup.

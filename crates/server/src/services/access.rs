@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 
 use catalog::Identity;
+use policy::settings::UserRight;
 use tonic::{Request, Status};
 use wire::v1::BackupRef;
 
+use crate::audit::Actor;
 use crate::core::Core;
 use crate::trust::Peer;
 
@@ -71,6 +73,21 @@ impl Caller {
         }
     }
 
+    /// Refuses a client whose own user may not do this. The administrator may do everything.
+    pub fn may(&self, core: &Core, right: UserRight) -> Result<(), Status> {
+        match self {
+            Self::Admin => Ok(()),
+            Self::Client(name) if core.policies.of(name).may(right) => Ok(()),
+            Self::Client(name) => {
+                tracing::warn!(client = name, right = right.word(), "a client's user was refused");
+                Err(Status::permission_denied(format!(
+                    "the server's settings don't let this client do that: user_may lacks {}",
+                    right.word()
+                )))
+            }
+        }
+    }
+
     /// The client that a call is about: a client's own where it names none, and no other.
     pub fn about(&self, named: &str) -> Result<String, Status> {
         match self {
@@ -89,6 +106,19 @@ impl Caller {
             Self::Admin => Ok(named.to_owned()),
         }
     }
+}
+
+/// Who calls and from where, for the audit log.
+pub fn actor_of<T>(core: &Core, request: &Request<T>) -> Result<Actor, Status> {
+    let who = match Caller::of(core, request)? {
+        Caller::Admin => "administrator".to_owned(),
+        Caller::Client(name) => format!("client {name}"),
+    };
+    let origin = match address_of(request) {
+        Some(address) => address.to_string(),
+        None => "administration socket".to_owned(),
+    };
+    Ok(Actor { who, origin })
 }
 
 /// Where a request came from, for the log.
@@ -133,10 +163,33 @@ pub fn resolve(core: &Core, caller: &Caller, reference: &BackupRef) -> Result<ca
             error => crate::error::Error::from(error).into(),
         })?;
     if backup.state == catalog::BackupState::Deleting {
+        let what = match backup.trashed_ms {
+            Some(_) => "is in the trash",
+            None => "is being deleted",
+        };
         return Err(Status::not_found(format!(
-            "backup {client}/{} is being deleted",
+            "backup {client}/{} {what}",
             backup.name
         )));
     }
     Ok(backup)
+}
+
+/// The catalog's record of the backup in the trash that a reference means.
+pub fn resolve_trashed(
+    core: &Core,
+    caller: &Caller,
+    reference: &BackupRef,
+) -> Result<catalog::Backup, Status> {
+    let client = caller.about(&reference.client)?;
+    let found = core.catalog.backup(&client, &reference.name);
+    found
+        .ok()
+        .filter(|backup| backup.trashed_ms.is_some())
+        .ok_or_else(|| {
+            Status::not_found(format!(
+                "there is no backup {client}/{} in the trash",
+                reference.name
+            ))
+        })
 }

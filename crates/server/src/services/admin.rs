@@ -3,24 +3,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::JobFilter;
+use catalog::{Job, JobFilter, JobId, JobState};
 use tonic::{Request, Response, Status};
-use tracing::info;
 use wire::v1::admin_server::Admin;
 use wire::v1::{
-    CancelJobReply, CancelJobRequest, ChangeClientSettingRequest, ClientInfo, ClientRef, ClientSetting,
-    ClientSettingsReply, CreateTokenReply, CreateTokenRequest, JobInfo, ListClientsReply, ListClientsRequest,
-    ListJobsReply, ListJobsRequest, RebuildIndexReply, RebuildIndexRequest, RepairReply, RepairRequest,
-    RevokeReply, StatusReply, StatusRequest,
+    CancelJobReply, ClientInfo, ClientRef, CreateTokenReply, CreateTokenRequest, JobInfo, JobLogLine,
+    JobLogReply, JobRef, ListClientsReply, ListClientsRequest, ListJobsReply, ListJobsRequest, PauseJobReply,
+    RebuildIndexReply, RebuildIndexRequest, RepairReply, RepairRequest, ResumeJobReply, RevokeReply,
+    StatusReply, StatusRequest,
 };
 
+use crate::audit;
 use crate::core::Core;
 use crate::error::Error;
-use crate::services::access::Caller;
+use crate::jobs::{LiveJob, is_backup};
+use crate::pace::Flow;
+use crate::services::access::{Caller, actor_of};
 use crate::services::backups::blocking;
 use crate::tokens::{self, TokenRequest};
 
 const DEFAULT_VALID: Duration = Duration::from_secs(3600);
+/// Jobs that are listed where nobody says how many.
+const JOBS: u32 = 50;
 
 /// Answers the administrator.
 pub struct Service {
@@ -37,16 +41,57 @@ impl Service {
         Caller::of(&self.core, request)?.admin()
     }
 
-    fn settings_of(&self, client: &str) -> Result<Response<ClientSettingsReply>, Status> {
-        let settings = crate::image::settings_of(&self.core, client)?;
-        let settings = settings.into_iter().map(|setting| ClientSetting {
-            key: setting.key.to_owned(),
-            value: setting.value,
-            is_own: setting.is_own,
-        });
-        Ok(Response::new(ClientSettingsReply {
-            settings: settings.collect(),
-        }))
+    /// The open job of a request; only the administrator may ask.
+    fn live(&self, request: &Request<JobRef>) -> Result<Arc<LiveJob>, Status> {
+        self.check(request)?;
+        let id = request.get_ref().job_id;
+        let job = self.core.board.live(id);
+        job.ok_or_else(|| Status::not_found(format!("there is no open job {id}")))
+    }
+
+    /// Pauses a backup that runs, or lets it go on.
+    fn set_flow(&self, request: &Request<JobRef>, flow: Flow) -> Result<(), Status> {
+        let job = self.live(request)?;
+        if !is_backup(job.kind) {
+            let what = format!("job {} is no backup: only backups can be paused", job.id);
+            return Err(Status::failed_precondition(what));
+        }
+        job.pace.set_paused(flow);
+        let (waits_for, action) = match flow {
+            Flow::Paused => (Some("paused".to_owned()), "job-pause"),
+            Flow::Goes => (None, "job-resume"),
+        };
+        job.waits_for(waits_for);
+        let subject = format!("job {}", job.id);
+        audit::note(
+            &self.core,
+            &actor_of(&self.core, request)?,
+            action,
+            &subject,
+            &job.client,
+        );
+        Ok(())
+    }
+
+    fn job_info(&self, job: Job) -> JobInfo {
+        let id = job.id.0 as u64;
+        let live = self.core.board.live(id);
+        let waits_for = live.and_then(|live| live.watch().borrow().waits_for.clone());
+        JobInfo {
+            id,
+            kind: job.kind.to_string(),
+            client: job.client.unwrap_or_default(),
+            state: job.state.to_string(),
+            queued_ms: job.queued_ms,
+            started_ms: job.started_ms.unwrap_or_default(),
+            finished_ms: job.finished_ms.unwrap_or_default(),
+            error: job.error.unwrap_or_default(),
+            subject: job.subject.unwrap_or_default(),
+            mode: job.mode.map(|mode| mode.to_string()).unwrap_or_default(),
+            reason: job.reason.unwrap_or_default(),
+            waits_for: waits_for.unwrap_or_default(),
+            figures: job.figures.unwrap_or_default(),
+        }
     }
 }
 
@@ -78,6 +123,7 @@ impl Admin for Service {
         request: Request<CreateTokenRequest>,
     ) -> Result<Response<CreateTokenReply>, Status> {
         self.check(&request)?;
+        let actor = actor_of(&self.core, &request)?;
         let request = request.into_inner();
         let given = |text: String| (!text.is_empty()).then_some(text);
         let request = TokenRequest {
@@ -89,7 +135,8 @@ impl Admin for Service {
             },
         };
         let (token, expires_ms) = tokens::create(&self.core, &request)?;
-        info!(client = request.client, "an enrolment token was made");
+        let subject = request.client.as_deref().unwrap_or("any client");
+        audit::note(&self.core, &actor, "token-create", subject, "an enrolment token");
         Ok(Response::new(CreateTokenReply {
             token: token.to_string(),
             expires_ms,
@@ -114,6 +161,8 @@ impl Admin for Service {
                 version: overview.client.version,
                 backups: overview.backups,
                 newest: overview.newest.unwrap_or_default(),
+                group: overview.group.unwrap_or_default(),
+                paused_until_ms: overview.client.paused_until_ms.unwrap_or_default(),
             })
             .collect();
         Ok(Response::new(ListClientsReply { clients }))
@@ -121,6 +170,7 @@ impl Admin for Service {
 
     async fn revoke_client(&self, request: Request<ClientRef>) -> Result<Response<RevokeReply>, Status> {
         self.check(&request)?;
+        let actor = actor_of(&self.core, &request)?;
         let name = request.into_inner().name;
         self.core
             .catalog
@@ -133,33 +183,8 @@ impl Admin for Service {
             attachment.detach.cancel();
         }
         self.core.board.cancel_backups(&name);
-        info!(client = name, "the client was revoked");
+        audit::note(&self.core, &actor, "client-revoke", &name, "let in no more");
         Ok(Response::new(RevokeReply {}))
-    }
-
-    async fn client_settings(
-        &self,
-        request: Request<ClientRef>,
-    ) -> Result<Response<ClientSettingsReply>, Status> {
-        self.check(&request)?;
-        let name = request.into_inner().name;
-        self.settings_of(&name)
-    }
-
-    async fn change_client_setting(
-        &self,
-        request: Request<ChangeClientSettingRequest>,
-    ) -> Result<Response<ClientSettingsReply>, Status> {
-        self.check(&request)?;
-        let change = request.into_inner();
-        crate::image::change_setting(&self.core, &change.client, &change.key, change.value.as_deref())?;
-        info!(
-            client = change.client,
-            key = change.key,
-            value = change.value,
-            "a client's setting was changed"
-        );
-        self.settings_of(&change.client)
     }
 
     async fn repair_storage(&self, request: Request<RepairRequest>) -> Result<Response<RepairReply>, Status> {
@@ -188,40 +213,59 @@ impl Admin for Service {
 
     async fn list_jobs(&self, request: Request<ListJobsRequest>) -> Result<Response<ListJobsReply>, Status> {
         self.check(&request)?;
-        let limit = match request.into_inner().limit {
-            0 => 50,
-            limit => limit,
+        let asked = request.into_inner();
+        let given = |text: String| (!text.is_empty()).then_some(text);
+        let state = match given(asked.state) {
+            Some(word) => Some(job_state(&word)?),
+            None => None,
         };
         let filter = JobFilter {
-            limit: Some(limit),
+            client: given(asked.client),
+            state,
+            limit: Some(if asked.limit == 0 { JOBS } else { asked.limit }),
             ..JobFilter::default()
         };
         let jobs = self.core.catalog.jobs(&filter).map_err(Error::from)?;
-        let jobs = jobs
-            .into_iter()
-            .map(|job| JobInfo {
-                id: job.id.0 as u64,
-                kind: job.kind.to_string(),
-                client: job.client.unwrap_or_default(),
-                state: job.state.to_string(),
-                queued_ms: job.queued_ms,
-                started_ms: job.started_ms.unwrap_or_default(),
-                finished_ms: job.finished_ms.unwrap_or_default(),
-                error: job.error.unwrap_or_default(),
-            })
-            .collect();
+        let jobs = jobs.into_iter().map(|job| self.job_info(job)).collect();
         Ok(Response::new(ListJobsReply { jobs }))
     }
 
-    async fn cancel_job(
-        &self,
-        request: Request<CancelJobRequest>,
-    ) -> Result<Response<CancelJobReply>, Status> {
+    async fn job_log(&self, request: Request<JobRef>) -> Result<Response<JobLogReply>, Status> {
         self.check(&request)?;
         let id = request.into_inner().job_id;
-        let job = self.core.board.live(id);
-        let job = job.ok_or_else(|| Status::not_found(format!("there is no open job {id}")))?;
+        let job_id = JobId(i64::try_from(id).unwrap_or(i64::MAX));
+        let job = self.core.catalog.job(job_id).map_err(|error| match error {
+            catalog::Error::UnknownJob { .. } => Status::not_found(format!("there is no job {id}")),
+            error => Error::from(error).into(),
+        })?;
+        self.core.board.save_logs();
+        let lines = self.core.catalog.job_log(job_id).map_err(Error::from)?;
+        let lines = lines.into_iter().map(|line| JobLogLine {
+            at_ms: line.at_ms,
+            level: line.level.to_string(),
+            text: line.text,
+        });
+        Ok(Response::new(JobLogReply {
+            job: Some(self.job_info(job)),
+            lines: lines.collect(),
+        }))
+    }
+
+    async fn pause_job(&self, request: Request<JobRef>) -> Result<Response<PauseJobReply>, Status> {
+        self.set_flow(&request, Flow::Paused)?;
+        Ok(Response::new(PauseJobReply {}))
+    }
+
+    async fn resume_job(&self, request: Request<JobRef>) -> Result<Response<ResumeJobReply>, Status> {
+        self.set_flow(&request, Flow::Goes)?;
+        Ok(Response::new(ResumeJobReply {}))
+    }
+
+    async fn cancel_job(&self, request: Request<JobRef>) -> Result<Response<CancelJobReply>, Status> {
+        let job = self.live(&request)?;
+        let id = request.get_ref().job_id;
         job.cancel.cancel();
+        job.pace.set_paused(Flow::Goes);
         let begun = self
             .core
             .catalog
@@ -230,7 +274,14 @@ impl Admin for Service {
         if !begun {
             self.core.board.fail(&job, &Error::Cancelled);
         }
-        info!(job = id, "a job was cancelled");
+        let actor = actor_of(&self.core, &request)?;
+        audit::note(
+            &self.core,
+            &actor,
+            "job-cancel",
+            &format!("job {id}"),
+            &job.client,
+        );
         if let Ok(attachment) = self.core.attached.get(&job.client) {
             // A client that is gone has nothing to cancel.
             let _ = attachment.command(wire::v1::server_command::Command::Cancel(wire::v1::CancelJob {
@@ -239,4 +290,20 @@ impl Admin for Service {
         }
         Ok(Response::new(CancelJobReply {}))
     }
+}
+
+fn job_state(word: &str) -> Result<JobState, Status> {
+    let states = [
+        JobState::Queued,
+        JobState::Running,
+        JobState::Done,
+        JobState::Failed,
+        JobState::Cancelled,
+        JobState::Interrupted,
+    ];
+    let found = states.into_iter().find(|state| state.as_str() == word);
+    found.ok_or_else(|| {
+        let known: Vec<_> = states.iter().map(|state| state.as_str()).collect();
+        Status::invalid_argument(format!("{word:?} is no state of a job: {}", known.join(", ")))
+    })
 }

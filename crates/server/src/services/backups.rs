@@ -1,29 +1,31 @@
 //! The service for backups: ingest and restore streams, views, and the jobs that a caller can start.
 
-mod follow;
+pub(super) mod follow;
 pub(super) mod streams;
 
 use std::pin::Pin;
 use std::sync::Arc;
 
-use catalog::{BackupFilter, JobKind};
+use catalog::{BackupFilter, BackupMode, JobKind};
+use policy::settings::UserRight;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::info;
 use wire::v1::backups_server::Backups;
 use wire::v1::{
-    BackupDetail, BackupRef, BrowseReply, BrowseRequest, DeleteReply, DiffReply, DiffRequest, IngestReply,
-    IngestRequest, JobEvent, ListReply, ListRequest, ManifestChunk, ManifestRequest, RestoreReply,
-    RestoreRequest, SourceInfo, StartRequest, VerifyRequest,
+    BackupDetail, BackupRef, BrowseReply, BrowseRequest, DeleteReply, DeleteRequest, DiffReply, DiffRequest,
+    IngestReply, IngestRequest, JobEvent, ListReply, ListRequest, ManifestChunk, ManifestRequest,
+    RestoreReply, RestoreRequest, SourceInfo, StartRequest, VerifyRequest,
 };
 
 use crate::core::Core;
 use crate::error::Error;
+use crate::jobs::Order;
 use crate::schedule::Wanted;
-use crate::services::access::{Caller, resolve};
+use crate::services::access::{Caller, actor_of, resolve};
 use crate::services::views;
-use crate::{removal, schedule, verify};
+use crate::{audit, retention, schedule, verify};
 
 /// Messages that wait for a caller that is slow to take them.
 const QUEUED_REPLIES: usize = 16;
@@ -171,7 +173,7 @@ impl Backups for Service {
         let request = request.into_inner();
         let client = caller.about(&request.client)?;
         self.core.catalog.client(&client).map_err(not_found)?;
-        let mode = request.mode();
+        let mode = views::mode(request.mode());
         let wanted = match request.kind.as_str() {
             "" | "file" => Wanted::Files,
             "image" => Wanted::Image(request.volumes),
@@ -180,7 +182,12 @@ impl Backups for Service {
                 return Err(Status::invalid_argument(what));
             }
         };
-        let job = schedule::start(&self.core, &client, mode, wanted)?;
+        caller.may(&self.core, right_to_start(&wanted, mode))?;
+        let reason = match caller {
+            Caller::Admin => "the administrator asked for it",
+            Caller::Client(_) => "the client's user asked for it",
+        };
+        let job = schedule::ask(&self.core, &client, mode, wanted, reason)?;
         info!(job = %job.id, kind = %job.kind, client, ?caller, "a backup was asked for");
         let (sender, response) = replies();
         tokio::spawn(follow::follow(job, request.detach, sender));
@@ -189,6 +196,7 @@ impl Backups for Service {
 
     async fn verify(&self, request: Request<VerifyRequest>) -> Result<Response<Self::VerifyStream>, Status> {
         let caller = Caller::of(&self.core, &request)?;
+        caller.may(&self.core, UserRight::Verify)?;
         let request = request.into_inner();
         let backup = resolve(&self.core, &caller, &request.backup.unwrap_or_default())?;
         let percent = request.source_percent;
@@ -200,10 +208,10 @@ impl Backups for Service {
         if percent > 0.0 {
             self.core.attached.get(&backup.client)?;
         }
-        let job = self
-            .core
-            .board
-            .queue(JobKind::Verify, &backup.client, Some(backup.name.clone()))?;
+        let job = self.core.board.queue(Order {
+            subject: Some(backup.name.clone()),
+            ..Order::of(JobKind::Verify, &backup.client)
+        })?;
         let (sender, response) = replies();
         tokio::spawn(follow::follow(job.clone(), false, sender));
         let core = self.core.clone();
@@ -215,13 +223,36 @@ impl Backups for Service {
         Ok(response)
     }
 
-    async fn delete(&self, request: Request<BackupRef>) -> Result<Response<DeleteReply>, Status> {
+    async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<DeleteReply>, Status> {
         let caller = Caller::of(&self.core, &request)?;
         caller.clone().admin()?;
-        let backup = resolve(&self.core, &caller, request.get_ref())?;
+        let actor = actor_of(&self.core, &request)?;
+        let DeleteRequest { client, name, now } = request.into_inner();
+        let backup = resolve(&self.core, &caller, &BackupRef { client, name })?;
+        let named = format!("{}/{}", backup.client, backup.name);
         let core = self.core.clone();
-        blocking(move || removal::delete(&core, &backup)).await?;
-        Ok(Response::new(DeleteReply {}))
+        let until_ms = blocking(move || match now {
+            true => retention::delete_for_good(&core, &backup).map(|()| None),
+            false => retention::delete(&core, &backup),
+        })
+        .await?;
+        let detail = match until_ms {
+            Some(_) => "into the trash",
+            None => "for good",
+        };
+        audit::note(&self.core, &actor, "backup-delete", &named, detail);
+        Ok(Response::new(DeleteReply {
+            until_ms: until_ms.unwrap_or_default(),
+        }))
+    }
+}
+
+fn right_to_start(wanted: &Wanted, mode: BackupMode) -> UserRight {
+    match (wanted, mode) {
+        (Wanted::Files, BackupMode::Incremental) => UserRight::StartIncrementalFile,
+        (Wanted::Files, BackupMode::Full) => UserRight::StartFullFile,
+        (Wanted::Image(_), BackupMode::Incremental) => UserRight::StartIncrementalImage,
+        (Wanted::Image(_), BackupMode::Full) => UserRight::StartFullImage,
     }
 }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::Sighting;
+use policy::schedule::{Link, Power};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::{info, warn};
 use wire::v1::control_server::Control;
 use wire::v1::{
-    ClientEvent, ClientHello, JobUpdate, Ping, ServerCommand, Welcome, client_event::Event,
+    ClientEvent, ClientHello, JobUpdate, Ping, ServerCommand, Welcome, client_event::Event, condition,
     job_update::Update, server_command::Command,
 };
 
@@ -92,10 +93,11 @@ impl Control for Service {
             .map_err(|_| Status::internal("the greeting can't be sent"))?;
         let core = self.core.clone();
         tokio::spawn(async move {
-            let (attachment, commands) = core.attached.attach(&client);
+            let (attachment, commands) = core.attached.attach(&client, core.clock.now_ms());
+            core.schedule.look_again();
             info!(client, version = hello.client_version, "client connected");
             stand(&core, &client, &attachment, commands, &mut events, &out).await;
-            core.attached.leave(&client, &attachment);
+            core.attached.leave(&client, &attachment, core.clock.now_ms());
             attachment.detach.cancel();
             info!(client, "client disconnected");
         });
@@ -153,8 +155,28 @@ fn take_event(core: &Core, client: &str, attachment: &Attachment, event: ClientE
     match event.event {
         Some(Event::Update(update)) => take_update(core, client, update),
         Some(Event::Sample(reply)) => attachment.sampled(reply),
+        Some(Event::Condition(told)) => {
+            attachment.set_condition(power(told.power()), link(told.link()));
+            core.schedule.look_again();
+        }
         Some(Event::Pong(_)) => {}
         Some(Event::Hello(_)) | None => warn!(client, "an event that makes no sense here was ignored"),
+    }
+}
+
+fn power(told: condition::Power) -> Power {
+    match told {
+        condition::Power::Unknown => Power::Unknown,
+        condition::Power::Mains => Power::Mains,
+        condition::Power::Battery => Power::Battery,
+    }
+}
+
+fn link(told: condition::Link) -> Link {
+    match told {
+        condition::Link::Unknown => Link::Unknown,
+        condition::Link::Free => Link::Free,
+        condition::Link::Metered => Link::Metered,
     }
 }
 

@@ -3,6 +3,8 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use catalog::JobKind;
+use policy::settings::UserRight;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -12,7 +14,8 @@ use wire::v1::{
     BlockHashes, BlockHashesRequest, ImageReply, ImageRequest, image_reply::Reply, image_request,
 };
 
-use super::backups::streams::{end, forward_requests};
+use super::backups::streams::{end, enter, forward_requests};
+use super::views;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::image::{self, Session};
@@ -86,11 +89,25 @@ async fn take_in(
         let _ = replies.send(Err(refusal)).await;
         return;
     };
-    let started = {
-        let (core, client) = (core.clone(), client.clone());
-        super::backups::blocking(move || image::begin(&core, &client, &begin)).await
+    let caller = Caller::Client(client.clone());
+    let started = async {
+        let (mode, rights) = (
+            views::mode(begin.mode()),
+            [UserRight::StartIncrementalImage, UserRight::StartFullImage],
+        );
+        let job = enter(
+            &core,
+            &caller,
+            (JobKind::ImageBackup, mode),
+            rights,
+            begin.job_id,
+            &replies,
+        )
+        .await?;
+        let core = core.clone();
+        super::backups::blocking(move || image::begin(&core, &job, &begin)).await
     };
-    let (begun, session) = match started {
+    let (begun, session) = match started.await {
         Ok(started) => started,
         Err(status) => {
             warn!(client, why = status.message(), "an image backup was refused");

@@ -6,6 +6,8 @@ mod backups;
 mod control;
 mod enrolment;
 mod images;
+mod planning;
+mod settings;
 pub(crate) mod views;
 
 use std::sync::Arc;
@@ -17,6 +19,8 @@ use wire::v1::backups_server::BackupsServer;
 use wire::v1::control_server::ControlServer;
 use wire::v1::enrolment_server::EnrolmentServer;
 use wire::v1::images_server::ImagesServer;
+use wire::v1::planning_server::PlanningServer;
+use wire::v1::settings_server::SettingsServer;
 
 use crate::core::Core;
 
@@ -35,5 +39,7 @@ pub fn routes(core: Arc<Core>) -> Routes {
         .add_service(control)
         .add_service(backups)
         .add_service(images)
+        .add_service(SettingsServer::new(settings::Service::new(core.clone())))
+        .add_service(PlanningServer::new(planning::Service::new(core.clone())))
         .add_service(AdminServer::new(admin::Service::new(core)))
 }

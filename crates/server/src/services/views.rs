@@ -1,7 +1,24 @@
 //! The catalog's and the manifest's records as messages.
 
+use catalog::ArchivedUntil;
 use manifest::{Entry, Kind};
 use wire::v1::{BackupInfo, BackupMode, EntryView, Problem};
+
+/// What a backup is to trust, as it is asked for; nothing said is an incremental one.
+pub fn mode(mode: BackupMode) -> catalog::BackupMode {
+    match mode {
+        BackupMode::Full => catalog::BackupMode::Full,
+        BackupMode::Incremental | BackupMode::Unspecified => catalog::BackupMode::Incremental,
+    }
+}
+
+/// A mode as a message has it.
+pub fn wire_mode(mode: catalog::BackupMode) -> BackupMode {
+    match mode {
+        catalog::BackupMode::Full => BackupMode::Full,
+        catalog::BackupMode::Incremental => BackupMode::Incremental,
+    }
+}
 
 /// A backup's record.
 pub fn backup_info(backup: &catalog::Backup) -> BackupInfo {
@@ -9,11 +26,7 @@ pub fn backup_info(backup: &catalog::Backup) -> BackupInfo {
         client: backup.client.clone(),
         name: backup.name.clone(),
         kind: backup.kind.to_string(),
-        mode: match backup.mode {
-            catalog::BackupMode::Full => BackupMode::Full,
-            catalog::BackupMode::Incremental => BackupMode::Incremental,
-        }
-        .into(),
+        mode: wire_mode(backup.mode).into(),
         outcome: backup.outcome.to_string(),
         started_ms: backup.started_ms,
         finished_ms: backup.finished_ms,
@@ -24,6 +37,22 @@ pub fn backup_info(backup: &catalog::Backup) -> BackupInfo {
         problems: backup.problem_count,
         base: backup.base.clone().unwrap_or_default(),
         digest: backup.digest.to_vec(),
+        archived_until_ms: match backup.archived.as_ref().map(|archived| archived.until) {
+            Some(ArchivedUntil::Forever) => i64::MAX,
+            Some(ArchivedUntil::Time { at_ms }) => at_ms,
+            None => 0,
+        },
+        archived_by: backup
+            .archived
+            .as_ref()
+            .map(|archived| archived.by.clone())
+            .unwrap_or_default(),
+        held_for: backup.held_for.clone().unwrap_or_default(),
+        verified: backup
+            .verification
+            .map(|verification| verification.found.to_string())
+            .unwrap_or_default(),
+        verified_ms: backup.verification.map_or(0, |verification| verification.at_ms),
     }
 }
 

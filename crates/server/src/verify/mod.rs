@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use catalog::{Backup, JobEnd};
+use catalog::{Backup, JobEnd, Verified};
 use disk_image::DiskSource as _;
 use manifest::content::ContentHash;
 use manifest::volume::StreamHasher;
@@ -34,6 +34,9 @@ const TELL_EVERY: Duration = Duration::from_millis(300);
 /// Rehashes every file of a backup against its manifest, blocking, and ends the job.
 pub fn verify(core: &Arc<Core>, job: &Arc<LiveJob>, backup: &Backup) {
     let checked = core.board.begin(job).and_then(|()| check(core, job, backup));
+    if let Ok((_, problems)) = &checked {
+        note(core, backup, problems);
+    }
     conclude(core, job, checked, |files| {
         format!("{files} files hold what the manifest says")
     });
@@ -52,6 +55,20 @@ pub async fn verify_source(core: Arc<Core>, job: Arc<LiveJob>, backup: Backup, p
     conclude(&core, &job, checked, |count| {
         format!("{count} {what} have the backup's content")
     });
+}
+
+/// Notes what was found: retention never removes the newest backup that is known to be sound.
+fn note(core: &Core, backup: &Backup, problems: &[Problem]) {
+    let verification = catalog::Verification {
+        at_ms: core.clock.now_ms(),
+        found: match problems.is_empty() {
+            true => Verified::Passed,
+            false => Verified::Failed,
+        },
+    };
+    if let Err(error) = core.catalog.set_verified(backup.id, verification) {
+        tracing::warn!(client = backup.client, name = backup.name, %error, "a verification could not be noted");
+    }
 }
 
 fn conclude(

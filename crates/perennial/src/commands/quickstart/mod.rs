@@ -15,6 +15,7 @@ use anyhow::{Context as _, Result};
 use client::Identity;
 use client::agent::What;
 use client::backup::Mode;
+use policy::settings::{Action, Said};
 use server::TokenRequest;
 use wire::v1::{StatusReply, StatusRequest};
 
@@ -135,7 +136,12 @@ fn client_config(
 
 async fn start_server(config: &ServerConfig, interval: Duration) -> Result<server::Running> {
     let mut settings = settings_of(config);
-    settings.incremental_interval = Some(interval);
+    let every = Said {
+        action: Action::Set,
+        text: format!("{}s", interval.as_secs()),
+        origin: "--interval".to_owned(),
+    };
+    settings.policy.insert("incremental_interval".to_owned(), every);
     let started = start(config, settings.clone()).await;
     let taken = |error: &anyhow::Error| matches!(error.downcast_ref(), Some(server::Error::Listen { .. }));
     match started {

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use catalog::Backup;
+use catalog::{Backup, BackupMode, JobKind};
 use manifest::diff::{self, ChangeKind, Difference};
+use policy::settings::UserRight;
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 use tracing::{info, warn};
@@ -21,7 +22,7 @@ use crate::jobs::LiveJob;
 use crate::services::access::{Caller, resolve};
 use crate::services::views;
 use crate::sessions::DataSession as _;
-use crate::{ingest, restore};
+use crate::{ingest, restore, schedule};
 
 type Sender<T> = mpsc::Sender<Result<T, Status>>;
 
@@ -52,11 +53,25 @@ pub async fn ingest(
             .await;
         return;
     };
-    let started = {
-        let (core, client) = (core.clone(), client.clone());
-        super::blocking(move || ingest::begin(&core, &client, &begin)).await
+    let caller = Caller::Client(client.clone());
+    let started = async {
+        let (mode, rights) = (
+            views::mode(begin.mode()),
+            [UserRight::StartIncrementalFile, UserRight::StartFullFile],
+        );
+        let job = enter(
+            &core,
+            &caller,
+            (JobKind::FileBackup, mode),
+            rights,
+            begin.job_id,
+            &replies,
+        )
+        .await?;
+        let core = core.clone();
+        super::blocking(move || ingest::begin(&core, &job, &begin)).await
     };
-    let (begun, session) = match started {
+    let (begun, session) = match started.await {
         Ok(started) => started,
         Err(status) => {
             warn!(client, why = status.message(), "a file backup was refused");
@@ -73,6 +88,28 @@ pub async fn ingest(
     };
     forward_requests(&mut requests, forward, live.ended(), &job, || live.shut_down()).await;
     end(runner, &client, &replies).await;
+}
+
+/// The job that a client's backup is made for, once there is a free slot for it. `rights` are those to begin an incremental and
+/// a full one by oneself.
+pub async fn enter<T>(
+    core: &Arc<Core>,
+    caller: &Caller,
+    (kind, mode): (JobKind, BackupMode),
+    rights: [UserRight; 2],
+    job_id: u64,
+    replies: &Sender<T>,
+) -> Result<Arc<LiveJob>, Status> {
+    let client = caller.clone().client()?;
+    if job_id == 0 {
+        let [incremental, full] = rights;
+        let right = match mode {
+            BackupMode::Incremental => incremental,
+            BackupMode::Full => full,
+        };
+        caller.may(core, right)?;
+    }
+    Ok(schedule::let_in(core, kind, &client, mode, job_id, replies.closed()).await?)
 }
 
 /// Passes requests on until the client has no more, nobody takes them, or the session or its job is over.
@@ -194,6 +231,7 @@ async fn serve_restore(
     wire::version::negotiate(begin.protocol, begin.protocol)
         .map_err(|error| Status::failed_precondition(error.to_string()))?;
     let client = caller.clone().client()?;
+    caller.may(core, UserRight::Restore)?;
     let backup = resolve(core, caller, &begin.backup.unwrap_or_default())?;
     let (opener, of) = (core.clone(), backup.clone());
     let tree = super::blocking(move || opener.open_backup(&of)).await?;

@@ -1,0 +1,83 @@
+//! The audit log: who changed what, when and from where. Entries are added and pruned by age, never edited.
+
+use rusqlite::params;
+
+use crate::{Catalog, Error};
+
+/// Something that somebody changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// When.
+    pub at_ms: i64,
+    /// Who: a user, a client, the server itself.
+    pub who: String,
+    /// From where: an address, or the administration socket.
+    pub origin: String,
+    /// What was done, as a word for programs.
+    pub action: String,
+    /// To what.
+    pub subject: String,
+    /// In words.
+    pub detail: String,
+}
+
+/// Which changes to list; what is `None` is not asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangeFilter {
+    /// Only those of this actor.
+    pub who: Option<String>,
+    /// Only those of this subject.
+    pub subject: Option<String>,
+    /// Only this many, the newest.
+    pub limit: Option<u32>,
+}
+
+impl Catalog {
+    /// Adds an entry.
+    pub fn record_change(&self, change: &Change) -> Result<(), Error> {
+        self.connections.write(|transaction| {
+            transaction.execute(
+                "INSERT INTO changes (at_ms, who, origin, action, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![
+                    change.at_ms,
+                    change.who,
+                    change.origin,
+                    change.action,
+                    change.subject,
+                    change.detail
+                ],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Lists changes, newest first.
+    pub fn changes(&self, filter: &ChangeFilter) -> Result<Vec<Change>, Error> {
+        self.connections.read(|transaction| {
+            let mut statement = transaction.prepare_cached(
+                "SELECT * FROM changes WHERE (?1 IS NULL OR who = ?1) AND (?2 IS NULL OR subject = ?2)
+                  ORDER BY id DESC LIMIT ?3",
+            )?;
+            let limit = filter.limit.map_or(-1, i64::from);
+            let rows = statement.query_map(params![filter.who, filter.subject, limit], |row| {
+                Ok(Change {
+                    at_ms: row.get("at_ms")?,
+                    who: row.get("who")?,
+                    origin: row.get("origin")?,
+                    action: row.get("action")?,
+                    subject: row.get("subject")?,
+                    detail: row.get("detail")?,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Forgets changes from before this time. Returns how many.
+    pub fn prune_changes(&self, before_ms: i64) -> Result<u64, Error> {
+        self.connections.write(|transaction| {
+            let removed = transaction.execute("DELETE FROM changes WHERE at_ms < ?1", [before_ms])?;
+            Ok(removed as u64)
+        })
+    }
+}

@@ -1,0 +1,48 @@
+//! Writes down who changed what, when and from where.
+
+use catalog::Change;
+use tracing::{error, info};
+
+use crate::core::Core;
+
+/// Who does something, and from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// A user, a client, or the server itself.
+    pub who: String,
+    /// An address, or the administration socket.
+    pub origin: String,
+}
+
+impl Actor {
+    /// The server, by its own rules.
+    pub fn server() -> Self {
+        Self {
+            who: "server".to_owned(),
+            origin: "itself".to_owned(),
+        }
+    }
+}
+
+/// Notes a change, which has been made. That it can't be noted does not undo it.
+pub fn note(core: &Core, actor: &Actor, action: &str, subject: &str, detail: &str) {
+    info!(
+        who = actor.who,
+        origin = actor.origin,
+        action,
+        subject,
+        detail,
+        "a change was made"
+    );
+    let change = Change {
+        at_ms: core.clock.now_ms(),
+        who: actor.who.clone(),
+        origin: actor.origin.clone(),
+        action: action.to_owned(),
+        subject: subject.to_owned(),
+        detail: detail.to_owned(),
+    };
+    if let Err(error) = core.catalog.record_change(&change) {
+        error!(%error, "a change could not be noted in the audit log");
+    }
+}

@@ -1,0 +1,202 @@
+//! The nightly cleanup: what the rules no longer keep goes, then what is over the quota, then what the catalog need not
+//! remember.
+
+use std::sync::Arc;
+
+use catalog::{Backup, JobEnd, JobFilter, JobKind, JobState};
+use policy::Span;
+use policy::cleanup::{Due, due};
+use policy::retention::{Fate, plan, trash};
+use serde_json::json;
+use storage::Space;
+use wire::v1::{LogLine, log_line};
+
+use super::candidates::belongings;
+use super::space::{Wanted, give_up_until};
+use super::trash::{delete, delete_for_good};
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::jobs::{LiveJob, Order, finished};
+
+/// Begins the cleanup if it is due.
+pub fn look(core: &Arc<Core>) -> Result<()> {
+    let rules = core.policies.server();
+    let last_ms = last_began_ms(core)?.unwrap_or(core.started_ms);
+    match due(
+        &rules.cleanup_window,
+        last_ms,
+        &core.clock.zone(),
+        core.clock.now_ms(),
+    ) {
+        Due::Now(reason) => match start(core, &reason.to_string()) {
+            // It runs already.
+            Err(Error::Busy { .. }) => Ok(()),
+            started => started.map(drop),
+        },
+        Due::Later { .. } | Due::Never => Ok(()),
+    }
+}
+
+/// When the last cleanup began that was not cut short.
+fn last_began_ms(core: &Core) -> Result<Option<i64>> {
+    let filter = JobFilter {
+        kind: Some(JobKind::Cleanup),
+        state: Some(JobState::Done),
+        limit: Some(1),
+        ..JobFilter::default()
+    };
+    let last = core.catalog.jobs(&filter)?;
+    Ok(last.first().and_then(|job| job.started_ms))
+}
+
+/// Begins a cleanup, as a job on a thread of its own.
+pub fn start(core: &Arc<Core>, reason: &str) -> Result<Arc<LiveJob>> {
+    let job = core.board.queue(Order {
+        kind: JobKind::Cleanup,
+        client: None,
+        subject: None,
+        mode: None,
+        reason: Some(reason.to_owned()),
+    })?;
+    let (cleaned, cleaning) = (core.clone(), job.clone());
+    let work = move || run(&cleaned, &cleaning);
+    let spawned = std::thread::Builder::new().name("cleanup".into()).spawn(work);
+    if let Err(source) = spawned {
+        let error = Error::Io {
+            action: "start a thread for",
+            path: "a cleanup".into(),
+            source,
+        };
+        core.board.fail(&job, &error);
+        return Err(error);
+    }
+    Ok(job)
+}
+
+/// What a cleanup has done.
+#[derive(Debug, Default)]
+struct Tally {
+    removed: u64,
+    emptied: u64,
+    failed: u64,
+}
+
+fn run(core: &Arc<Core>, job: &Arc<LiveJob>) {
+    let done = core.board.begin(job).and_then(|()| clean_up(core, job));
+    match done {
+        Ok(tally) => {
+            let figures = json!({
+                "backups_removed": tally.removed,
+                "backups_deleted_for_good": tally.emptied,
+                "backups_not_removed": tally.failed,
+            });
+            let message = format!(
+                "{} backups removed, {} deleted for good",
+                tally.removed, tally.emptied
+            );
+            let ended = finished(message, Vec::new());
+            core.board
+                .end_with(job, JobEnd::Done, Some(&figures.to_string()), ended);
+        }
+        Err(error) => core.board.fail(job, &error),
+    }
+}
+
+fn clean_up(core: &Arc<Core>, job: &LiveJob) -> Result<Tally> {
+    let mut tally = Tally::default();
+    empty_trash(core, job, &mut tally)?;
+    apply_rules(core, job, &mut tally)?;
+    let rules = core.policies.server();
+    let quota = rules.total_quota;
+    let is_over = move |space: Space| match quota.limit_bytes(space.total_bytes) {
+        Some(limit_bytes) => space.total_bytes.saturating_sub(space.free_bytes) > limit_bytes,
+        None => false,
+    };
+    let wanted = Wanted {
+        why: &format!("the storage is over its quota of {quota}"),
+        is_lacking: &is_over,
+        is_over: &|| job.cancel.is_cancelled(),
+    };
+    tally.emptied += give_up_until(core, &wanted, |text| tell(job, log_line::Level::Warning, text))?;
+    prune(core)?;
+    Ok(tally)
+}
+
+/// What has been in the trash for long enough goes.
+fn empty_trash(core: &Arc<Core>, job: &LiveJob, tally: &mut Tally) -> Result<()> {
+    let now_ms = core.clock.now_ms();
+    for of_client in belongings(core, None)?.into_values() {
+        for verdict in trash::plan(of_client.trash, now_ms, 0) {
+            if verdict.fate == Fate::Remove {
+                let text = format!("{} goes for good: {}", named(&verdict.key), verdict.reason);
+                if attempt(job, &text, delete_for_good(core, &verdict.key))? {
+                    tally.emptied += 1;
+                } else {
+                    tally.failed += 1;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the rules no longer keep goes, the oldest first.
+fn apply_rules(core: &Arc<Core>, job: &LiveJob, tally: &mut Tally) -> Result<()> {
+    let (zone, now_ms) = (core.clock.zone(), core.clock.now_ms());
+    for of_client in belongings(core, None)?.into_values() {
+        for series in of_client.series {
+            let verdicts = plan(series.backups, &series.rules, &zone, now_ms);
+            for verdict in verdicts.into_iter().rev() {
+                if verdict.fate == Fate::Keep {
+                    continue;
+                }
+                let text = format!("{} goes: {}", named(&verdict.key), verdict.reason);
+                if attempt(job, &text, delete(core, &verdict.key))? {
+                    tally.removed += 1;
+                } else {
+                    tally.failed += 1;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Notes what became of a deletion; one that fails does not stop the others. Fails where the job was cancelled.
+fn attempt<T>(job: &LiveJob, text: &str, outcome: Result<T>) -> Result<bool> {
+    match &outcome {
+        Ok(_) => tell(job, log_line::Level::Info, text),
+        Err(error) => tell(
+            job,
+            log_line::Level::Warning,
+            &format!("{text}; it can't be deleted now: {}", error.chain()),
+        ),
+    }
+    if job.cancel.is_cancelled() {
+        return Err(Error::Cancelled);
+    }
+    Ok(outcome.is_ok())
+}
+
+fn tell(job: &LiveJob, level: log_line::Level, text: &str) {
+    job.log(LogLine {
+        level: level.into(),
+        text: text.to_owned(),
+    });
+}
+
+fn named(backup: &Backup) -> String {
+    format!("{}/{}", backup.client, backup.name)
+}
+
+/// Lets the catalog forget what is too old.
+fn prune(core: &Core) -> Result<()> {
+    let rules = core.policies.server();
+    let before = |keep: Option<Span>| {
+        let len_ms = keep.map_or(u64::MAX, |keep| keep.len_ms);
+        core.clock.now_ms().saturating_sub_unsigned(len_ms)
+    };
+    core.catalog.prune_jobs(before(rules.keep_jobs))?;
+    core.catalog.prune_changes(before(rules.keep_changes))?;
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! Backups that somebody asks for, and how a client is asked to make one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use catalog::{BackupMode, JobKind};
+use tokio::sync::oneshot;
+use wire::v1::{BackupMode as WireMode, StartFileBackup, StartImageBackup, server_command::Command};
+
+use super::waiting::{Pending, Turn};
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::jobs::{LiveJob, Order};
+
+/// A job that the client has not begun by then is given up.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What a client is asked to back up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// The files that its settings name.
+    Files,
+    /// These volumes, or those that its settings name.
+    Image(Vec<String>),
+}
+
+impl Wanted {
+    fn job_kind(&self) -> JobKind {
+        match self {
+            Self::Files => JobKind::FileBackup,
+            Self::Image(_) => JobKind::ImageBackup,
+        }
+    }
+}
+
+/// Queues a backup that somebody asked for. The client, which must be connected, is asked when there is a free slot.
+pub fn ask(
+    core: &Arc<Core>,
+    client: &str,
+    mode: BackupMode,
+    wanted: Wanted,
+    reason: &str,
+) -> Result<Arc<LiveJob>> {
+    core.attached.get(client)?;
+    let job = core.board.queue(Order {
+        mode: Some(mode),
+        reason: Some(reason.to_owned()),
+        ..Order::of(wanted.job_kind(), client)
+    })?;
+    core.schedule.add(Pending {
+        job: job.clone(),
+        since_ms: core.clock.now_ms(),
+        turn: Turn::Ask(wanted),
+    });
+    Ok(job)
+}
+
+/// The job that a client works for: the one that it was asked to do, or a new one (0) where it begins by itself. That one
+/// waits for a free slot, or until the client has lost patience, which `gone` tells.
+pub async fn let_in(
+    core: &Arc<Core>,
+    kind: JobKind,
+    client: &str,
+    mode: BackupMode,
+    job_id: u64,
+    gone: impl Future<Output = ()>,
+) -> Result<Arc<LiveJob>> {
+    if job_id != 0 {
+        return core.board.asked(kind, client, job_id);
+    }
+    let (queuing, order) = (
+        core.clone(),
+        Order {
+            mode: Some(mode),
+            reason: Some("the client began it".to_owned()),
+            ..Order::of(kind, client)
+        },
+    );
+    let queued = tokio::task::spawn_blocking(move || {
+        let client = order.client.clone().unwrap_or_default();
+        queuing.board.wait_ended(order.kind, &client);
+        queuing.board.queue(order)
+    });
+    let job = queued.await.map_err(|_| Error::Cancelled)??;
+    let (turn, comes) = oneshot::channel();
+    core.schedule.add(Pending {
+        job: job.clone(),
+        since_ms: core.clock.now_ms(),
+        turn: Turn::LetIn(turn),
+    });
+    let lost = tokio::select! {
+        came = comes => match came {
+            Ok(()) => return Ok(job),
+            Err(_) => Error::Cancelled,
+        },
+        () = job.cancel.cancelled() => Error::Cancelled,
+        () = gone => Error::Disconnected,
+    };
+    core.board.fail(&job, &lost);
+    Err(lost)
+}
+
+/// Lets a backup begin whose turn has come.
+pub(super) fn begin(core: &Arc<Core>, job: &Arc<LiveJob>, turn: Turn) {
+    job.waits_for(None);
+    match turn {
+        Turn::Ask(wanted) => {
+            if let Err(error) = tell(core, job, wanted) {
+                core.board.fail(job, &error);
+            }
+        }
+        // One that has lost patience closes its job itself.
+        Turn::LetIn(comes) => drop(comes.send(())),
+    }
+}
+
+fn tell(core: &Arc<Core>, job: &Arc<LiveJob>, wanted: Wanted) -> Result<()> {
+    let attachment = core.attached.get(&job.client)?;
+    let mode: i32 = match job.mode {
+        Some(BackupMode::Full) => WireMode::Full.into(),
+        _ => WireMode::Incremental.into(),
+    };
+    let job_id = job.id.0 as u64;
+    attachment.command(match wanted {
+        Wanted::Files => Command::StartFileBackup(StartFileBackup { job_id, mode }),
+        Wanted::Image(volumes) => Command::StartImageBackup(StartImageBackup {
+            job_id,
+            mode,
+            volumes,
+        }),
+    })?;
+    core.runtime.spawn(give_up_unbegun(core.clone(), job.clone()));
+    Ok(())
+}
+
+/// Closes a job that its client never begins, for instance since it lost its connection just then.
+async fn give_up_unbegun(core: Arc<Core>, job: Arc<LiveJob>) {
+    let mut watch = job.watch();
+    let ended = async { while watch.borrow_and_update().done.is_none() && watch.changed().await.is_ok() {} };
+    tokio::select! {
+        () = ended => return,
+        () = tokio::time::sleep(BEGIN_TIMEOUT) => {}
+        () = core.shutdown.cancelled() => return,
+    }
+    let begun = core
+        .catalog
+        .job(job.id)
+        .is_ok_and(|record| record.started_ms.is_some());
+    if !begun && core.board.live(job.id.0 as u64).is_some() {
+        core.board.fail(
+            &job,
+            &Error::Client {
+                why: "it did not begin the backup".into(),
+            },
+        );
+    }
+}

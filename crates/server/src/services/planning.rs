@@ -1,0 +1,343 @@
+//! The service for what will happen by itself: backups to come, backups to go.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use catalog::{Archived, ArchivedUntil, Backup};
+use policy::retention::Fate;
+use policy::schedule::{Due, Kind};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+use wire::v1::planning_server::Planning;
+use wire::v1::protect_request::Change;
+use wire::v1::{
+    BackupRef, CleanupRequest, DeleteFromTrashReply, JobEvent, KeptBackup, KindOutlook, ListTrashReply,
+    ListTrashRequest, OutlookReply, OutlookRequest, PastWait, PauseReply, PauseRequest, PlannedRemoval,
+    ProtectReply, ProtectRequest, RestoreFromTrashReply, RetentionPlanReply, RetentionPlanRequest,
+    TrashedBackup,
+};
+
+use crate::audit;
+use crate::core::Core;
+use crate::error::Error;
+use crate::retention::{self, Expecting, Judged, Planned};
+use crate::schedule::{self, TargetOutlook};
+use crate::services::access::{Caller, actor_of, resolve, resolve_trashed};
+use crate::services::backups::{blocking, follow::follow};
+use crate::services::views;
+
+/// Events that wait for a caller that is slow to take them.
+const QUEUED_EVENTS: usize = 16;
+/// How far ahead anybody may ask.
+const MOST_DAYS: u32 = 36_500;
+
+/// Answers all that is about the future.
+pub struct Service {
+    core: Arc<Core>,
+}
+
+impl Service {
+    /// Creates the service.
+    pub fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// The client that is meant; the administrator may mean all.
+    fn client(&self, caller: &Caller, named: &str) -> Result<Option<String>, Status> {
+        if *caller == Caller::Admin && named.is_empty() {
+            return Ok(None);
+        }
+        let client = caller.about(named)?;
+        self.core.catalog.client(&client).map_err(Error::from)?;
+        Ok(Some(client))
+    }
+
+    /// Changes what protects a backup. Returns what was done, for the audit log.
+    fn change_protection(
+        &self,
+        backup: &Backup,
+        change: Change,
+        who: &str,
+    ) -> Result<(&'static str, String), Status> {
+        let catalog = &self.core.catalog;
+        let archive =
+            |archived: Option<&Archived>| catalog.set_archived(backup.id, archived).map_err(Error::from);
+        let hold = |reason: Option<&str>| catalog.set_held(backup.id, reason).map_err(Error::from);
+        Ok(match change {
+            Change::Archive(asked) => {
+                let until = match asked.until_ms {
+                    0 => ArchivedUntil::Forever,
+                    at_ms => ArchivedUntil::Time { at_ms },
+                };
+                archive(Some(&Archived {
+                    until,
+                    by: who.to_owned(),
+                }))?;
+                ("backup-archive", told_until(until))
+            }
+            Change::Unarchive(_) => {
+                archive(None)?;
+                ("backup-unarchive", String::new())
+            }
+            Change::Hold(reason) if reason.trim().is_empty() => {
+                return Err(Status::invalid_argument("a hold needs a reason"));
+            }
+            Change::Hold(reason) => {
+                hold(Some(reason.trim()))?;
+                ("backup-hold", reason)
+            }
+            Change::Release(_) => {
+                hold(None)?;
+                ("backup-release", String::new())
+            }
+        })
+    }
+}
+
+fn told_until(until: ArchivedUntil) -> String {
+    match until {
+        ArchivedUntil::Forever => "for ever".to_owned(),
+        ArchivedUntil::Time { at_ms } => {
+            let until = jiff::Timestamp::from_millisecond(at_ms).unwrap_or(jiff::Timestamp::MAX);
+            format!("until {until}")
+        }
+    }
+}
+
+/// What a cleanup would do now: what goes, newest first, and what stays.
+fn plan_reply(core: &Core, judged: Vec<Judged>) -> RetentionPlanReply {
+    let now_ms = core.clock.now_ms();
+    let mut reply = RetentionPlanReply::default();
+    for judged in judged {
+        let (backup, reason) = (judged.backup, judged.reason.to_string());
+        match judged.fate {
+            Fate::Remove => reply.removals.push(PlannedRemoval {
+                client: backup.client,
+                name: backup.name,
+                kind: backup.kind.to_string(),
+                started_ms: backup.started_ms,
+                at_ms: now_ms,
+                reason,
+                expected: false,
+            }),
+            Fate::Keep => reply.kept.push(KeptBackup {
+                client: backup.client,
+                name: backup.name,
+                kind: backup.kind.to_string(),
+                started_ms: backup.started_ms,
+                reason,
+            }),
+        }
+    }
+    reply
+}
+
+fn planned_removal(planned: &Planned) -> PlannedRemoval {
+    PlannedRemoval {
+        client: planned.client.clone(),
+        name: planned
+            .backup
+            .as_ref()
+            .map(|backup| backup.name.clone())
+            .unwrap_or_default(),
+        kind: schedule::backup_kind(planned.target).to_string(),
+        started_ms: planned.started_ms,
+        at_ms: planned.at_ms,
+        reason: planned.reason.to_string(),
+        expected: planned.backup.is_none(),
+    }
+}
+
+type Events = Pin<Box<dyn tokio_stream::Stream<Item = Result<JobEvent, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Planning for Service {
+    type CleanupStream = Events;
+
+    async fn retention_plan(
+        &self,
+        request: Request<RetentionPlanRequest>,
+    ) -> Result<Response<RetentionPlanReply>, Status> {
+        let caller = Caller::of(&self.core, &request)?;
+        let asked = request.into_inner();
+        let client = self.client(&caller, &asked.client)?;
+        let core = self.core.clone();
+        let reply = blocking(move || match asked.days {
+            0 => retention::plan_now(&core, client.as_deref()).map(|judged| plan_reply(&core, judged)),
+            days => {
+                let expecting = match asked.with_expected {
+                    true => Expecting::Schedule,
+                    false => Expecting::Nothing,
+                };
+                let planned =
+                    retention::plan_ahead(&core, client.as_deref(), days.min(MOST_DAYS), expecting)?;
+                Ok(RetentionPlanReply {
+                    removals: planned.iter().map(planned_removal).collect(),
+                    kept: Vec::new(),
+                })
+            }
+        });
+        Ok(Response::new(reply.await?))
+    }
+
+    async fn cleanup(
+        &self,
+        request: Request<CleanupRequest>,
+    ) -> Result<Response<Self::CleanupStream>, Status> {
+        Caller::of(&self.core, &request)?.admin()?;
+        let actor = actor_of(&self.core, &request)?;
+        let job = retention::start_cleanup(&self.core, &format!("{} asked for it", actor.who))?;
+        audit::note(
+            &self.core,
+            &actor,
+            "cleanup",
+            "the server",
+            &format!("job {}", job.id),
+        );
+        let (sender, receiver) = mpsc::channel(QUEUED_EVENTS);
+        tokio::spawn(follow(job, request.into_inner().detach, sender));
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn protect(&self, request: Request<ProtectRequest>) -> Result<Response<ProtectReply>, Status> {
+        let caller = Caller::of(&self.core, &request)?;
+        caller.clone().admin()?;
+        let actor = actor_of(&self.core, &request)?;
+        let asked = request.into_inner();
+        let backup = resolve(&self.core, &caller, &asked.backup.unwrap_or_default())?;
+        let change = asked
+            .change
+            .ok_or_else(|| Status::invalid_argument("the request changes nothing"))?;
+        let (action, detail) = self.change_protection(&backup, change, &actor.who)?;
+        let named = format!("{}/{}", backup.client, backup.name);
+        audit::note(&self.core, &actor, action, &named, &detail);
+        Ok(Response::new(ProtectReply {}))
+    }
+
+    async fn list_trash(
+        &self,
+        request: Request<ListTrashRequest>,
+    ) -> Result<Response<ListTrashReply>, Status> {
+        let caller = Caller::of(&self.core, &request)?;
+        let client = self.client(&caller, &request.into_inner().client)?;
+        let trashed = retention::trash(&self.core, client.as_deref())?;
+        let backups = trashed.iter().map(|(backup, until_ms)| TrashedBackup {
+            backup: Some(views::backup_info(backup)),
+            trashed_ms: backup.trashed_ms.unwrap_or_default(),
+            until_ms: *until_ms,
+        });
+        Ok(Response::new(ListTrashReply {
+            backups: backups.collect(),
+        }))
+    }
+
+    async fn restore_from_trash(
+        &self,
+        request: Request<BackupRef>,
+    ) -> Result<Response<RestoreFromTrashReply>, Status> {
+        let caller = Caller::of(&self.core, &request)?;
+        caller.clone().admin()?;
+        let actor = actor_of(&self.core, &request)?;
+        let backup = resolve_trashed(&self.core, &caller, request.get_ref())?;
+        let named = format!("{}/{}", backup.client, backup.name);
+        let core = self.core.clone();
+        blocking(move || retention::restore(&core, &backup)).await?;
+        audit::note(&self.core, &actor, "backup-restore-from-trash", &named, "");
+        Ok(Response::new(RestoreFromTrashReply {}))
+    }
+
+    async fn delete_from_trash(
+        &self,
+        request: Request<BackupRef>,
+    ) -> Result<Response<DeleteFromTrashReply>, Status> {
+        let caller = Caller::of(&self.core, &request)?;
+        caller.clone().admin()?;
+        let actor = actor_of(&self.core, &request)?;
+        let backup = resolve_trashed(&self.core, &caller, request.get_ref())?;
+        let named = format!("{}/{}", backup.client, backup.name);
+        let core = self.core.clone();
+        blocking(move || retention::delete_for_good(&core, &backup)).await?;
+        audit::note(
+            &self.core,
+            &actor,
+            "backup-delete",
+            &named,
+            "out of the trash, for good",
+        );
+        Ok(Response::new(DeleteFromTrashReply {}))
+    }
+
+    async fn outlook(&self, request: Request<OutlookRequest>) -> Result<Response<OutlookReply>, Status> {
+        let caller = Caller::of(&self.core, &request)?;
+        let client = caller.about(&request.into_inner().client)?;
+        let outlooks = schedule::outlook(&self.core, &client)?;
+        Ok(Response::new(OutlookReply {
+            kinds: outlooks.iter().flat_map(kinds).collect(),
+        }))
+    }
+
+    async fn pause(&self, request: Request<PauseRequest>) -> Result<Response<PauseReply>, Status> {
+        let caller = Caller::of(&self.core, &request)?;
+        caller.may(&self.core, policy::settings::UserRight::Pause)?;
+        let actor = actor_of(&self.core, &request)?;
+        let asked = request.into_inner();
+        let client = caller.about(&asked.client)?;
+        let until_ms = (asked.until_ms > self.core.clock.now_ms()).then_some(asked.until_ms);
+        self.core
+            .catalog
+            .pause_client(&client, until_ms)
+            .map_err(Error::from)?;
+        let (action, detail) = match until_ms {
+            Some(until_ms) => {
+                let until = jiff::Timestamp::from_millisecond(until_ms).unwrap_or(jiff::Timestamp::MAX);
+                ("client-pause", format!("until {until}"))
+            }
+            None => ("client-resume", String::new()),
+        };
+        audit::note(&self.core, &actor, action, &client, &detail);
+        self.core.schedule.look_again();
+        Ok(Response::new(PauseReply {}))
+    }
+}
+
+fn kinds(outlook: &TargetOutlook) -> impl Iterator<Item = KindOutlook> {
+    outlook.modes.iter().map(|mode| {
+        let kind = schedule::backup_kind(outlook.target);
+        let catalog_mode = schedule::backup_mode(mode.kind.mode);
+        let last_ms = match catalog_mode {
+            catalog::BackupMode::Full => outlook.track.full_ms,
+            catalog::BackupMode::Incremental => outlook.track.incremental_ms,
+        };
+        let wait = outlook.waits.iter().find(|wait| wait.mode == catalog_mode);
+        KindOutlook {
+            kind: kind.to_string(),
+            mode: views::wire_mode(catalog_mode).into(),
+            last_ms: last_ms.unwrap_or_default(),
+            due_ms: mode.due_ms,
+            begins_ms: mode.begins_ms,
+            reason: reason(outlook, mode.kind),
+            hindrances: mode.hindrances.iter().map(ToString::to_string).collect(),
+            last_wait: wait.map(|wait| PastWait {
+                reason: wait.reason.clone(),
+                from_ms: wait.from_ms,
+                until_ms: wait.until_ms.unwrap_or_default(),
+            }),
+            running_job: outlook.job.map(|id| id.0 as u64).unwrap_or_default(),
+            standing: outlook.assessment.standing.to_string(),
+            standing_reason: outlook.assessment.reason.to_string(),
+        }
+    })
+}
+
+/// What the schedule says of the kind that it would begin next; nothing of others.
+fn reason(outlook: &TargetOutlook, kind: Kind) -> String {
+    let next = match outlook.decision.due {
+        Due::Now(kind) | Due::Later { kind, .. } | Due::WhenPossible { kind, .. } => Some(kind),
+        Due::Never => None,
+    };
+    match next == Some(kind) {
+        true => outlook.decision.reason.to_string(),
+        false => String::new(),
+    }
+}
