@@ -18,7 +18,17 @@ struct Member {
 }
 
 /// What speaks to the network.
-const NETWORK: &[&str] = &["wire", "tokio", "tonic", "hyper", "rustls", "tokio-rustls"];
+const NETWORK: &[&str] = &[
+    "wire",
+    "notify",
+    "tokio",
+    "tonic",
+    "hyper",
+    "rustls",
+    "tokio-rustls",
+    "lettre",
+    "ureq",
+];
 /// What belongs to the terminal, and untyped errors, which belong there too.
 const TERMINAL: &[&str] = &["clap", "indicatif", "anyhow", "tracing-subscriber"];
 
@@ -57,6 +67,19 @@ const MEMBERS: &[Member] = &[
         never: &["cow-fs", "disk-image", "nbd", "manifest", "file-tree"],
     },
     Member {
+        name: "notify",
+        never: &[
+            "cow-fs",
+            "disk-image",
+            "nbd",
+            "manifest",
+            "file-tree",
+            "volume-files",
+            "wire",
+            "policy",
+        ],
+    },
+    Member {
         name: "catalog",
         never: &["cow-fs", "disk-image", "nbd", "file-tree"],
     },
@@ -70,7 +93,7 @@ const MEMBERS: &[Member] = &[
     },
     Member {
         name: "client",
-        never: &["catalog", "storage", "server", "policy"],
+        never: &["catalog", "storage", "server", "policy", "notify"],
     },
     Member {
         name: "perennial",
@@ -82,7 +105,7 @@ const MEMBERS: &[Member] = &[
 const FOR_DEVELOPMENT: [&str; 2] = ["scratch-fs", "xtask"];
 
 /// The only crates that may speak to the network.
-const NETWORKED: [&str; 5] = ["nbd", "wire", "server", "client", "perennial"];
+const NETWORKED: [&str; 6] = ["nbd", "wire", "notify", "server", "client", "perennial"];
 /// The only crate that may speak to people.
 const AT_THE_EDGE: &str = "perennial";
 
