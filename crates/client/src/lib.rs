@@ -21,6 +21,7 @@ mod abort;
 mod cache;
 mod cancel;
 mod compression;
+mod condition;
 mod connection;
 mod error;
 mod identity;

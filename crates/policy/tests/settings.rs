@@ -217,3 +217,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_manual_lists_every_setting_as_it_is() {
+    let manual = include_str!("../../../docs/manual/settings.md");
+    for line in TABLE {
+        let row = format!(
+            "| `{}` | `{}` | {} | {} |\n",
+            line.key, line.fallback, line.reach, line.about
+        );
+        assert!(
+            manual.contains(&row),
+            "docs/manual/settings.md should hold:\n{row}"
+        );
+    }
+}

@@ -8,18 +8,23 @@ use tonic::Streaming;
 use wire::v1::client_event::Event;
 use wire::v1::job_update::Update;
 use wire::v1::server_command::Command;
-use wire::v1::{BackupMode, ClientEvent, Pong, SampleReply, SampleRequest, ServerCommand, Welcome};
+use wire::v1::{
+    BackupMode, ClientEvent, Condition, Pong, SampleReply, SampleRequest, ServerCommand, Welcome,
+};
 
 use super::job::Running;
 use super::{Agent, What};
 use crate::backup::{Job, Mode};
 use crate::cancel::Cancel;
+use crate::condition;
 use crate::error::{Error, Result, explain};
 use crate::monitor::Level;
 use crate::sample;
 
 /// The server has so long to say something after the connection was made.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often is looked whether the machine was unplugged.
+const CONDITION_INTERVAL: Duration = Duration::from_secs(30);
 /// So many missed pings are a lost connection.
 const MISSED_PINGS: u32 = 3;
 
@@ -28,6 +33,8 @@ pub(super) struct Attached<'a> {
     agent: &'a Agent,
     commands: Streaming<ServerCommand>,
     events: mpsc::Sender<ClientEvent>,
+    /// What the server was told in the greeting.
+    condition: Condition,
     /// Ends what belongs to this connection only.
     detached: Cancel,
     patience: Duration,
@@ -38,8 +45,10 @@ impl<'a> Attached<'a> {
         agent: &'a Agent,
         commands: Streaming<ServerCommand>,
         events: mpsc::Sender<ClientEvent>,
+        condition: Condition,
     ) -> Self {
         Self {
+            condition,
             agent,
             commands,
             events,
@@ -60,6 +69,8 @@ impl<'a> Attached<'a> {
             None => return Ok(()),
         }
         running.updates.attach(self.events.clone());
+        let (events, detached) = (self.events.clone(), self.detached.clone());
+        tokio::spawn(tell_condition(events, self.condition, detached));
         while let Some(command) = self.next().await? {
             match command {
                 Command::Ping(ping) => self.send(Event::Pong(Pong { number: ping.number })).await?,
@@ -154,6 +165,29 @@ impl<'a> Attached<'a> {
                 None => return Ok(None),
             }
         }
+    }
+}
+
+/// Tells the server when the machine is unplugged or plugged in, or its connection becomes another.
+async fn tell_condition(events: mpsc::Sender<ClientEvent>, mut told: Condition, detached: Cancel) {
+    loop {
+        tokio::select! {
+            () = detached.cancelled() => return,
+            () = tokio::time::sleep(CONDITION_INTERVAL) => {}
+        }
+        let Ok(condition) = tokio::task::spawn_blocking(condition::look).await else {
+            return;
+        };
+        if condition == told {
+            continue;
+        }
+        let event = ClientEvent {
+            event: Some(Event::Condition(condition)),
+        };
+        if events.send(event).await.is_err() {
+            return;
+        }
+        told = condition;
     }
 }
 

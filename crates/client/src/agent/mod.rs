@@ -15,11 +15,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use wire::v1::client_event::Event;
-use wire::v1::{ClientEvent, ClientHello, Committed};
+use wire::v1::{ClientEvent, ClientHello, Committed, Condition};
 
 use crate::backup::{FileBackup, Job, Mode};
 use crate::cache::Cache;
 use crate::cancel::Cancel;
+use crate::condition;
 use crate::connection::Connection;
 use crate::error::{Error, Result, explain};
 use crate::identity::{ClientInfo, Identity};
@@ -118,8 +119,10 @@ impl Agent {
     async fn stay_attached(&self, running: &mut Running) -> Result<()> {
         let connection = Connection::open(Arc::clone(&self.identity)).await?;
         let (events, stream) = mpsc::channel(STREAM_EVENTS);
+        let condition = tokio::task::spawn_blocking(condition::look).await;
+        let condition = condition.unwrap_or_default();
         let hello = ClientEvent {
-            event: Some(Event::Hello(self.hello())),
+            event: Some(Event::Hello(self.hello(condition))),
         };
         events
             .try_send(hello)
@@ -133,10 +136,12 @@ impl Agent {
                 _ => Error::from_status(&status),
             })?
             .into_inner();
-        Attached::new(self, commands, events).serve(running).await
+        Attached::new(self, commands, events, condition)
+            .serve(running)
+            .await
     }
 
-    fn hello(&self) -> ClientHello {
+    fn hello(&self, condition: Condition) -> ClientHello {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         ClientHello {
             protocol_min: *wire::version::SPOKEN.start(),
@@ -145,6 +150,7 @@ impl Agent {
             operating_system: self.info.operating_system.clone(),
             host_name: self.info.host_name.clone(),
             clock_ms: i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
+            condition: Some(condition),
         }
     }
 

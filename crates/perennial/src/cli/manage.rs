@@ -107,6 +107,14 @@ pub struct RepairArgs {
 pub enum JobsCommand {
     /// List jobs, the newest first
     List(JobsListArgs),
+    /// Watch what jobs do, as it happens, until Ctrl-C
+    Watch {
+        /// Only those of this client
+        client: Option<String>,
+        /// For whom; JSON is one object per line
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// Show a job with its log
     Log {
         /// Its number, from "perennial jobs list"

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use wire::v1::{JobInfo, JobRef, ListJobsRequest};
 
-use super::Context;
+use super::{Context, watch};
 use crate::channel::AdminLink;
 use crate::cli::{JobsCommand, JobsListArgs};
 use crate::failure::Outcome;
@@ -14,6 +14,7 @@ pub async fn run(context: &Context, command: JobsCommand) -> Result<Outcome> {
     let link = AdminLink::open(context).await?;
     let outcome = match command {
         JobsCommand::List(args) => list(context, &link, &args).await,
+        JobsCommand::Watch { client, output } => watch::watch(context, &link, client, output.shape()).await,
         JobsCommand::Log { id, output } => log(context, &link, id, output.shape()).await,
         JobsCommand::Cancel { id } => cancel(context, &link, id).await,
         JobsCommand::Pause { id } => {

@@ -25,6 +25,7 @@ mod settings;
 mod status;
 mod storage;
 mod token;
+mod watch;
 
 use std::path::PathBuf;
 

@@ -32,9 +32,15 @@ async fn plan(context: &Context, link: &Link, args: RetentionPlanArgs) -> Result
         client: args.client.unwrap_or_default(),
         days: args.days.unwrap_or(0),
         with_expected: args.expected,
+        with_kept: args.kept,
     };
-    let reply = link.planning().retention_plan(request).await;
-    let reply = reply.context("can't plan")?.into_inner();
+    let parts = link.planning().retention_plan(request).await;
+    let mut parts = parts.context("can't plan")?.into_inner();
+    let mut reply = RetentionPlanReply::default();
+    while let Some(part) = parts.message().await.context("can't plan")? {
+        reply.removals.extend(part.removals);
+        reply.kept.extend(part.kept);
+    }
     let console = context.console();
     let zone = console.zone();
     if args.output.shape() == Shape::Json {

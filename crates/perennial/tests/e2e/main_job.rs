@@ -64,7 +64,12 @@ fn content_that_another_client_has_is_not_sent_again() {
         let sent = lab.sent_bytes("two", &name);
         assert!(sent < 10_000, "{sent} bytes were sent");
         assert_same(&source, &lab.restored("two", &name));
-        lab.ok(["backup", "delete", "--now", &format!("one/{}", lab.backups("one")[0])]);
+        lab.ok([
+            "backup",
+            "delete",
+            "--now",
+            &format!("one/{}", lab.backups("one")[0]),
+        ]);
         lab.verify("two", &name);
     });
 }

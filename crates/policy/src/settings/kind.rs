@@ -3,9 +3,9 @@
 use crate::archive::ArchiveRule;
 use crate::quota::Quota;
 use crate::schedule::Interval;
+use crate::settings::Rate;
 use crate::timed::Timed;
 use crate::window::Windows;
-use crate::{Span, settings::Rate};
 
 use super::value::Value;
 
@@ -64,7 +64,7 @@ impl Kind {
             reason: None,
         };
         match self {
-            Self::Interval => Timed::parse(text, read_interval)
+            Self::Interval => Timed::parse(text, str::parse::<Interval>)
                 .map(Value::Interval)
                 .map_err(|error| wrong(error.to_string())),
             Self::Span => text
@@ -142,14 +142,7 @@ impl Kind {
 }
 
 fn is_off(text: &str) -> bool {
-    matches!(text, "off" | "never")
-}
-
-fn read_interval(text: &str) -> Result<Interval, crate::ParseSpanError> {
-    if is_off(text) {
-        return Ok(Interval::Off);
-    }
-    text.parse::<Span>().map(Interval::Every)
+    text == "off"
 }
 
 /// Words separated by commas, all of them known, each kept once.

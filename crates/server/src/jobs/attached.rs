@@ -102,7 +102,11 @@ impl Attached {
     /// before the server notices.
     pub fn attach(&self, client: &str, now_ms: i64) -> (Arc<Attachment>, mpsc::Receiver<ServerCommand>) {
         let (commands, receiver) = mpsc::channel(QUEUED_COMMANDS);
-        let before = self.clients.lock().get(client).map(|before| before.condition().connected_ms);
+        let before = self
+            .clients
+            .lock()
+            .get(client)
+            .map(|before| before.condition().connected_ms);
         let gone = self.gone.lock().remove(client);
         let blinked = gone.filter(|(_, left_ms)| now_ms.saturating_sub(*left_ms) < BLINK_MS);
         let connected_ms = before.or(blinked.map(|(since_ms, _)| since_ms)).unwrap_or(now_ms);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use catalog::{BackupMode, Catalog, JobEnd, JobId, JobKind, JobLine, LogLevel, NewJob};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 use wire::v1::{JobDone, LogLine, Problem, Progress, job_done, log_line};
@@ -22,6 +22,8 @@ use crate::pace::{Flow, Pace};
 
 /// Log lines kept of a running job for those who begin to watch later.
 const KEPT_LOG_LINES: usize = 200;
+/// News that a watcher may be behind.
+const KEPT_NEWS: usize = 1024;
 /// Log lines that the catalog keeps of a job.
 const MOST_LOG_LINES: usize = 5_000;
 
@@ -74,6 +76,32 @@ impl Order {
     }
 }
 
+/// Something that happened to a job.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// It was queued.
+    Queued,
+    /// How far it is.
+    Progress(Progress),
+    /// It said something.
+    Log(LogLine),
+    /// It has ended.
+    Done(JobDone),
+}
+
+/// What happened to which job.
+#[derive(Clone)]
+pub struct News {
+    /// The job.
+    pub id: JobId,
+    /// The client that it is for.
+    pub client: String,
+    /// When.
+    pub at_ms: i64,
+    /// What.
+    pub event: Event,
+}
+
 /// A job that has not ended.
 pub struct LiveJob {
     /// Its number in the catalog.
@@ -95,6 +123,7 @@ pub struct LiveJob {
     snapshot: watch::Sender<Snapshot>,
     clock: Clock,
     unsaved: Mutex<Unsaved>,
+    news: broadcast::Sender<News>,
 }
 
 /// Log lines that the catalog does not have yet.
@@ -116,8 +145,19 @@ impl LiveJob {
         self.total_pace.take(bytes, &is_over);
     }
 
+    fn tell(&self, event: Event) {
+        // Nobody may be watching.
+        let _ = self.news.send(News {
+            id: self.id,
+            client: self.client.clone(),
+            at_ms: self.clock.now_ms(),
+            event,
+        });
+    }
+
     /// Sets how far it is.
     pub fn progress(&self, progress: Progress) {
+        self.tell(Event::Progress(progress.clone()));
         self.snapshot.send_modify(|snapshot| snapshot.progress = progress);
     }
 
@@ -133,6 +173,7 @@ impl LiveJob {
     /// Adds a line to its log.
     pub fn log(&self, line: LogLine) {
         self.keep(&line);
+        self.tell(Event::Log(line.clone()));
         self.snapshot.send_modify(|snapshot| {
             if snapshot.log.len() == KEPT_LOG_LINES {
                 snapshot.log.remove(0);
@@ -171,6 +212,7 @@ pub struct Board {
     pub ended: Notify,
     /// How fast content of all jobs together may come in.
     pub pace: Arc<Pace>,
+    news: broadcast::Sender<News>,
 }
 
 impl Board {
@@ -186,6 +228,7 @@ impl Board {
             live: Mutex::default(),
             ended: Notify::new(),
             pace: Arc::default(),
+            news: broadcast::Sender::new(KEPT_NEWS),
         })
     }
 
@@ -241,8 +284,10 @@ impl Board {
             snapshot: watch::Sender::new(Snapshot::default()),
             clock: self.clock.clone(),
             unsaved: Mutex::default(),
+            news: self.news.clone(),
         });
         live.insert(id.0, job.clone());
+        job.tell(Event::Queued);
         Ok(job)
     }
 
@@ -310,7 +355,10 @@ impl Board {
 
     /// Ends a job with figures in JSON, and tells its watchers.
     pub fn end_with(&self, job: &LiveJob, end: JobEnd, figures: Option<&str>, done: JobDone) {
-        self.live.lock().remove(&job.id.0);
+        if self.live.lock().remove(&job.id.0).is_none() {
+            // Somebody else has ended it already.
+            return;
+        }
         job.pace.set_paused(Flow::Goes);
         self.save_log(job);
         if let Err(error) = self
@@ -320,6 +368,7 @@ impl Board {
             error!(job = %job.id, %error, "the end of a job could not be recorded");
         }
         info!(job = %job.id, kind = %job.kind, client = job.client, outcome = %done.message, "job ended");
+        job.tell(Event::Done(done.clone()));
         job.snapshot.send_modify(|snapshot| {
             snapshot.waits_for = None;
             snapshot.done = Some(done);
@@ -379,11 +428,25 @@ impl Board {
         }
     }
 
-    /// Asks every open job to stop.
+    /// Asks every open job to stop. One that has not begun ends at once.
     pub fn cancel_all(&self) {
-        for job in self.live.lock().values() {
+        for job in self.all() {
             job.cancel.cancel();
+            if !self.has_begun(&job) {
+                self.fail(&job, &Error::Cancelled);
+            }
         }
+    }
+
+    /// Whether a job is at work.
+    pub fn has_begun(&self, job: &LiveJob) -> bool {
+        let record = self.catalog.job(job.id);
+        record.is_ok_and(|record| record.started_ms.is_some())
+    }
+
+    /// What happens to jobs from now on.
+    pub fn news(&self) -> broadcast::Receiver<News> {
+        self.news.subscribe()
     }
 
     /// All open jobs.

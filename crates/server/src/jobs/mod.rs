@@ -4,4 +4,4 @@ mod attached;
 mod board;
 
 pub use attached::{Attached, Attachment};
-pub use board::{Board, LiveJob, Order, finished, is_backup};
+pub use board::{Board, Event, LiveJob, News, Order, finished, is_backup};

@@ -1,16 +1,19 @@
 //! Local administration: tokens, clients, storage, jobs. Only over the administration socket.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::{Job, JobFilter, JobId, JobState};
+use catalog::{JobFilter, JobId, JobState};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use wire::v1::admin_server::Admin;
 use wire::v1::{
-    CancelJobReply, ClientInfo, ClientRef, CreateTokenReply, CreateTokenRequest, JobInfo, JobLogLine,
-    JobLogReply, JobRef, ListClientsReply, ListClientsRequest, ListJobsReply, ListJobsRequest, PauseJobReply,
+    CancelJobReply, ClientInfo, ClientRef, CreateTokenReply, CreateTokenRequest, JobLogLine, JobLogReply,
+    JobRef, ListClientsReply, ListClientsRequest, ListJobsReply, ListJobsRequest, PauseJobReply,
     RebuildIndexReply, RebuildIndexRequest, RepairReply, RepairRequest, ResumeJobReply, RevokeReply,
-    StatusReply, StatusRequest,
+    StatusReply, StatusRequest, WatchEvent, WatchRequest,
 };
 
 use crate::audit;
@@ -20,9 +23,12 @@ use crate::jobs::{LiveJob, is_backup};
 use crate::pace::Flow;
 use crate::services::access::{Caller, actor_of};
 use crate::services::backups::blocking;
+use crate::services::{views, watch};
 use crate::tokens::{self, TokenRequest};
 
 const DEFAULT_VALID: Duration = Duration::from_secs(3600);
+/// Events that wait for a watcher that is slow to take them.
+const QUEUED_EVENTS: usize = 64;
 /// Jobs that are listed where nobody says how many.
 const JOBS: u32 = 50;
 
@@ -72,31 +78,23 @@ impl Service {
         );
         Ok(())
     }
-
-    fn job_info(&self, job: Job) -> JobInfo {
-        let id = job.id.0 as u64;
-        let live = self.core.board.live(id);
-        let waits_for = live.and_then(|live| live.watch().borrow().waits_for.clone());
-        JobInfo {
-            id,
-            kind: job.kind.to_string(),
-            client: job.client.unwrap_or_default(),
-            state: job.state.to_string(),
-            queued_ms: job.queued_ms,
-            started_ms: job.started_ms.unwrap_or_default(),
-            finished_ms: job.finished_ms.unwrap_or_default(),
-            error: job.error.unwrap_or_default(),
-            subject: job.subject.unwrap_or_default(),
-            mode: job.mode.map(|mode| mode.to_string()).unwrap_or_default(),
-            reason: job.reason.unwrap_or_default(),
-            waits_for: waits_for.unwrap_or_default(),
-            figures: job.figures.unwrap_or_default(),
-        }
-    }
 }
 
 #[tonic::async_trait]
 impl Admin for Service {
+    type WatchStream = Pin<Box<dyn tokio_stream::Stream<Item = Result<WatchEvent, Status>> + Send>>;
+
+    async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        self.check(&request)?;
+        let (sender, receiver) = mpsc::channel(QUEUED_EVENTS);
+        tokio::spawn(watch::watch(
+            self.core.clone(),
+            request.into_inner().client,
+            sender,
+        ));
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
     async fn status(&self, request: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
         self.check(&request)?;
         let core = &self.core;
@@ -226,7 +224,10 @@ impl Admin for Service {
             ..JobFilter::default()
         };
         let jobs = self.core.catalog.jobs(&filter).map_err(Error::from)?;
-        let jobs = jobs.into_iter().map(|job| self.job_info(job)).collect();
+        let jobs = jobs
+            .into_iter()
+            .map(|job| views::job_info(&self.core, job))
+            .collect();
         Ok(Response::new(ListJobsReply { jobs }))
     }
 
@@ -246,7 +247,7 @@ impl Admin for Service {
             text: line.text,
         });
         Ok(Response::new(JobLogReply {
-            job: Some(self.job_info(job)),
+            job: Some(views::job_info(&self.core, job)),
             lines: lines.collect(),
         }))
     }
@@ -266,12 +267,7 @@ impl Admin for Service {
         let id = request.get_ref().job_id;
         job.cancel.cancel();
         job.pace.set_paused(Flow::Goes);
-        let begun = self
-            .core
-            .catalog
-            .job(job.id)
-            .is_ok_and(|record| record.started_ms.is_some());
-        if !begun {
+        if !self.core.board.has_begun(&job) {
             self.core.board.fail(&job, &Error::Cancelled);
         }
         let actor = actor_of(&self.core, &request)?;

@@ -12,8 +12,8 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::{info, warn};
 use wire::v1::control_server::Control;
 use wire::v1::{
-    ClientEvent, ClientHello, JobUpdate, Ping, ServerCommand, Welcome, client_event::Event, condition,
-    job_update::Update, server_command::Command,
+    ClientEvent, ClientHello, Condition, JobUpdate, Ping, ServerCommand, Welcome, client_event::Event,
+    condition, job_update::Update, server_command::Command,
 };
 
 use crate::core::Core;
@@ -94,6 +94,7 @@ impl Control for Service {
         let core = self.core.clone();
         tokio::spawn(async move {
             let (attachment, commands) = core.attached.attach(&client, core.clock.now_ms());
+            take_condition(&attachment, hello.condition.unwrap_or_default());
             core.schedule.look_again();
             info!(client, version = hello.client_version, "client connected");
             stand(&core, &client, &attachment, commands, &mut events, &out).await;
@@ -156,12 +157,16 @@ fn take_event(core: &Core, client: &str, attachment: &Attachment, event: ClientE
         Some(Event::Update(update)) => take_update(core, client, update),
         Some(Event::Sample(reply)) => attachment.sampled(reply),
         Some(Event::Condition(told)) => {
-            attachment.set_condition(power(told.power()), link(told.link()));
+            take_condition(attachment, told);
             core.schedule.look_again();
         }
         Some(Event::Pong(_)) => {}
         Some(Event::Hello(_)) | None => warn!(client, "an event that makes no sense here was ignored"),
     }
+}
+
+fn take_condition(attachment: &Attachment, told: Condition) {
+    attachment.set_condition(power(told.power()), link(told.link()));
 }
 
 fn power(told: condition::Power) -> Power {

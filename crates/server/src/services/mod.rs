@@ -9,6 +9,7 @@ mod images;
 mod planning;
 mod settings;
 pub(crate) mod views;
+mod watch;
 
 use std::sync::Arc;
 

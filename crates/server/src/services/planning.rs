@@ -29,6 +29,8 @@ use crate::services::views;
 
 /// Events that wait for a caller that is slow to take them.
 const QUEUED_EVENTS: usize = 16;
+/// Backups in one part of a plan.
+const PLAN_PART: usize = 1000;
 /// How far ahead anybody may ask.
 const MOST_DAYS: u32 = 36_500;
 
@@ -105,32 +107,63 @@ fn told_until(until: ArchivedUntil) -> String {
     }
 }
 
-/// What a cleanup would do now: what goes, newest first, and what stays.
-fn plan_reply(core: &Core, judged: Vec<Judged>) -> RetentionPlanReply {
-    let now_ms = core.clock.now_ms();
-    let mut reply = RetentionPlanReply::default();
-    for judged in judged {
-        let (backup, reason) = (judged.backup, judged.reason.to_string());
-        match judged.fate {
-            Fate::Remove => reply.removals.push(PlannedRemoval {
-                client: backup.client,
-                name: backup.name,
-                kind: backup.kind.to_string(),
-                started_ms: backup.started_ms,
-                at_ms: now_ms,
-                reason,
-                expected: false,
-            }),
-            Fate::Keep => reply.kept.push(KeptBackup {
-                client: backup.client,
-                name: backup.name,
-                kind: backup.kind.to_string(),
-                started_ms: backup.started_ms,
-                reason,
-            }),
+/// The plan that is asked for, in parts.
+fn plan_parts(
+    core: &Core,
+    client: Option<&str>,
+    asked: &RetentionPlanRequest,
+) -> Result<Vec<RetentionPlanReply>, Error> {
+    let (mut removals, mut kept) = (Vec::new(), Vec::new());
+    if asked.days == 0 {
+        let now_ms = core.clock.now_ms();
+        for judged in retention::plan_now(core, client)? {
+            match judged.fate {
+                Fate::Remove => removals.push(removal_now(judged, now_ms)),
+                Fate::Keep if asked.with_kept => kept.push(kept_now(judged)),
+                Fate::Keep => {}
+            }
         }
+    } else {
+        let expecting = match asked.with_expected {
+            true => Expecting::Schedule,
+            false => Expecting::Nothing,
+        };
+        let planned = retention::plan_ahead(core, client, asked.days.min(MOST_DAYS), expecting)?;
+        removals.extend(planned.iter().map(planned_removal));
     }
-    reply
+    let removals = removals.chunks(PLAN_PART).map(|part| RetentionPlanReply {
+        removals: part.to_vec(),
+        kept: Vec::new(),
+    });
+    let kept = kept.chunks(PLAN_PART).map(|part| RetentionPlanReply {
+        removals: Vec::new(),
+        kept: part.to_vec(),
+    });
+    Ok(removals.chain(kept).collect())
+}
+
+fn removal_now(judged: Judged, now_ms: i64) -> PlannedRemoval {
+    let backup = judged.backup;
+    PlannedRemoval {
+        client: backup.client,
+        name: backup.name,
+        kind: backup.kind.to_string(),
+        started_ms: backup.started_ms,
+        at_ms: now_ms,
+        reason: judged.reason.to_string(),
+        expected: false,
+    }
+}
+
+fn kept_now(judged: Judged) -> KeptBackup {
+    let backup = judged.backup;
+    KeptBackup {
+        client: backup.client,
+        name: backup.name,
+        kind: backup.kind.to_string(),
+        started_ms: backup.started_ms,
+        reason: judged.reason.to_string(),
+    }
 }
 
 fn planned_removal(planned: &Planned) -> PlannedRemoval {
@@ -149,36 +182,35 @@ fn planned_removal(planned: &Planned) -> PlannedRemoval {
     }
 }
 
-type Events = Pin<Box<dyn tokio_stream::Stream<Item = Result<JobEvent, Status>> + Send>>;
+type Stream<T> = Pin<Box<dyn tokio_stream::Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl Planning for Service {
-    type CleanupStream = Events;
+    type CleanupStream = Stream<JobEvent>;
+    type RetentionPlanStream = Stream<RetentionPlanReply>;
 
     async fn retention_plan(
         &self,
         request: Request<RetentionPlanRequest>,
-    ) -> Result<Response<RetentionPlanReply>, Status> {
+    ) -> Result<Response<Self::RetentionPlanStream>, Status> {
         let caller = Caller::of(&self.core, &request)?;
         let asked = request.into_inner();
         let client = self.client(&caller, &asked.client)?;
         let core = self.core.clone();
-        let reply = blocking(move || match asked.days {
-            0 => retention::plan_now(&core, client.as_deref()).map(|judged| plan_reply(&core, judged)),
-            days => {
-                let expecting = match asked.with_expected {
-                    true => Expecting::Schedule,
-                    false => Expecting::Nothing,
-                };
-                let planned =
-                    retention::plan_ahead(&core, client.as_deref(), days.min(MOST_DAYS), expecting)?;
-                Ok(RetentionPlanReply {
-                    removals: planned.iter().map(planned_removal).collect(),
-                    kept: Vec::new(),
-                })
+        let (sender, receiver) = mpsc::channel(QUEUED_EVENTS);
+        tokio::task::spawn_blocking(move || {
+            let parts = plan_parts(&core, client.as_deref(), &asked).map_err(Status::from);
+            let parts: Vec<_> = match parts {
+                Ok(parts) => parts.into_iter().map(Ok).collect(),
+                Err(status) => vec![Err(status)],
+            };
+            for part in parts {
+                if sender.blocking_send(part).is_err() {
+                    return;
+                }
             }
         });
-        Ok(Response::new(reply.await?))
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
     async fn cleanup(

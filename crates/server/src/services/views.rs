@@ -2,7 +2,9 @@
 
 use catalog::ArchivedUntil;
 use manifest::{Entry, Kind};
-use wire::v1::{BackupInfo, BackupMode, EntryView, Problem};
+use wire::v1::{BackupInfo, BackupMode, EntryView, JobInfo, Problem};
+
+use crate::core::Core;
 
 /// What a backup is to trust, as it is asked for; nothing said is an incremental one.
 pub fn mode(mode: BackupMode) -> catalog::BackupMode {
@@ -53,6 +55,28 @@ pub fn backup_info(backup: &catalog::Backup) -> BackupInfo {
             .map(|verification| verification.found.to_string())
             .unwrap_or_default(),
         verified_ms: backup.verification.map_or(0, |verification| verification.at_ms),
+    }
+}
+
+/// A job's record, and what it waits for.
+pub fn job_info(core: &Core, job: catalog::Job) -> JobInfo {
+    let id = job.id.0 as u64;
+    let live = core.board.live(id);
+    let waits_for = live.and_then(|live| live.watch().borrow().waits_for.clone());
+    JobInfo {
+        id,
+        kind: job.kind.to_string(),
+        client: job.client.unwrap_or_default(),
+        state: job.state.to_string(),
+        queued_ms: job.queued_ms,
+        started_ms: job.started_ms.unwrap_or_default(),
+        finished_ms: job.finished_ms.unwrap_or_default(),
+        error: job.error.unwrap_or_default(),
+        subject: job.subject.unwrap_or_default(),
+        mode: job.mode.map(|mode| mode.to_string()).unwrap_or_default(),
+        reason: job.reason.unwrap_or_default(),
+        waits_for: waits_for.unwrap_or_default(),
+        figures: job.figures.unwrap_or_default(),
     }
 }
 

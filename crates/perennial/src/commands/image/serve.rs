@@ -140,7 +140,7 @@ fn tls(args: &ServeArgs) -> Result<Option<Arc<rustls::ServerConfig>>> {
     let key = PrivateKeyDer::from_pem_file(key).with_context(|| read(key))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
+        .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .with_context(|| read(certificate))?;
