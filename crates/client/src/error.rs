@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use file_tree::shown;
 
+use crate::hooks::HookEvent;
+use crate::shell::{CommandEnd, quoted};
+
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -203,6 +206,16 @@ pub enum Error {
     SnapshotLost {
         /// Where the volume is mounted.
         path: PathBuf,
+    },
+    /// A hook did not succeed.
+    #[error("the hook {event} {end}{}", quoted(.output))]
+    HookFailed {
+        /// Which.
+        event: HookEvent,
+        /// How it ended.
+        end: CommandEnd,
+        /// The last lines of what it printed.
+        output: Vec<String>,
     },
     /// Another backup or restore of this client is running.
     #[error("another backup of this client is running")]

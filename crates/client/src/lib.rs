@@ -24,18 +24,23 @@ mod compression;
 mod condition;
 mod connection;
 mod error;
+mod hooks;
 mod identity;
 mod leftover;
 mod line;
 mod monitor;
 mod settings;
+mod shell;
 
 pub use cache::Cache;
 pub use cancel::Cancel;
 pub use connection::{Breaker, Connection, DataConnection, DataDialler};
 pub use error::{Error, Result, explain};
+pub use hooks::{HookEvent, HookKind};
 pub use identity::{ClientInfo, Identity, enrol};
 pub use monitor::{Level, Monitor, Phase, Problem, ProblemKind, Progress, Unmonitored};
 pub use settings::{
-    CompressionSetting, FreezeSetting, ImageSettings, Settings, SnapshotSetting, SourceSettings,
+    CompressionSetting, FreezeSetting, HookCommands, HookSettings, ImageSettings, Settings, SnapshotSetting,
+    SourceSettings,
 };
+pub use shell::CommandEnd;

@@ -19,6 +19,34 @@ pub struct Settings {
     pub threads: usize,
     /// What image backups hold.
     pub image: ImageSettings,
+    /// Commands that run around backups.
+    pub hooks: HookSettings,
+}
+
+/// Commands that run around backups, with the client's rights.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HookSettings {
+    /// Around file backups.
+    pub file: HookCommands,
+    /// Around image backups.
+    pub image: HookCommands,
+    /// Runs in both as soon as the sources are held still.
+    pub after_snapshot: Option<String>,
+    /// How long each may take; `None` for as long as it likes.
+    pub timeout: Option<Duration>,
+}
+
+/// Commands that run around backups of one kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HookCommands {
+    /// Before anything is held still; if it fails, there is no backup.
+    pub before: Option<String>,
+    /// After the backup was committed.
+    pub after: Option<String>,
+    /// After a try that led to no backup.
+    pub failed: Option<String>,
 }
 
 /// What image backups hold, where whoever starts one says nothing else.

@@ -110,6 +110,9 @@ fn of_client(error: &client::Error) -> Option<&'static str> {
         Error::SourceEmptied { .. } => Some(
             "mount its file system; if it is meant to be empty, set may_become_empty = true for the source",
         ),
+        Error::HookFailed { .. } => {
+            Some("the command is in the client's settings: perennial config show client")
+        }
         Error::SnapshotRequired { .. } => Some("set snapshots = \"auto\" to go on without one"),
         Error::Busy => Some("wait for it, or look with \"perennial jobs list\" on the server"),
         Error::TargetConflict { .. } => {

@@ -165,16 +165,24 @@ fn settings_are_shown_with_their_origin() {
     let shown = home.run("config show client --config c.toml --client-state /flag");
     assert_eq!(
         shown.out,
-        "SETTING               VALUE            FROM\n\
-         client.state          /flag            --state\n\
-         client.sources        /etc, data=/srv  c.toml:2\n\
-         client.exclude        -                default\n\
-         client.snapshots      auto             default\n\
-         client.image_volumes  -                default\n\
-         client.image_omit     -                default\n\
-         client.image_freeze   -                default\n\
-         client.compression    auto             default\n\
-         client.threads        3                c.toml:1\n"
+        "SETTING                     VALUE            FROM\n\
+         client.state                /flag            --state\n\
+         client.sources              /etc, data=/srv  c.toml:2\n\
+         client.exclude              -                default\n\
+         client.snapshots            auto             default\n\
+         client.image_volumes        -                default\n\
+         client.image_omit           -                default\n\
+         client.image_freeze         -                default\n\
+         client.compression          auto             default\n\
+         client.threads              3                c.toml:1\n\
+         client.before_file_backup   -                default\n\
+         client.after_file_backup    -                default\n\
+         client.failed_file_backup   -                default\n\
+         client.before_image_backup  -                default\n\
+         client.after_image_backup   -                default\n\
+         client.failed_image_backup  -                default\n\
+         client.after_snapshot       -                default\n\
+         client.hook_timeout         1h               default\n"
     );
     let json = home.run("config show client --json").out;
     assert!(json.contains("\"from\": \"$PERENNIAL_CLIENT_STATE\""), "{json}");

@@ -17,6 +17,7 @@ use crate::backup::Job;
 use crate::cancel::Cancel;
 use crate::connection::Connection;
 use crate::error::{Error, Result, explain};
+use crate::hooks::{Attempt, Hold, HookKind, Surroundings};
 use crate::monitor::{Level, Monitor, Problem, Progress};
 
 /// How often a job whose connection was lost is taken up again.
@@ -112,49 +113,115 @@ async fn run_and_tell(agent: Agent, job: Job, what: What, updates: Updates, canc
 /// Makes a backup; goes on after a lost connection, and once after a damaged base.
 pub(super) async fn run(
     agent: &Agent,
-    mut job: Job,
+    job: Job,
     what: &What,
     monitor: Arc<dyn Monitor>,
     cancel: Cancel,
 ) -> Result<Committed> {
-    let files = agent.file_backup(Arc::clone(&monitor), cancel.clone());
-    let image = agent.image_backup(Arc::clone(&monitor), cancel.clone());
-    let mut backoff = Backoff::new();
-    let mut tries = TRIES;
-    loop {
-        let outcome = match Connection::open(Arc::clone(&agent.identity)).await {
-            Ok(connection) => match what {
-                What::Files => files.run(&connection, job).await,
-                What::Image(volumes) => image.run(&connection, job, volumes).await,
-            },
-            Err(error) => Err(error),
-        };
-        let error = match outcome {
-            Ok(committed) => return Ok(committed),
-            Err(error) => error,
-        };
-        let retry = match &error {
-            Error::Interrupted { .. } | Error::Unreachable { .. } => tries > 1,
-            // The damaged base has been removed from the cache: the server sends it again.
-            Error::Manifest(_) => tries == TRIES,
-            // The server has given the job up meanwhile; what arrived of it is there still.
-            Error::NotFound { .. } if tries < TRIES && job.id != 0 => {
-                job.id = 0;
-                true
+    let work = Work {
+        agent,
+        what,
+        monitor: &monitor,
+        cancel: &cancel,
+    };
+    let mut has_begun = false;
+    let outcome = work.try_until_done(job, &mut has_begun).await;
+    if let Err(error) = &outcome
+        && !has_begun
+    {
+        work.attempt(job).failed(error).await;
+    }
+    outcome
+}
+
+/// A backup that is to be made.
+struct Work<'a> {
+    agent: &'a Agent,
+    what: &'a What,
+    monitor: &'a Arc<dyn Monitor>,
+    cancel: &'a Cancel,
+}
+
+impl Work<'_> {
+    /// Tries until the backup is committed or trying again is of no use; says whether a try has begun.
+    async fn try_until_done(&self, mut job: Job, has_begun: &mut bool) -> Result<Committed> {
+        let mut backoff = Backoff::new();
+        let mut tries = TRIES;
+        loop {
+            let outcome = match Connection::open(Arc::clone(&self.agent.identity)).await {
+                Ok(connection) => {
+                    *has_begun = true;
+                    self.try_once(&connection, job).await
+                }
+                Err(error) => Err(error),
+            };
+            let error = match outcome {
+                Ok(committed) => return Ok(committed),
+                Err(error) => error,
+            };
+            let retry = match &error {
+                Error::Interrupted { .. } | Error::Unreachable { .. } => tries > 1,
+                // The damaged base has been removed from the cache: the server sends it again.
+                Error::Manifest(_) => tries == TRIES,
+                // The server has given the job up meanwhile; what arrived of it is there still.
+                Error::NotFound { .. } if tries < TRIES && job.id != 0 => {
+                    job.id = 0;
+                    true
+                }
+                _ => false,
+            };
+            if !retry || self.cancel.is_cancelled() {
+                return Err(error);
             }
-            _ => false,
+            tries -= 1;
+            let wait = backoff.next();
+            let text = format!("{}; going on in {} s", explain(&error), wait.as_secs().max(1));
+            self.monitor.log(Level::Warning, &text);
+            tokio::select! {
+                () = self.cancel.cancelled() => return Err(Error::Cancelled),
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Makes one try, with the hooks around it.
+    async fn try_once(&self, connection: &Connection, job: Job) -> Result<Committed> {
+        let mut attempt = self.attempt(job);
+        let outcome = self.back_up(connection, job, &mut attempt).await;
+        attempt.conclude(outcome).await
+    }
+
+    async fn back_up(&self, connection: &Connection, job: Job, attempt: &mut Attempt) -> Result<Committed> {
+        attempt.begin().await?;
+        let (monitor, cancel) = (Arc::clone(self.monitor), self.cancel.clone());
+        match self.what {
+            What::Files => {
+                let files = self.agent.file_backup(monitor, cancel);
+                let held = files.hold().await?;
+                attempt.held(Hold::of(held.sources())).await?;
+                files.run(connection, job, held).await
+            }
+            What::Image(volumes) => {
+                let image = self.agent.image_backup(monitor, cancel);
+                let held = image.hold(volumes).await?;
+                attempt.held(held.hold()).await?;
+                image.run(connection, job, held).await
+            }
+        }
+    }
+
+    fn attempt(&self, job: Job) -> Attempt {
+        let kind = match self.what {
+            What::Files => HookKind::File,
+            What::Image(_) => HookKind::Image,
         };
-        if !retry || cancel.is_cancelled() {
-            return Err(error);
-        }
-        tries -= 1;
-        let wait = backoff.next();
-        let text = format!("{}; going on in {} s", explain(&error), wait.as_secs().max(1));
-        monitor.log(Level::Warning, &text);
-        tokio::select! {
-            () = cancel.cancelled() => return Err(Error::Cancelled),
-            () = tokio::time::sleep(wait) => {}
-        }
+        let around = Surroundings {
+            settings: &self.agent.hooks,
+            client: self.agent.identity.name(),
+            monitor: self.monitor,
+            cancel: self.cancel,
+        };
+        Attempt::new(&around, kind, job)
     }
 }
 

@@ -26,7 +26,7 @@ use crate::error::{Error, Result, explain};
 use crate::identity::{ClientInfo, Identity};
 use crate::image::ImageBackup;
 use crate::monitor::{Level, Monitor};
-use crate::settings::{CompressionSetting, ImageSettings};
+use crate::settings::{CompressionSetting, HookSettings, ImageSettings};
 use crate::source::LocalSource;
 
 use backoff::Backoff;
@@ -58,6 +58,8 @@ pub struct Agent {
     pub cache: Arc<Cache>,
     /// What its images hold.
     pub image: ImageSettings,
+    /// Commands that run around its backups.
+    pub hooks: HookSettings,
     /// Whether content is compressed on its way.
     pub compression: CompressionSetting,
     /// Threads that read and hash; `None` for one per core.

@@ -94,12 +94,16 @@ pub struct FileBackup {
 }
 
 impl FileBackup {
-    /// Makes a backup and returns once the server has committed it.
+    /// Makes a backup of what is held and returns once the server has committed it.
     ///
     /// Fails with [`Error::Interrupted`] where the connection was lost, which a further call takes up again.
     /// Whatever it fails with, the source is let go and nothing of the client's has changed.
-    pub async fn run(&self, connection: &Connection, job: Job) -> Result<Committed> {
-        let held = self.hold().await?;
+    pub async fn run(
+        &self,
+        connection: &Connection,
+        job: Job,
+        held: Box<dyn HeldSource>,
+    ) -> Result<Committed> {
         let opening = self.begin(connection, job, &*held).await?;
         let mut conversation = opening.conversation;
         let session = Arc::new(opening.session);
@@ -132,7 +136,8 @@ impl FileBackup {
         Ok(committed)
     }
 
-    async fn hold(&self) -> Result<Box<dyn HeldSource>> {
+    /// Holds the source still, as well as can be.
+    pub async fn hold(&self) -> Result<Box<dyn HeldSource>> {
         let (source, monitor) = (Arc::clone(&self.source), Arc::clone(&self.monitor));
         monitor.progress(&crate::Progress::default());
         let held = tokio::task::spawn_blocking(move || source.begin(&*monitor)).await;

@@ -44,6 +44,7 @@ use crate::backup::{Job, Mode};
 use crate::cancel::Cancel;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
+use crate::hooks::Hold;
 use crate::monitor::{Level, Monitor, Phase, Problem, ProblemKind};
 use crate::settings::{CompressionSetting, ImageSettings};
 
@@ -79,14 +80,19 @@ pub struct ImageBackup {
 }
 
 impl ImageBackup {
-    /// Makes an image of these volumes, or of those in the settings where there are none, and returns once the server has
-    /// committed it.
+    /// Finds these volumes, or those in the settings where there are none, and holds them still as well as can be.
     ///
-    /// Fails with [`Error::Interrupted`] where the connection was lost, which a further call takes up again, and with
-    /// [`Error::UnknownVolume`], [`Error::VolumeUnreadable`], [`Error::BadDisk`] and [`Error::SnapshotRequired`] before anything is
-    /// sent.
-    pub async fn run(&self, connection: &Connection, job: Job, volumes: &[String]) -> Result<Committed> {
-        let (mut disks, holds) = self.plan(volumes).await?;
+    /// Fails with [`Error::UnknownVolume`], [`Error::VolumeUnreadable`], [`Error::BadDisk`] and [`Error::SnapshotRequired`].
+    pub async fn hold(&self, volumes: &[String]) -> Result<HeldVolumes> {
+        let (disks, holds) = self.plan(volumes).await?;
+        Ok(HeldVolumes { disks, holds })
+    }
+
+    /// Makes an image of what is held and returns once the server has committed it.
+    ///
+    /// Fails with [`Error::Interrupted`] where the connection was lost, which a further call takes up again.
+    pub async fn run(&self, connection: &Connection, job: Job, held: HeldVolumes) -> Result<Committed> {
+        let HeldVolumes { mut disks, holds } = held;
         let begin = begin(job, &disks);
         let volumes = disks.iter_mut().flat_map(|disk| disk.volumes.drain(..));
         let shared = Arc::new(Shared {
@@ -290,6 +296,27 @@ pub(crate) fn leave_out(settings: &ImageSettings) -> LeaveOut {
     LeaveOut {
         swap: choice(settings.omit_swap),
         hibernation: choice(settings.omit_hibernation),
+    }
+}
+
+/// Volumes that are held still for one image. Dropping them lets them go.
+pub struct HeldVolumes {
+    disks: Vec<DiskPlan>,
+    // ORDER: after the volumes, whose devices must be closed when this is dropped.
+    holds: Holds,
+}
+
+impl HeldVolumes {
+    /// How they are held.
+    pub(crate) fn hold(&self) -> Hold {
+        let is_consistent = |disk: &DiskPlan| !disk.consistency().starts_with(NOT_CONSISTENT);
+        if self.holds.is_freezing() {
+            Hold::Frozen
+        } else if self.disks.iter().all(is_consistent) {
+            Hold::Snapshot
+        } else {
+            Hold::Partial
+        }
     }
 }
 

@@ -12,14 +12,12 @@ use manifest::{Metadata, Source};
 
 use super::snapshot::{self, Snapshot};
 use super::{
-    BackupSource, DirReader, EntryProblem, EntryResult, FileReader, HeldSource, SourceDir, SourceEntry,
+    BackupSource, DirReader, EntryProblem, EntryResult, FileReader, HeldSource, NOT_HELD, SourceDir,
+    SourceEntry,
 };
 use crate::error::{Error, Result};
 use crate::monitor::{Level, Monitor};
 use crate::settings::{Settings, SnapshotSetting, SourceSettings};
-
-/// How a source that is not held still is described.
-const NOT_HELD: &str = "none";
 
 /// The directories that a client's settings name.
 #[derive(Debug, Clone)]

@@ -23,6 +23,9 @@ use crate::monitor::Monitor;
 /// What one entry's own reading can fail with: the backup goes on without the entry.
 pub type EntryResult<T> = file_tree::Result<T>;
 
+/// How a source that is not held still is described.
+pub(crate) const NOT_HELD: &str = "none";
+
 /// Delivers the content of backups.
 pub trait BackupSource: Send + Sync {
     /// Begins a backup: finds the sources and holds them still as well as can be.

@@ -7,8 +7,8 @@ use client::agent::{Agent, What};
 use client::backup::Mode;
 use client::source::LocalSource;
 use client::{
-    Cache, Cancel, CompressionSetting, Identity, ImageSettings, Monitor, Settings, SnapshotSetting,
-    SourceSettings,
+    Cache, Cancel, CompressionSetting, HookSettings, Identity, ImageSettings, Monitor, Settings,
+    SnapshotSetting, SourceSettings,
 };
 use wire::v1::Committed;
 
@@ -36,6 +36,7 @@ pub fn settings_of(config: &ClientConfig) -> Settings {
             snapshot: snapshot(&config.snapshots),
             freeze: config.image_freeze.and_then(hold_still::setting),
         },
+        hooks: config.hooks.clone(),
     }
 }
 
@@ -45,6 +46,7 @@ pub struct OwnClient {
     source: Arc<LocalSource>,
     cache: Arc<Cache>,
     image: ImageSettings,
+    hooks: HookSettings,
     compression: CompressionSetting,
     threads: Option<usize>,
 }
@@ -60,6 +62,7 @@ impl OwnClient {
             cache: Arc::new(Cache::open(identity.dir())?),
             identity: Arc::new(identity),
             image: settings.image.clone(),
+            hooks: settings.hooks.clone(),
             compression: settings.compression,
             threads: Some(settings.threads).filter(|threads| *threads > 0),
         })
@@ -77,6 +80,7 @@ impl OwnClient {
             source: self.source.clone(),
             cache: self.cache.clone(),
             image: self.image.clone(),
+            hooks: self.hooks.clone(),
             compression: self.compression,
             threads: self.threads,
             info: enroll::client_info(),

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use client::{HookCommands, HookSettings};
+
 use super::setting::{Fallback, Kind, Setting};
 use super::source::SourceEntry;
 use super::value::Value;
@@ -73,6 +75,62 @@ pub const TABLE: &[Setting] = &[
         placeholder: "N",
         about: "Threads that walk and hash; 0 for one per core",
     },
+    Setting {
+        key: "before_file_backup",
+        kind: Kind::Text,
+        fallback: Fallback::Unset,
+        placeholder: "COMMAND",
+        about: "Shell command that runs before a file backup; if it fails, there is no backup",
+    },
+    Setting {
+        key: "after_file_backup",
+        kind: Kind::Text,
+        fallback: Fallback::Unset,
+        placeholder: "COMMAND",
+        about: "Shell command that runs after a file backup was committed",
+    },
+    Setting {
+        key: "failed_file_backup",
+        kind: Kind::Text,
+        fallback: Fallback::Unset,
+        placeholder: "COMMAND",
+        about: "Shell command that runs after a file backup failed or was cancelled",
+    },
+    Setting {
+        key: "before_image_backup",
+        kind: Kind::Text,
+        fallback: Fallback::Unset,
+        placeholder: "COMMAND",
+        about: "Shell command that runs before an image backup; if it fails, there is no backup",
+    },
+    Setting {
+        key: "after_image_backup",
+        kind: Kind::Text,
+        fallback: Fallback::Unset,
+        placeholder: "COMMAND",
+        about: "Shell command that runs after an image backup was committed",
+    },
+    Setting {
+        key: "failed_image_backup",
+        kind: Kind::Text,
+        fallback: Fallback::Unset,
+        placeholder: "COMMAND",
+        about: "Shell command that runs after an image backup failed or was cancelled",
+    },
+    Setting {
+        key: "after_snapshot",
+        kind: Kind::Text,
+        fallback: Fallback::Unset,
+        placeholder: "COMMAND",
+        about: "Shell command that runs in every backup as soon as what it reads is held still",
+    },
+    Setting {
+        key: "hook_timeout",
+        kind: Kind::Interval,
+        fallback: Fallback::Text("1h"),
+        placeholder: "SPAN",
+        about: "How long each of these commands may take; or off",
+    },
 ];
 
 /// The client's settings, typed.
@@ -96,6 +154,8 @@ pub struct ClientConfig {
     pub compression: String,
     /// Threads; 0 for one per core.
     pub threads: usize,
+    /// Commands that run around backups.
+    pub hooks: HookSettings,
 }
 
 impl ClientConfig {
@@ -124,6 +184,26 @@ impl ClientConfig {
             image_freeze: resolved.interval("image_freeze"),
             compression: resolved.text("compression").unwrap_or_default(),
             threads: resolved.count("threads"),
+            hooks: hooks(resolved),
         })
+    }
+}
+
+/// The commands around backups; an empty one takes back what another layer has set.
+fn hooks(resolved: &Resolved) -> HookSettings {
+    let command = |key| resolved.text(key).filter(|command| !command.trim().is_empty());
+    HookSettings {
+        file: HookCommands {
+            before: command("before_file_backup"),
+            after: command("after_file_backup"),
+            failed: command("failed_file_backup"),
+        },
+        image: HookCommands {
+            before: command("before_image_backup"),
+            after: command("after_image_backup"),
+            failed: command("failed_image_backup"),
+        },
+        after_snapshot: command("after_snapshot"),
+        timeout: resolved.interval("hook_timeout"),
     }
 }

@@ -190,7 +190,7 @@ fn a_clients_user_has_a_layer_and_the_rights_that_he_is_given() {
     // What the user had set does not count any more, and comes back with the right.
     assert_eq!(
         value(&lab, "laptop", "incremental_interval"),
-        json!(["5h", "default"])
+        json!(["off", "start"])
     );
     let refused = as_client(&lab, "laptop", &["settings", "set", "incremental_interval=1h"]);
     assert!(
@@ -227,6 +227,7 @@ fn backups_are_made_when_they_are_due_and_what_they_wait_for_is_told() {
         &["--setting", "jitter=off", "--setting", "full_window=never"],
         &[],
     );
+    scheduling(&lab);
     lab.enroll("laptop");
     let outlook = |kind: &str, mode: &str| {
         let kinds = lab.json(["schedule", "explain", "laptop", "--json"]);
@@ -412,7 +413,7 @@ fn the_cleanup_removes_what_was_planned_and_the_trash_gives_it_back() {
         "archived until",
         "verification",
         "the newest",
-        "no more than 2",
+        "beyond the maximum (2)",
     ] {
         assert!(kept.contains(reason), "{reason}: {kept}");
     }

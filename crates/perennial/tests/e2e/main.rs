@@ -7,6 +7,7 @@ mod damage;
 mod disk;
 mod errors;
 mod fidelity;
+mod hooks;
 mod hostile;
 mod image;
 mod image_files;

@@ -288,7 +288,7 @@ impl Resolved {
 
     fn quota(&self, key: &'static str) -> Quota {
         match self.value(key) {
-            Value::Quota(quota) => quota.clone(),
+            Value::Quota(quota) => *quota,
             _ => panic!("{OTHER_KIND}: {key}"),
         }
     }

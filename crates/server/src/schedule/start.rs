@@ -12,7 +12,7 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::jobs::{LiveJob, Order};
 
-/// A job that the client has not begun by then is given up.
+/// A job that the client has not begun is given up when the client has said nothing of it for so long.
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What a client is asked to back up.
@@ -133,19 +133,21 @@ fn tell(core: &Arc<Core>, job: &Arc<LiveJob>, wanted: Wanted) -> Result<()> {
     Ok(())
 }
 
-/// Closes a job that its client never begins, for instance since it lost its connection just then.
+/// Closes a job that its client never begins, for instance since it lost its connection just then. One whose hooks
+/// still run says so now and then.
 async fn give_up_unbegun(core: Arc<Core>, job: Arc<LiveJob>) {
     let mut watch = job.watch();
-    let ended = async { while watch.borrow_and_update().done.is_none() && watch.changed().await.is_ok() {} };
-    tokio::select! {
-        () = ended => return,
-        () = tokio::time::sleep(BEGIN_TIMEOUT) => {}
-        () = core.shutdown.cancelled() => return,
+    loop {
+        if watch.borrow_and_update().done.is_some() {
+            return;
+        }
+        tokio::select! {
+            changed = watch.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(BEGIN_TIMEOUT) => break,
+            () = core.shutdown.cancelled() => return,
+        }
     }
-    let begun = core
-        .catalog
-        .job(job.id)
-        .is_ok_and(|record| record.started_ms.is_some());
+    let begun = core.board.has_begun(&job);
     if !begun && core.board.live(job.id.0 as u64).is_some() {
         core.board.fail(
             &job,

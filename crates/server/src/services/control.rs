@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use wire::v1::control_server::Control;
 use wire::v1::{
     ClientEvent, ClientHello, Condition, JobUpdate, Ping, ServerCommand, Welcome, client_event::Event,
-    condition, job_update::Update, server_command::Command,
+    condition, job_update::Update, log_line, server_command::Command,
 };
 
 use crate::core::Core;
@@ -26,6 +26,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(70);
 /// A clock that is off by more than this is worth a warning.
 const CLOCK_TOLERANCE_MS: u64 = 5 * 60 * 1000;
+
+/// What of a client's line goes to the server's log.
+const MAX_LOGGED_CHARS: usize = 1000;
 
 /// Holds the standing connections.
 pub struct Service {
@@ -189,6 +192,13 @@ fn take_update(core: &Core, client: &str, update: JobUpdate) {
     let job = core.board.live(update.job_id);
     // A client may only speak of its own jobs; one that has just ended is no longer there.
     let Some(job) = job.filter(|job| job.client == client && is_backup(job.kind)) else {
+        if let Some(Update::Log(line)) = update.update
+            && line.level() != log_line::Level::Info
+        {
+            // Of what comes after the end of a job, such as a hook that fails, the log is the only witness.
+            let text: String = line.text.chars().take(MAX_LOGGED_CHARS).collect();
+            warn!(client, job = update.job_id, text, "the client warns");
+        }
         return;
     };
     match update.update {

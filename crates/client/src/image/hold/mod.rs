@@ -117,6 +117,11 @@ impl Holds {
         Ok(())
     }
 
+    /// Whether anybody has to wait until this is released.
+    pub(super) fn is_freezing(&self) -> bool {
+        !self.frozen.is_empty()
+    }
+
     /// Fails if a freeze has ended that should not have yet.
     pub(super) fn watch(&mut self) -> Result<()> {
         self.frozen.iter_mut().try_for_each(Freeze::check)
