@@ -32,7 +32,7 @@ impl Catalog {
     /// Adds lines to a job's log, after those that are there.
     pub fn log_job(&self, id: JobId, lines: &[JobLine]) -> Result<(), Error> {
         self.connections.write(|transaction| {
-            let mut position: i64 = transaction.query_row(
+            let next: i64 = transaction.query_row(
                 "SELECT coalesce(max(position) + 1, 0) FROM job_log WHERE job_id = ?1",
                 [id.0],
                 |row| row.get(0),
@@ -40,9 +40,8 @@ impl Catalog {
             let mut insert = transaction.prepare_cached(
                 "INSERT INTO job_log (job_id, position, at_ms, level, text) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?;
-            for line in lines {
+            for (position, line) in (next..).zip(lines) {
                 insert.execute(params![id.0, position, line.at_ms, line.level, line.text])?;
-                position += 1;
             }
             Ok(())
         })

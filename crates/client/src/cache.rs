@@ -4,8 +4,11 @@
 //! STATE/manifests/DIGEST.manifest   a manifest, named by the digest of its records in hex
 //! STATE/manifests/PID-N.part        one that is being written
 //! ```
+//! Beside them lie the indexes of streams ([`streams`]).
 //!
 //! Nothing here is precious: what is missing or damaged is fetched again. Therefore nothing is synced either.
+
+mod streams;
 
 use std::fs::{self, File};
 use std::io;

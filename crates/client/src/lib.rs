@@ -2,7 +2,7 @@
 //!
 //! - [`Identity`], [`enrol`]: who this client is, and how it becomes one
 //! - [`Connection`]: to the server, for control and for content
-//! - [`source`]: what delivers the content of a backup
+//! - [`source`]: what delivers the content of a backup; [`aligned`]: how the output of commands is kept
 //! - [`image`]: makes an image backup
 //! - [`backup`]: makes a file backup; [`restore`]: brings one back; [`sample`]: proves one
 //! - [`agent`]: stays connected and does what the server asks for
@@ -11,6 +11,7 @@
 //! and what happens is told to a [`Monitor`].
 
 pub mod agent;
+pub mod aligned;
 pub mod backup;
 pub mod image;
 pub mod restore;
@@ -40,7 +41,7 @@ pub use hooks::{HookEvent, HookKind};
 pub use identity::{ClientInfo, Identity, enrol};
 pub use monitor::{Level, Monitor, Phase, Problem, ProblemKind, Progress, Unmonitored};
 pub use settings::{
-    CompressionSetting, FreezeSetting, HookCommands, HookSettings, ImageSettings, Settings, SnapshotSetting,
-    SourceSettings,
+    Alignment, CompressionSetting, FreezeSetting, HookCommands, HookSettings, ImageSettings, Settings,
+    SnapshotSetting, SourceSettings, StreamSettings, StreamSourceSettings,
 };
 pub use shell::CommandEnd;

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// What is backed up.
     pub sources: Vec<SourceSettings>,
+    /// Commands whose output is backed up.
+    pub streams: Vec<StreamSourceSettings>,
     /// Patterns in gitignore syntax that apply to every source.
     pub exclude: Vec<String>,
     /// Whether content is compressed on its way.
@@ -110,6 +112,40 @@ pub struct SourceSettings {
     /// Whether the source may be empty although the last backup of it was not and the directory is another.
     #[serde(default)]
     pub may_become_empty: bool,
+}
+
+/// A source whose files are the output of commands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamSourceSettings {
+    /// The directory's name inside the backup.
+    pub name: String,
+    /// Its files.
+    pub streams: Vec<StreamSettings>,
+}
+
+/// A file that is the output of a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamSettings {
+    /// The file's name; in a backup an aligned one has [`crate::aligned::SUFFIX`] added.
+    pub name: String,
+    /// What `/bin/sh` runs.
+    pub command: String,
+    /// How its content is laid out in the backup.
+    #[serde(default)]
+    pub alignment: Alignment,
+}
+
+/// How the content of a stream is laid out in the backup.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Alignment {
+    /// As it came: every byte at its own offset.
+    #[default]
+    Off,
+    /// Cut by its content and put into blocks, so that what was there before is not sent and stored again although it has moved.
+    Blocks,
 }
 
 impl SourceSettings {

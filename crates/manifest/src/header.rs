@@ -20,8 +20,18 @@ pub struct Source {
     pub name: Box<[u8]>,
     /// Path on the client.
     pub path: Box<[u8]>,
-    /// How it was held still: "none", or the kind of snapshot.
+    /// How it was held still: "none", the kind of snapshot, or [`STREAMED`].
     pub consistency: String,
+}
+
+/// How a source is described whose files are the output of commands: nobody can read them again.
+pub const STREAMED: &str = "output of commands";
+
+impl Source {
+    /// Whether its files are the output of commands.
+    pub fn is_streamed(&self) -> bool {
+        self.consistency == STREAMED
+    }
 }
 
 /// What is known of a backup when it begins.

@@ -31,7 +31,7 @@ mod writer;
 pub use content::{BLOCK_BYTES, BLOCK_HASHES_FROM_BYTES, BLOCK_HASHES_UP_TO_BYTES, BlockHash, ContentHash};
 pub use entry::{DirRecord, Entry, InodeFlags, Kind, MAX_BLOCK_HASHES_BYTES, Metadata, Timestamp, Xattr};
 pub use error::{Error, Result};
-pub use header::{BackupKind, Conclusion, Header, Problem, Source, Summary, Totals};
+pub use header::{BackupKind, Conclusion, Header, Problem, STREAMED, Source, Summary, Totals};
 pub use path::{
     MAX_NAME_BYTES, MAX_PATH_BYTES, check_name, check_path, compare_paths, is_beneath, join_path, split_path,
 };

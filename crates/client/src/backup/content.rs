@@ -258,7 +258,9 @@ pub(crate) fn hash_content(
         return match hash_large(reader, stat, threads) {
             Ok(content) => Ok(content),
             Err(ReadError::File(error)) => Err(error),
-            Err(ReadError::Session(_)) => unreachable!("nothing is sent"),
+            Err(ReadError::Session(_) | ReadError::Stream(_)) => {
+                unreachable!("nothing is sent, and a file is read")
+            }
         };
     }
     buffer.resize(stat.size as usize, 0);

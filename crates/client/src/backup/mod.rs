@@ -23,6 +23,7 @@ mod scan;
 mod segments;
 mod sender;
 mod session;
+mod stream;
 mod transfer;
 
 use std::num::NonZeroUsize;
@@ -223,6 +224,7 @@ impl FileBackup {
             window_files: granted.window_files as usize,
             small_bytes: u64::from(granted.small_file_bytes).min(MAX_SMALL_BYTES),
             dialler: connection.dialler().clone(),
+            cache: Arc::clone(&self.cache),
             monitor: Arc::clone(&self.monitor),
             outbox: Arc::new(Outbox::default()),
             assembler,

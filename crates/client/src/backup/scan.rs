@@ -14,7 +14,7 @@ use super::merge::{Changed, Merge, PlannedFile, Step};
 use super::session::Session;
 use crate::error::{Error, Result, explain};
 use crate::monitor::{Problem, ProblemKind};
-use crate::source::{EntryProblem, HeldSource, SourceDir};
+use crate::source::{EntryProblem, HeldSource, SourceDir, UNKNOWN_SIZE_BYTES};
 
 /// Directories that are told as one at most, so that the server can work meanwhile.
 const LONGEST_RUN: u64 = 512;
@@ -252,7 +252,8 @@ impl Destination for Session {
         let pending = match step {
             Step::Same => 0,
             Step::Changed(changed) => {
-                let bytes = changed.files.iter().map(|file| file.entry.size()).sum();
+                let sizes = changed.files.iter().map(|file| file.entry.size());
+                let bytes = sizes.filter(|size| *size != UNKNOWN_SIZE_BYTES).sum();
                 counts.bytes_total.fetch_add(bytes, Ordering::Relaxed);
                 changed.files.len()
             }

@@ -11,7 +11,7 @@ use manifest::{BLOCK_BYTES, BlockHash};
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::Error;
-use crate::source::{EntryResult, FileReader};
+use crate::source::{EntryResult, FileReader, StreamError};
 
 /// Read and handed out at once: four blocks.
 pub(super) const SEGMENT_BYTES: u64 = 4 * BLOCK_BYTES;
@@ -27,6 +27,8 @@ static ZEROS: [u8; BLOCK_BYTES as usize] = [0; BLOCK_BYTES as usize];
 pub(super) enum ReadError {
     /// The file itself can't be read: the backup goes on without it.
     File(file_tree::Error),
+    /// The stream that the file was to be made of can't be: likewise.
+    Stream(StreamError),
     /// The session is over.
     Session(Error),
 }
@@ -34,6 +36,12 @@ pub(super) enum ReadError {
 impl From<file_tree::Error> for ReadError {
     fn from(error: file_tree::Error) -> Self {
         Self::File(error)
+    }
+}
+
+impl From<StreamError> for ReadError {
+    fn from(error: StreamError) -> Self {
+        Self::Stream(error)
     }
 }
 

@@ -11,6 +11,7 @@ use super::session::Session;
 use super::transfer::{Finished, Transfer};
 use crate::error::Result;
 use crate::line::Line;
+use crate::source::UNKNOWN_SIZE_BYTES;
 
 /// Works until nothing is left or the session ends; what fails here ends the session.
 pub(super) fn run(session: &Session) {
@@ -89,12 +90,20 @@ impl Sender<'_> {
         let mut transfer = Transfer {
             sink: FileSink::new(&mut self.line),
             threads: session.hash_threads,
+            cache: &session.cache,
+            is_wanted: &|| !session.is_over(),
+            progress: &|bytes| {
+                session.counts.bytes_done.fetch_add(bytes, Ordering::Relaxed);
+            },
             buffer: &mut self.buffer,
             problems: &mut problems,
         };
         let finished = transfer.run(&job.work, job.task);
         problems.iter().for_each(|problem| session.report(problem));
-        if let Ok(Finished::Complete(Some(entry))) = &finished {
+        // A stream has been counted while it came.
+        if let Ok(Finished::Complete(Some(entry))) = &finished
+            && job.work.file.entry.size() != UNKNOWN_SIZE_BYTES
+        {
             session
                 .counts
                 .bytes_done

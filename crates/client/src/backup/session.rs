@@ -16,6 +16,7 @@ use super::links::LinkTable;
 use super::outbox::Outbox;
 use super::queue::{Answered, Queue};
 use crate::abort::Abort;
+use crate::cache::Cache;
 use crate::connection::DataDialler;
 use crate::error::{Error, Result};
 use crate::line::{Line, LineSetup};
@@ -30,6 +31,7 @@ pub(super) struct Session {
     pub(super) hash_threads: usize,
     pub(super) compression: CompressionSetting,
     pub(super) dialler: DataDialler,
+    pub(super) cache: Arc<Cache>,
     pub(super) monitor: Arc<dyn Monitor>,
     pub(super) queue: Queue,
     pub(super) outbox: Arc<Outbox>,
@@ -62,6 +64,7 @@ pub(super) struct Beginning {
     pub(super) window_files: usize,
     pub(super) small_bytes: u64,
     pub(super) dialler: DataDialler,
+    pub(super) cache: Arc<Cache>,
     pub(super) monitor: Arc<dyn Monitor>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) assembler: Assembler<File>,
@@ -75,6 +78,7 @@ impl Session {
             hash_threads: beginning.hash_threads,
             compression: beginning.compression,
             dialler: beginning.dialler,
+            cache: beginning.cache,
             monitor: beginning.monitor,
             queue: Queue::new(beginning.window_files, beginning.small_bytes),
             outbox: beginning.outbox,

@@ -16,9 +16,11 @@ use super::merge::Detail;
 use super::pieces::{FileSink, PieceWriter};
 use super::queue::{Task, Work};
 use super::segments::{Layout, Part, ReadError};
-use crate::error::{Result, explain};
+use super::stream;
+use crate::cache::Cache;
+use crate::error::{Error, Result, explain};
 use crate::monitor::{Problem, ProblemKind};
-use crate::source::{EntryResult, FileReader};
+use crate::source::{EntryResult, FileReader, StreamError, StreamReader};
 
 /// Content below this is held in memory: it has no block hashes.
 pub(super) const WHOLE_BELOW_BYTES: u64 = BLOCK_HASHES_FROM_BYTES;
@@ -50,6 +52,12 @@ pub(super) struct Transfer<'a> {
     pub(super) sink: FileSink<'a>,
     /// Threads that may hash one large file.
     pub(super) threads: usize,
+    /// Has what is known of the last version of a stream.
+    pub(super) cache: &'a Cache,
+    /// Whether the session goes on.
+    pub(super) is_wanted: &'a dyn Fn() -> bool,
+    /// Is told how many bytes more of a stream have been read.
+    pub(super) progress: &'a dyn Fn(u64),
     /// Reused from file to file.
     pub(super) buffer: &'a mut Vec<u8>,
     /// What went wrong with files.
@@ -60,20 +68,26 @@ impl Transfer<'_> {
     /// Does what is to be done with a file. Fails if the session is over only.
     pub(super) fn run(&mut self, work: &Work, task: Task) -> Result<Finished> {
         let path = || join_path(&work.dir.path, &work.file.entry.name);
-        let outcome = open(work).map_err(ReadError::from).and_then(|reader| match task {
-            Task::Send => self.send(work, &*reader, reader.opened()),
-            Task::Hash => self.hash(work, &*reader),
-        });
-        let error = match outcome {
+        let outcome = match work.dir.reader.stream(&work.file.entry.name) {
+            Some(stream) => stream
+                .map_err(ReadError::from)
+                .and_then(|mut stream| self.send_stream(work, &mut *stream)),
+            None => open(work).map_err(ReadError::from).and_then(|reader| match task {
+                Task::Send => self.send(work, &*reader, reader.opened()),
+                Task::Hash => self.hash(work, &*reader),
+            }),
+        };
+        let (kind, why) = match outcome {
             Ok(finished) => return Ok(finished),
             Err(ReadError::Session(error)) => return Err(error),
-            Err(ReadError::File(error)) => error,
+            Err(ReadError::Stream(StreamError::Cancelled)) => return Err(Error::Cancelled),
+            Err(ReadError::Stream(error)) => (ProblemKind::Unreadable, explain(&error)),
+            Err(ReadError::File(error @ (TreeError::NotFound { .. } | TreeError::Replaced { .. }))) => {
+                (ProblemKind::Vanished, explain(&error))
+            }
+            Err(ReadError::File(error)) => (ProblemKind::Unreadable, explain(&error)),
         };
-        let kind = match &error {
-            TreeError::NotFound { .. } | TreeError::Replaced { .. } => ProblemKind::Vanished,
-            _ => ProblemKind::Unreadable,
-        };
-        self.problems.push(Problem::new(kind, path(), explain(&error)));
+        self.problems.push(Problem::new(kind, path(), why));
         let end = FileEnd {
             outcome: Outcome::Dropped.into(),
             ..FileEnd::default()
@@ -125,6 +139,40 @@ impl Transfer<'_> {
             name: work.file.entry.name.clone(),
         }
         .into())
+    }
+
+    /// Sends what the server doesn't have of a stream.
+    fn send_stream(&mut self, work: &Work, stream: &mut dyn StreamReader) -> Result<Finished, ReadError> {
+        let path = join_path(&work.dir.path, &work.file.entry.name);
+        let base = work.file.base.as_ref();
+        let last = base.and_then(|base| self.cache.stream_index(&path, base.hash));
+        let setting = stream::Setting {
+            sink: &mut self.sink,
+            file: work.file.id,
+            base,
+            last: last.as_ref(),
+            is_wanted: self.is_wanted,
+            progress: self.progress,
+        };
+        let streamed = stream::send_stream(stream, setting)?;
+        let content = streamed.content;
+        let entry = Entry {
+            name: work.file.entry.name.clone(),
+            metadata: stream.metadata(),
+            kind: Kind::file(content.size, content.hash, Arc::clone(&content.block_hashes)),
+        };
+        let end = FileEnd {
+            outcome: Outcome::Complete.into(),
+            hash: content.hash.0.to_vec(),
+            entry: self.changed_entry(work, &entry)?,
+        };
+        PieceWriter::begin(&mut self.sink, work.file.id, PieceStart::None).finish_at(content.size, end)?;
+        if let Some(index) = streamed.index
+            && let Err(error) = self.cache.keep_stream_index(&path, content.hash, &index)
+        {
+            tracing::warn!(%error, "the next version of a stream will be sent as a whole");
+        }
+        Ok(Finished::Complete(Some(Box::new(entry))))
     }
 
     /// Ends a file whose content has been read; what was only read is sent now.

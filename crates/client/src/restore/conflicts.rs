@@ -8,6 +8,7 @@ use super::place::look;
 use super::plan::{Action, Rules};
 use super::selection::{Selected, Selection};
 use super::state::State;
+use super::streams;
 use crate::error::{Error, Result};
 
 /// Fails with [`Error::TargetConflict`] at the first thing in the target that is not what the backup has there.
@@ -16,7 +17,9 @@ pub(super) fn check(state: &State, selection: &Selection<'_>, reader: &Reader, r
         if state.abort.is_raised() {
             return Err(Error::Cancelled);
         }
-        check_directory(state, &selected?, reader, rules)?;
+        let selected = selected?;
+        check_directory(state, &selected, reader, rules)?;
+        check_streams(state, selection, &selected)?;
     }
     Ok(())
 }
@@ -46,6 +49,26 @@ fn check_directory(state: &State, selected: &Selected, reader: &Reader, rules: R
         if !is_right {
             return Err(Error::TargetConflict {
                 path: join_path(&selected.path, &entry.name),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What a stream is given back as must not be there.
+fn check_streams(state: &State, selection: &Selection<'_>, selected: &Selected) -> Result<()> {
+    let names = selected
+        .entries
+        .iter()
+        .filter_map(|entry| streams::stream_name(selection, selected, entry));
+    for name in names {
+        let dir = match state.target.open_beneath(&selected.path) {
+            Err(error) if error.is_not_found() => return Ok(()),
+            opened => opened?,
+        };
+        if look(&dir, name)?.is_some() {
+            return Err(Error::TargetConflict {
+                path: join_path(&selected.path, name),
             });
         }
     }

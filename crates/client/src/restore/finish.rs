@@ -9,6 +9,7 @@ use super::place::{Leftover, look};
 use super::plan::{Action, Rules, name_aside};
 use super::selection::{Selected, Selection};
 use super::state::State;
+use super::streams;
 use crate::error::{Error, Result};
 use crate::monitor::{Phase, ProblemKind};
 use crate::source::EntryResult;
@@ -71,6 +72,7 @@ impl Finisher<'_> {
                 self.link(&selected, entry, target);
             }
         }
+        streams::give_back(self.state, self.selection, self.rules, &selected);
         let subdirs = selected.entries.into_iter().rev().filter(Entry::is_directory);
         let subdirs = subdirs.map(|entry| (entry.name, entry.metadata)).collect();
         self.levels.push(Level {

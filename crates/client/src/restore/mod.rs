@@ -4,7 +4,7 @@
 //!    makes what needs no content ([`place`]) and asks for the rest ([`wanted`]).
 //! 2. Several threads receive content, each on a data connection of its own, check it against the manifest as
 //!    it arrives and put it into place ([`receive`]).
-//! 3. When all is there, hard links are made and directories get their metadata ([`finish`]).
+//! 3. When all is there, streams are given back ([`streams`]), hard links are made and directories get their metadata ([`finish`]).
 //!
 //! Nothing in the target is followed: all is reached by descriptor, beneath the target's own. A restore that
 //! is repeated fetches only what is missing.
@@ -20,6 +20,7 @@ mod receive;
 mod refusals;
 mod selection;
 mod state;
+mod streams;
 mod wanted;
 
 use std::path::PathBuf;

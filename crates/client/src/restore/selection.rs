@@ -63,6 +63,12 @@ impl<'a> Selection<'a> {
         matches!(self.scope, Scope::Tree(_))
     }
 
+    /// Whether the files of a directory of the backup are the output of commands.
+    pub(super) fn is_streamed(&self, backup_path: &[u8]) -> bool {
+        let mut sources = self.reader.header().sources.iter();
+        sources.any(|source| source.is_streamed() && *source.name == *backup_path)
+    }
+
     /// Goes through the selected directories.
     pub(super) fn directories(&self) -> Result<Directories<'_>> {
         let state = match &self.scope {

@@ -73,7 +73,6 @@ pub(crate) enum Outputs {
     /// Both outputs come through the first pipe.
     Merged,
     /// The standard output comes through the first pipe, the error output through the second.
-    #[cfg_attr(not(test), expect(dead_code, reason = "hooks print to one log"))]
     Apart,
 }
 
@@ -159,8 +158,13 @@ impl Shell {
         self.has_exited
     }
 
+    /// Whether somebody can still print into a pipe.
+    pub(crate) fn is_open(&self, number: usize) -> bool {
+        self.pipes[number].is_some()
+    }
+
     /// Whether nobody can print anything any more.
-    pub(crate) fn is_silent(&self) -> bool {
+    fn is_silent(&self) -> bool {
         self.pipes.iter().all(Option::is_none)
     }
 

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use file_tree::filter::CacheDirectories;
 use file_tree::walk::{self, Contents, Crossing, LeftOut, Walk, WalkedDir};
@@ -11,18 +12,22 @@ use file_tree::{Dir, Filter, Identity, Names, SourceFile, Stat, metadata};
 use manifest::{Metadata, Source};
 
 use super::snapshot::{self, Snapshot};
+use super::streams::{self, HeldStreams};
 use super::{
     BackupSource, DirReader, EntryProblem, EntryResult, FileReader, HeldSource, NOT_HELD, SourceDir,
     SourceEntry,
 };
 use crate::error::{Error, Result};
 use crate::monitor::{Level, Monitor};
-use crate::settings::{Settings, SnapshotSetting, SourceSettings};
+use crate::settings::{Settings, SnapshotSetting, SourceSettings, StreamSourceSettings};
 
-/// The directories that a client's settings name.
+/// The directories and commands that a client's settings name.
 #[derive(Debug, Clone)]
 pub struct LocalSource {
     settings: Vec<(SourceSettings, Arc<Filter>)>,
+    streams: Vec<StreamSourceSettings>,
+    /// A stream that gives nothing for so long is ended.
+    stream_patience: Option<Duration>,
     threads: Option<usize>,
 }
 
@@ -30,7 +35,7 @@ impl LocalSource {
     /// Checks the settings; nothing is opened yet.
     ///
     /// Fails with [`Error::BadSource`] on names that can't be names in a backup, on two sources of one name,
-    /// on relative paths and on patterns that are not gitignore syntax.
+    /// on relative paths, on patterns that are not gitignore syntax, and on streams that can't be files.
     pub fn new(settings: &Settings) -> Result<Self> {
         let mut sources = Vec::with_capacity(settings.sources.len());
         for source in &settings.sources {
@@ -46,15 +51,29 @@ impl LocalSource {
             sources.push((source.clone(), Arc::new(filter)));
         }
         sources.sort_by(|(a, _), (b, _)| a.name.as_bytes().cmp(b.name.as_bytes()));
-        if let Some(pair) = sources.windows(2).find(|pair| pair[0].0.name == pair[1].0.name) {
-            let name = pair[0].0.name.clone();
+        for source in &settings.streams {
+            let name = manifest::check_name(source.name.as_bytes()).map_err(|error| error.to_string());
+            name.and_then(|()| streams::check(source))
+                .map_err(|reason| Error::BadSource {
+                    name: source.name.clone(),
+                    reason,
+                })?;
+        }
+        let names = sources.iter().map(|(source, _)| &source.name);
+        let mut names: Vec<&String> = names
+            .chain(settings.streams.iter().map(|source| &source.name))
+            .collect();
+        names.sort();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(Error::BadSource {
-                name,
+                name: pair[0].clone(),
                 reason: "another source has the same name".to_owned(),
             });
         }
         Ok(Self {
             settings: sources,
+            streams: settings.streams.clone(),
+            stream_patience: settings.hooks.timeout,
             threads: (settings.threads > 0).then_some(settings.threads),
         })
     }
@@ -99,6 +118,7 @@ impl BackupSource for LocalSource {
         let mut held = HeldDirectories {
             sources: Vec::new(),
             roots: Vec::new(),
+            streams: Vec::new(),
             snapshots: Vec::new(),
             names: Arc::new(Names::system()),
             threads: self.threads,
@@ -118,6 +138,11 @@ impl BackupSource for LocalSource {
                 }
             }
         }
+        for settings in &self.streams {
+            let streams = HeldStreams::begin(settings, &held.names, self.stream_patience);
+            held.sources.push(streams.source());
+            held.streams.push(streams);
+        }
         if held.sources.is_empty() {
             return Err(Error::NoSources);
         }
@@ -129,6 +154,7 @@ impl BackupSource for LocalSource {
 struct HeldDirectories {
     sources: Vec<Source>,
     roots: Vec<Root>,
+    streams: Vec<Arc<HeldStreams>>,
     snapshots: Vec<Snapshot>,
     names: Arc<Names>,
     threads: Option<usize>,
@@ -246,7 +272,8 @@ impl HeldSource for HeldDirectories {
             names: Arc::clone(&self.names),
             roots: Arc::new(roots),
         };
-        Ok(Box::new(walk.map(move |walked| source_dir(walked, &scope))))
+        let walk = walk.map(move |walked| source_dir(walked, &scope));
+        Ok(streams::with_streams(walk, self.streams.clone()))
     }
 
     fn check_presence(&self) -> Result<()> {

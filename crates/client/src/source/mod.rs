@@ -7,6 +7,7 @@
 
 mod local;
 mod snapshot;
+mod streams;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,9 +20,43 @@ pub(crate) use local::open_beneath;
 
 use crate::error::Result;
 use crate::monitor::Monitor;
+use crate::settings::Alignment;
+use crate::shell::{CommandEnd, quoted};
 
 /// What one entry's own reading can fail with: the backup goes on without the entry.
 pub type EntryResult<T> = file_tree::Result<T>;
+
+/// The size that an entry has of which nobody knows how large it will be.
+pub const UNKNOWN_SIZE_BYTES: u64 = 1 << 50;
+
+/// Why a stream could not be read to its end: the backup goes on without it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// Its command did not end as it should.
+    #[error("the command {end}{}", quoted(.output))]
+    Failed {
+        /// How it ended.
+        end: CommandEnd,
+        /// The last lines of its error output.
+        output: Vec<String>,
+    },
+    /// Its command has ended, and what it has printed may go on.
+    #[error("the command has exited, and something that it has started still holds its output open")]
+    HeldOpen,
+    /// Its command can't be run, or its output not be read.
+    #[error("the command can't be run")]
+    Io {
+        /// What the system answered.
+        source: std::io::Error,
+    },
+    /// It has more parts than an aligned stream can have.
+    #[error("it is too long to be aligned")]
+    TooLong,
+    /// The backup has no use for it any more.
+    #[error("cancelled")]
+    Cancelled,
+}
 
 /// How a source that is not held still is described.
 pub(crate) const NOT_HELD: &str = "none";
@@ -96,6 +131,26 @@ pub trait DirReader: Send + Sync {
 
     /// Opens a regular file.
     fn open(&self, name: &[u8], stat: &Stat) -> EntryResult<Box<dyn FileReader>>;
+
+    /// Begins to read a file that can be read once only, from its begin to its end; `None` for any other.
+    fn stream(&self, name: &[u8]) -> Option<Result<Box<dyn StreamReader>, StreamError>> {
+        let _ = name;
+        None
+    }
+}
+
+/// A stream that is being read.
+pub trait StreamReader: Send {
+    /// The metadata of the file that it becomes.
+    fn metadata(&self) -> Metadata;
+
+    /// How its content is laid out in the backup.
+    fn alignment(&self) -> Alignment;
+
+    /// Reads what there is next; 0 at the end, which is told only if all has come as it should.
+    ///
+    /// Waits as long as `is_wanted` says so, and fails with [`StreamError::Cancelled`] after that.
+    fn read(&mut self, buffer: &mut [u8], is_wanted: &dyn Fn() -> bool) -> Result<usize, StreamError>;
 }
 
 /// A regular file that is open for reading; several threads may read it at once.

@@ -157,6 +157,30 @@ pub struct JobsListArgs {
     pub output: OutputArgs,
 }
 
+/// `perennial stream`
+#[derive(Debug, Subcommand)]
+pub enum StreamCommand {
+    /// Write the stream that an aligned file holds; no server is needed
+    Unpack(UnpackArgs),
+}
+
+/// `stream unpack`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Streams that are configured with align = true lie in a backup as NAME.aligned. A restore gives them back by itself; this is \
+for files that were copied out of the storage.
+
+Example:
+  perennial stream unpack /srv/backups/web/current/postgres/all.sql.aligned | psql")]
+pub struct UnpackArgs {
+    /// The file, or - for stdin, which must be a file too
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: std::path::PathBuf,
+    /// Write to this new file instead of stdout
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub to: Option<std::path::PathBuf>,
+}
+
 /// `perennial config`
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {

@@ -24,7 +24,7 @@ pub use image::{
 };
 pub use manage::{
     ClientsCommand, ConfigCommand, ConfigShowArgs, EnrollArgs, Half, JobsCommand, JobsListArgs, RepairArgs,
-    StorageCommand, TokenCommand,
+    StorageCommand, StreamCommand, TokenCommand, UnpackArgs,
 };
 pub use restore::{ExistingPolicy, RestoreArgs};
 pub use retention::{
@@ -163,6 +163,9 @@ pub enum Command {
     Audit(AuditArgs),
     /// Tell how the server is doing
     Status(OutputArgs),
+    /// Give back what a stream's file holds
+    #[command(subcommand)]
+    Stream(StreamCommand),
     /// Show what server and client are started with, and where each value comes from
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -195,7 +195,10 @@ fn detail_text(info: &BackupInfo, detail: &BackupDetail, console: &Console) -> S
         let (name, path) = (format::path(&source.name), format::path(&source.path));
         rows.push((
             "Source",
-            format!("{name}: {path} ({held}: {})", source.consistency),
+            match path.as_str() {
+                "" => format!("{name}: {}", source.consistency),
+                path => format!("{name}: {path} ({held}: {})", source.consistency),
+            },
         ));
     }
     table::pairs(&rows)

@@ -24,6 +24,7 @@ pub mod server;
 mod settings;
 mod status;
 mod storage;
+mod stream;
 mod token;
 mod watch;
 
@@ -117,6 +118,7 @@ pub async fn run(context: Context, command: Command) -> Result<Outcome> {
         Command::Storage(command) => storage::run(context, command).await,
         Command::Jobs(command) => jobs::run(context, command).await,
         Command::Status(args) => status::run(context, args).await,
+        Command::Stream(command) => stream::run(&command),
         Command::Config(command) => config::run(context, command),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -7,14 +7,14 @@ use client::agent::{Agent, What};
 use client::backup::Mode;
 use client::source::LocalSource;
 use client::{
-    Cache, Cancel, CompressionSetting, HookSettings, Identity, ImageSettings, Monitor, Settings,
-    SnapshotSetting, SourceSettings,
+    Alignment, Cache, Cancel, CompressionSetting, HookSettings, Identity, ImageSettings, Monitor, Settings,
+    SnapshotSetting, SourceSettings, StreamSettings, StreamSourceSettings,
 };
 use wire::v1::Committed;
 
 use super::monitor::TerminalMonitor;
 use super::{enroll, hold_still};
-use crate::config::{ClientConfig, SourceEntry};
+use crate::config::{ClientConfig, SourceContent, SourceEntry, StreamEntry};
 use crate::interrupt::Interrupt;
 use crate::output::Console;
 
@@ -24,8 +24,9 @@ pub fn settings_of(config: &ClientConfig) -> Settings {
         sources: config
             .sources
             .iter()
-            .map(|source| source_settings(source, config))
+            .filter_map(|source| source_settings(source, config))
             .collect(),
+        streams: config.sources.iter().filter_map(stream_settings).collect(),
         exclude: config.exclude.clone(),
         compression: compression(&config.compression),
         threads: config.threads,
@@ -54,7 +55,7 @@ pub struct OwnClient {
 impl OwnClient {
     /// Puts it together from its identity and its settings; what is to be backed up must be set.
     pub fn new(identity: Identity, settings: &Settings) -> Result<Self, client::Error> {
-        if settings.sources.is_empty() && settings.image.volumes.is_empty() {
+        if settings.sources.is_empty() && settings.streams.is_empty() && settings.image.volumes.is_empty() {
             return Err(client::Error::NoSources);
         }
         Ok(Self {
@@ -129,9 +130,9 @@ impl OwnClient {
     }
 }
 
-fn source_settings(entry: &SourceEntry, config: &ClientConfig) -> SourceSettings {
-    let base = SourceSettings::new(entry.name.clone(), entry.path.clone());
-    SourceSettings {
+fn source_settings(entry: &SourceEntry, config: &ClientConfig) -> Option<SourceSettings> {
+    let base = SourceSettings::new(entry.name.clone(), entry.path()?);
+    Some(SourceSettings {
         optional: entry.optional.unwrap_or(base.optional),
         one_filesystem: entry.one_filesystem.unwrap_or(base.one_filesystem),
         snapshot: snapshot(entry.snapshots.as_ref().unwrap_or(&config.snapshots)),
@@ -141,7 +142,26 @@ fn source_settings(entry: &SourceEntry, config: &ClientConfig) -> SourceSettings
         ignore_file: entry.ignore_file.clone(),
         may_become_empty: entry.may_become_empty.unwrap_or(base.may_become_empty),
         ..base
-    }
+    })
+}
+
+fn stream_settings(entry: &SourceEntry) -> Option<StreamSourceSettings> {
+    let SourceContent::Streams(streams) = &entry.content else {
+        return None;
+    };
+    let stream = |(name, stream): (&String, &StreamEntry)| StreamSettings {
+        name: name.clone(),
+        command: stream.command.clone(),
+        alignment: if stream.align {
+            Alignment::Blocks
+        } else {
+            Alignment::Off
+        },
+    };
+    Some(StreamSourceSettings {
+        name: entry.name.clone(),
+        streams: streams.iter().map(stream).collect(),
+    })
 }
 
 // The words are checked where the configuration is read.

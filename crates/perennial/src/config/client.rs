@@ -129,7 +129,7 @@ pub const TABLE: &[Setting] = &[
         kind: Kind::Interval,
         fallback: Fallback::Text("1h"),
         placeholder: "SPAN",
-        about: "How long each of these commands may take; or off",
+        about: "How long each of these commands may take, and the command of a stream may print nothing; or off",
     },
 ];
 
@@ -169,8 +169,8 @@ impl ClientConfig {
             if let Some(twin) = sources[..index].iter().find(|other| other.name == source.name) {
                 return Err(ConfigError::DuplicateSource {
                     name: source.name.clone(),
-                    first: twin.path.clone(),
-                    second: source.path.clone(),
+                    first: twin.place(),
+                    second: source.place(),
                 });
             }
         }

@@ -47,14 +47,14 @@ pub enum ConfigError {
         expected: String,
     },
     /// Two sources have one name.
-    #[error("two sources are called \"{name}\": {} and {}", first.display(), second.display())]
+    #[error("two sources are called \"{name}\": {first} and {second}")]
     DuplicateSource {
         /// The name.
         name: String,
         /// One.
-        first: PathBuf,
+        first: String,
         /// The other.
-        second: PathBuf,
+        second: String,
     },
     /// A value is needed and nothing sets it.
     #[error("\"{key}\" is not set, and there is no home directory to derive it from")]

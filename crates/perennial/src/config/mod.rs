@@ -25,7 +25,7 @@ pub use flags::{ClientFlags, Flags, ServerFlags};
 pub use layers::{Origin, Resolved, STATE_FILE, resolve};
 pub use server::{Choice, ServerConfig};
 pub use setting::Component;
-pub use source::{SourceEntry, default_name};
+pub use source::{SourceContent, SourceEntry, StreamEntry, default_name};
 #[cfg(test)]
 pub use surroundings::Runner;
 pub use surroundings::Surroundings;

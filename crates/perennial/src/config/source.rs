@@ -1,5 +1,6 @@
 //! One source of the client's configuration: a plain path, `NAME=PATH`, or a table with all that can be said of it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -21,13 +22,36 @@ const KEYS: &[&str] = &[
     "may_become_empty",
 ];
 
+/// What a source that is made of commands takes.
+const STREAM_KEYS: &[&str] = &["name", "streams"];
+
+/// What a source is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceContent {
+    /// A directory.
+    Path(PathBuf),
+    /// The output of commands, by the names of the files that it becomes.
+    Streams(BTreeMap<String, StreamEntry>),
+}
+
+/// The output of a command as it was configured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StreamEntry {
+    /// The command.
+    pub command: String,
+    /// Whether it is cut by its content and put into blocks.
+    pub align: bool,
+}
+
 /// A source as it was configured; what was not said is for the client to decide.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SourceEntry {
     /// The directory's name inside the backup.
     pub name: String,
-    /// Where it is.
-    pub path: PathBuf,
+    /// What is in it.
+    #[serde(flatten)]
+    pub content: SourceContent,
     /// Whether it is no problem if the directory is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub optional: Option<bool>,
@@ -57,9 +81,13 @@ pub struct SourceEntry {
 impl SourceEntry {
     /// A source of which only name and path are said.
     pub fn new(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self::of(name.into(), SourceContent::Path(path.into()))
+    }
+
+    fn of(name: String, content: SourceContent) -> Self {
         Self {
-            name: name.into(),
-            path: path.into(),
+            name,
+            content,
             optional: None,
             one_filesystem: None,
             snapshots: None,
@@ -85,10 +113,28 @@ impl SourceEntry {
 
     /// The source on one line, for people.
     pub fn display(&self) -> String {
-        if self.name == default_name(&self.path) {
-            self.path.display().to_string()
-        } else {
-            format!("{}={}", self.name, self.path.display())
+        match self.path() {
+            Some(path) if self.name == default_name(path) => path.display().to_string(),
+            _ => format!("{}={}", self.name, self.place()),
+        }
+    }
+
+    /// The directory, where it is one.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.content {
+            SourceContent::Path(path) => Some(path),
+            SourceContent::Streams(_) => None,
+        }
+    }
+
+    /// Where its content comes from, for people.
+    pub fn place(&self) -> String {
+        match &self.content {
+            SourceContent::Path(path) => path.display().to_string(),
+            SourceContent::Streams(streams) => {
+                let names: Vec<&str> = streams.keys().map(String::as_str).collect();
+                format!("output of commands ({})", names.join(", "))
+            }
         }
     }
 
@@ -102,20 +148,17 @@ impl SourceEntry {
     }
 
     fn from_table(table: &toml::Table) -> Result<Self, Mismatch> {
-        if let Some(key) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            let like = nearest(key, KEYS.iter().copied());
-            let hint = like
-                .map(|like| format!("; did you mean \"{like}\"?"))
-                .unwrap_or_default();
-            return Err(Mismatch::new(
-                format!("a source with the unknown key \"{key}\"{hint}"),
-                format!("only {}", KEYS.join(", ")),
-            ));
+        if let Some(streams) = table.get("streams") {
+            check_keys(table, "a source with streams", STREAM_KEYS)?;
+            let name = text(table, "name")?;
+            let name = name.ok_or_else(|| Mismatch::new("a source with streams", "a \"name\" for it"))?;
+            return checked(Self::of(name, SourceContent::Streams(read_streams(streams)?)));
         }
+        check_keys(table, "a source", KEYS)?;
         let path = text(table, "path")?.ok_or_else(|| {
             Mismatch::new(
                 table.to_string().trim().replace('\n', ", "),
-                "a table with a path",
+                "a table with a path, or with streams",
             )
         })?;
         let snapshot = text(table, "snapshot")?;
@@ -127,7 +170,7 @@ impl SourceEntry {
         }
         checked(Self {
             name: text(table, "name")?.unwrap_or_else(|| default_name(Path::new(&path))),
-            path: path.into(),
+            content: SourceContent::Path(path.into()),
             optional: switch(table, "optional")?,
             one_filesystem: switch(table, "one_filesystem")?,
             snapshots: snapshots(table)?,
@@ -146,18 +189,76 @@ pub fn default_name(path: &Path) -> String {
         .map_or_else(|| "root".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
+fn check_keys(table: &toml::Table, what: &str, known: &[&str]) -> Result<(), Mismatch> {
+    let Some(key) = table.keys().find(|key| !known.contains(&key.as_str())) else {
+        return Ok(());
+    };
+    let like = nearest(key, known.iter().copied());
+    let hint = like
+        .map(|like| format!("; did you mean \"{like}\"?"))
+        .unwrap_or_default();
+    Err(Mismatch::new(
+        format!("{what} with the unknown key \"{key}\"{hint}"),
+        format!("only {}", known.join(", ")),
+    ))
+}
+
+/// Reads commands by the names of their files: a text, or a table with what more can be said.
+fn read_streams(value: &toml::Value) -> Result<BTreeMap<String, StreamEntry>, Mismatch> {
+    let table = value.as_table().filter(|table| !table.is_empty());
+    let table = table.ok_or_else(|| {
+        Mismatch::new(
+            format!("a source with streams = {value}"),
+            "a table such as { \"all.sql\" = \"pg_dumpall\" } for \"streams\"",
+        )
+    })?;
+    let read = |(name, value): (&String, &toml::Value)| {
+        if !is_file_name(name) {
+            return Err(Mismatch::new(
+                format!("a stream called \"{name}\""),
+                "a name that can be a file's",
+            ));
+        }
+        let stream = match value {
+            toml::Value::String(command) => StreamEntry {
+                command: command.clone(),
+                align: false,
+            },
+            toml::Value::Table(table) => {
+                check_keys(table, "a stream", &["command", "align"])?;
+                StreamEntry {
+                    command: text(table, "command")?.unwrap_or_default(),
+                    align: switch(table, "align")?.unwrap_or_default(),
+                }
+            }
+            _ => {
+                return Err(Mismatch::new(
+                    format!("the stream \"{name}\" = {value}"),
+                    "a command",
+                ));
+            }
+        };
+        if stream.command.trim().is_empty() {
+            return Err(Mismatch::new(
+                format!("the stream \"{name}\" without a command"),
+                "a command",
+            ));
+        }
+        Ok((name.clone(), stream))
+    };
+    table.iter().map(read).collect()
+}
+
 fn checked(entry: SourceEntry) -> Result<SourceEntry, Mismatch> {
-    if !entry.path.is_absolute() {
+    if let Some(path) = entry.path()
+        && !path.is_absolute()
+    {
         return Err(Mismatch::new(
-            format!("\"{}\"", entry.path.display()),
+            format!("\"{}\"", path.display()),
             "an absolute path",
         ));
     }
-    let named = !entry.name.is_empty()
-        && entry.name.len() <= 255
-        && !matches!(entry.name.as_str(), "." | "..")
-        && !entry.name.contains(['/', '\0']);
-    if named {
+    if is_file_name(&entry.name) {
         Ok(entry)
     } else {
         Err(Mismatch::new(
@@ -165,6 +266,10 @@ fn checked(entry: SourceEntry) -> Result<SourceEntry, Mismatch> {
             "a name that can be a directory's",
         ))
     }
+}
+
+fn is_file_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 255 && !matches!(name, "." | "..") && !name.contains(['/', '\0'])
 }
 
 fn text(table: &toml::Table, key: &str) -> Result<Option<String>, Mismatch> {

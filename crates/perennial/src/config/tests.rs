@@ -270,6 +270,55 @@ fn sources_can_be_given_as_paths_names_and_tables_everywhere() {
 }
 
 #[test]
+fn a_source_can_be_made_of_commands() {
+    let streams = "[[sources]]\nname = \"db\"\n[sources.streams]\n\"all.sql\" = \"pg_dumpall\"\n\
+                   \"big.sql\" = { command = \"dump\", align = true }\n";
+    let setup = Setup::new().file("client.toml", streams);
+    let config = ClientConfig::new(&setup.resolve(Component::Client).unwrap()).unwrap();
+    let source = &config.sources[0];
+    assert_eq!(source.display(), "db=output of commands (all.sql, big.sql)");
+    let crate::config::SourceContent::Streams(streams) = &source.content else {
+        panic!("{source:?}");
+    };
+    assert_eq!(
+        (streams["all.sql"].command.as_str(), streams["all.sql"].align),
+        ("pg_dumpall", false)
+    );
+    assert!(streams["big.sql"].align);
+    // What is written down is read again.
+    let written = toml::to_string(source).unwrap();
+    let table: toml::Value = toml::from_str(&written).unwrap();
+    assert_eq!(SourceEntry::from_toml(&table).unwrap(), *source);
+}
+
+#[test]
+fn streams_that_can_be_no_files_are_refused_with_the_reason() {
+    let error = |source: &str| Setup::new().flag("sources", source).error(Component::Client);
+    for (source, words) in [
+        ("{ streams = { a = \"true\" } }", "a \"name\" for it"),
+        ("{ name = \"db\", streams = {} }", "a table such as"),
+        ("{ name = \"db\", streams = \"x\" }", "a table such as"),
+        (
+            "{ name = \"db\", path = \"/x\", streams = { a = \"true\" } }",
+            "only name, streams",
+        ),
+        (
+            "{ name = \"db\", streams = { \"a/b\" = \"true\" } }",
+            "a name that can be a file's",
+        ),
+        ("{ name = \"db\", streams = { a = \" \" } }", "it takes a command"),
+        ("{ name = \"db\", streams = { a = 1 } }", "it takes a command"),
+        (
+            "{ name = \"db\", streams = { a = { comand = \"true\" } } }",
+            "did you mean \"command\"?",
+        ),
+    ] {
+        let told = error(source);
+        assert!(told.contains(words), "{source}: {told}");
+    }
+}
+
+#[test]
 fn sources_need_absolute_paths_and_distinct_names() {
     let setup = Setup::new().flag("sources", "home");
     assert_eq!(

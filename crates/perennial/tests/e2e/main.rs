@@ -23,4 +23,5 @@ mod living;
 mod machine;
 mod main_job;
 mod network;
+mod streams;
 mod trust;

@@ -18,6 +18,8 @@ use crate::ingest::announced::Announced;
 const MAX_OPEN_FILES: usize = 64;
 /// How much of a new file comes before what there is of it is noted anew: what a crash of the server can cost.
 const NOTE_BYTES: u64 = 256 << 20;
+/// Fewer zeros are not worth a hole: the page of most file systems.
+const HOLE_BYTES: usize = 4096;
 /// Zeros are hashed in runs of this size.
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
@@ -281,8 +283,10 @@ impl Receiving {
                 return Err(Error::protocol("content for a file that was given up"));
             }
         }
-        if !bytes.is_empty() {
-            sink.write_at(bytes, offset)?;
+        match &self.content {
+            Content::Patch { .. } => write_sparse(sink, bytes, offset)?,
+            _ if bytes.is_empty() => {}
+            _ => sink.write_at(bytes, offset)?,
         }
         if piece.hole_len_bytes > 0 {
             sink.punch(after, piece.hole_len_bytes)?;
@@ -446,6 +450,31 @@ fn replace_blocks(
         set_block(blocks, index, zero_block(index, len))?;
         index += 1;
         left -= len;
+    }
+    Ok(())
+}
+
+/// Writes whole blocks, and leaves the zeros that they end with as holes: a patch has no other way to tell of them.
+fn write_sparse(sink: &FileSink, bytes: &[u8], offset: u64) -> Result<()> {
+    let mut written = 0;
+    let mut end = 0;
+    for block in bytes.chunks(BLOCK_BYTES as usize) {
+        let data_len = block
+            .iter()
+            .rposition(|&byte| byte != 0)
+            .map_or(0, |last| last + 1);
+        let data_end = end + data_len.next_multiple_of(HOLE_BYTES).min(block.len());
+        end += block.len();
+        if data_end < end {
+            if written < data_end {
+                sink.write_at(&bytes[written..data_end], offset + written as u64)?;
+            }
+            sink.punch(offset + data_end as u64, (end - data_end) as u64)?;
+            written = end;
+        }
+    }
+    if written < end {
+        sink.write_at(&bytes[written..], offset + written as u64)?;
     }
     Ok(())
 }

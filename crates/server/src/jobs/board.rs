@@ -86,7 +86,7 @@ pub enum Event {
     /// It said something.
     Log(LogLine),
     /// It has ended.
-    Done(JobDone),
+    Done(Box<JobDone>),
 }
 
 /// What happened to which job.
@@ -368,7 +368,7 @@ impl Board {
             error!(job = %job.id, %error, "the end of a job could not be recorded");
         }
         info!(job = %job.id, kind = %job.kind, client = job.client, outcome = %done.message, "job ended");
-        job.tell(Event::Done(done.clone()));
+        job.tell(Event::Done(Box::new(done.clone())));
         job.snapshot.send_modify(|snapshot| {
             snapshot.waits_for = None;
             snapshot.done = Some(done);

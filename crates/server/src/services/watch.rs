@@ -59,7 +59,7 @@ fn told(core: &Core, news: News) -> WatchEvent {
         }),
         Event::Progress(progress) => watch_event::Event::Progress(progress),
         Event::Log(line) => watch_event::Event::Log(line),
-        Event::Done(done) => watch_event::Event::Done(done),
+        Event::Done(done) => watch_event::Event::Done(*done),
     };
     of_job(core, news.id, news.at_ms, event)
 }

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use rand::RngExt as _;
 use storage::BackupTree;
 use wire::v1::sampled_file::Outcome as Sampled;
-use wire::v1::{Problem, Progress, SampleFile, SampledFile};
+use wire::v1::{LogLine, Problem, Progress, SampleFile, SampledFile};
 
 use crate::core::Core;
 use crate::error::{Error, Result};
@@ -284,7 +284,16 @@ async fn sample(
 ) -> Result<(u64, Vec<Problem>)> {
     let (opener, of) = (core.clone(), backup.clone());
     let picking = tokio::task::spawn_blocking(move || pick(opener.open_backup(&of)?.manifest(), percent));
-    let picked = picking.await.map_err(|_| Error::Cancelled)??;
+    let Picked {
+        files: picked,
+        streamed,
+    } = picking.await.map_err(|_| Error::Cancelled)??;
+    if streamed > 0 {
+        job.log(LogLine {
+            text: format!("{streamed} outputs of commands are not compared: they can't be read again"),
+            ..LogLine::default()
+        });
+    }
     let mut problems = Vec::new();
     let mut hashed = volumes::sample(core, job, backup, percent, &mut problems).await?;
     for batch in picked.chunks(SAMPLE_BATCH) {
@@ -304,8 +313,21 @@ async fn sample(
     Ok((hashed, problems))
 }
 
+/// What of a backup is compared with the client's files.
+struct Picked {
+    files: Vec<(SampleFile, ContentHash)>,
+    /// How many files the client can't read again.
+    streamed: u64,
+}
+
 /// A random share of a backup's files, at least one.
-fn pick(manifest: &Reader, percent: f64) -> Result<Vec<(SampleFile, ContentHash)>> {
+fn pick(manifest: &Reader, percent: f64) -> Result<Picked> {
+    let streams = manifest.header().sources.iter();
+    let streams: Vec<&[u8]> = streams
+        .filter(|source| source.is_streamed())
+        .map(|source| &*source.name)
+        .collect();
+    let mut streamed = 0;
     let share = (percent / 100.0).clamp(0.0, 1.0);
     let mut random = rand::rng();
     let is_image = volumes::is_image(manifest);
@@ -319,6 +341,10 @@ fn pick(manifest: &Reader, percent: f64) -> Result<Vec<(SampleFile, ContentHash)
             };
             if is_image {
                 // The description of a disk: the client has no such file.
+                continue;
+            }
+            if streams.contains(&&*record.path) {
+                streamed += 1;
                 continue;
             }
             let file = SampleFile {
@@ -337,7 +363,10 @@ fn pick(manifest: &Reader, percent: f64) -> Result<Vec<(SampleFile, ContentHash)
     if picked.is_empty() {
         picked.extend(spare);
     }
-    Ok(picked)
+    Ok(Picked {
+        files: picked,
+        streamed,
+    })
 }
 
 /// Compares what the client found; files that have changed since the backup say nothing.

@@ -87,9 +87,14 @@ fn transfer(work: &Work, task: Task, base: Option<Vec<u8>>) -> Ran {
     let mut server = FakeServer::default();
     server.bases.extend(base.map(|base| (1, base)));
     let (mut buffer, mut problems) = (Vec::new(), Vec::new());
+    let state = tempfile::tempdir().unwrap();
+    let cache = Cache::open(state.path()).unwrap();
     let mut transfer = Transfer {
         sink: FileSink::new(&mut server),
         threads: 2,
+        cache: &cache,
+        is_wanted: &|| true,
+        progress: &|_| {},
         buffer: &mut buffer,
         problems: &mut problems,
     };

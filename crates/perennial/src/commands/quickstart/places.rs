@@ -27,16 +27,16 @@ impl Places {
         };
         for path in paths {
             let real = directory(path)?;
-            if places.sources.iter().any(|source| source.path == real) {
+            if places.sources.iter().any(|source| source.path() == Some(&*real)) {
                 continue;
             }
             if let Some(dir) = own.iter().find(|dir| real.starts_with(dir)) {
                 let why = format!("it lies in {}, which holds Perennial's own files", dir.display());
                 return Err(unsuitable(path, why));
             }
-            let mut source = SourceEntry::new(places.free_name(&default_name(&real)), real);
+            let mut source = SourceEntry::new(places.free_name(&default_name(&real)), &real);
             for dir in &own {
-                if let Ok(beneath) = dir.strip_prefix(&source.path) {
+                if let Ok(beneath) = dir.strip_prefix(&real) {
                     source.exclude.push(pattern(beneath));
                     places.notes.push(format!(
                         "Left out of the backup: {}, Perennial's own files.",
