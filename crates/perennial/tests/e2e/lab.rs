@@ -477,6 +477,11 @@ impl Lab {
         self.root.path().join("clients").join(client)
     }
 
+    /// The process number of the server, which must be running.
+    pub fn server_id(&self) -> u32 {
+        self.server.as_ref().unwrap().id()
+    }
+
     /// What the server has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.server_log()).unwrap_or_default()

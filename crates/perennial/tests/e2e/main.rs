@@ -20,6 +20,7 @@ mod interruption;
 mod kill;
 mod lab;
 mod living;
+mod load;
 mod machine;
 mod main_job;
 mod network;
