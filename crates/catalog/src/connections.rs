@@ -60,6 +60,13 @@ impl Connections {
             .with(|| attempt().map_err(|failure: Failure| failure.at(&self.path)))
     }
 
+    /// Takes all that the log has into the database and empties it, unless a reader is still in the way.
+    pub(crate) fn empty_log(&self) -> Result<(), Error> {
+        let writer = self.writer.lock();
+        let emptied = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        emptied.map_err(|source| classify(&self.path, source))
+    }
+
     /// Runs `body` on one consistent state of the database.
     pub(crate) fn read<T>(
         &self,
@@ -95,7 +102,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, Error> {
     })
 }
 
-fn open_reader(path: &Path) -> Result<Connection, Error> {
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
     open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
 }
 

@@ -57,6 +57,16 @@ pub enum Error {
         /// The newest that this program knows.
         known: i64,
     },
+    /// The database was written by an older version of Perennial, and was not to be changed.
+    #[error("the catalog {} has schema {found}, which will be brought to {known}", path.display())]
+    OlderSchema {
+        /// The database file.
+        path: PathBuf,
+        /// The version that it has.
+        found: i64,
+        /// The newest that this program knows.
+        known: i64,
+    },
     /// The file system or the database's permissions don't allow it.
     #[error("access to {} was denied", path.display())]
     Denied {

@@ -1,7 +1,8 @@
 //! Creating, opening, checking and replacing the database as a whole.
 //!
 //! A database appears under its name only when it is complete, so an empty file or one without tables is
-//! damage and never taken for a new catalog.
+//! damage and never taken for a new catalog. Opening reads no more than a few pages, which tell a file that was cut off; one that
+//! nobody has closed (a crash, a power loss) is looked through quickly, and [`Catalog::check`] reads all there is.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -13,17 +14,20 @@ use uuid::Uuid;
 
 use crate::ballast::Ballast;
 use crate::connections::{Connections, open_writer};
+use crate::copy;
 use crate::error::{Error, classify};
 use crate::lock::Lock;
 use crate::schema::{APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION};
 use crate::{JobState, columns};
 
-const DATABASE: &str = "catalog.sqlite";
-const UNFINISHED: &str = "catalog.sqlite.new";
-const SERVER_ID: &str = "server_id";
-const STORAGE_ID: &str = "storage_id";
+pub(crate) const DATABASE: &str = "catalog.sqlite";
+pub(crate) const UNFINISHED: &str = "catalog.sqlite.new";
+pub(crate) const SERVER_ID: &str = "server_id";
+pub(crate) const STORAGE_ID: &str = "storage_id";
+const PROGRAM: &str = "program";
+pub(crate) const LOG: &str = "-wal";
 /// What SQLite keeps beside a database.
-const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+pub(crate) const COMPANIONS: [&str; 3] = [LOG, "-shm", "-journal"];
 
 /// An open catalog. It is shared between threads by reference; the lock is released when it is dropped.
 #[derive(Debug)]
@@ -34,13 +38,20 @@ pub struct Catalog {
     _lock: Lock,
 }
 
-/// A new catalog and what became of the old one.
+/// A catalog that took the place of another.
 #[derive(Debug)]
 pub struct Rebuilt {
-    /// The new, empty catalog.
+    /// The catalog that is there now.
     pub catalog: Catalog,
-    /// Where the old database lies now, if there was one.
+    /// Where the database before it lies now, if there was one.
     pub set_aside: Option<PathBuf>,
+}
+
+/// What is done with a database of an older schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Older {
+    Migrate,
+    Refuse,
 }
 
 /// How much there is of everything.
@@ -59,7 +70,7 @@ impl Catalog {
     pub fn create_or_open(dir: &Path) -> Result<Self, Error> {
         let lock = lock_created(dir)?;
         match exists(dir)? {
-            true => Self::open_locked(dir, lock),
+            true => Self::open_locked(dir, lock, Older::Migrate),
             false => Self::create_locked(dir, lock, Uuid::new_v4()),
         }
     }
@@ -79,7 +90,16 @@ impl Catalog {
             return Err(Error::NotFound { dir: dir.to_owned() });
         }
         let lock = Lock::take(dir)?;
-        Self::open_locked(dir, lock)
+        Self::open_locked(dir, lock, Older::Migrate)
+    }
+
+    /// Opens the catalog in `dir` as it is; fails with [`Error::OlderSchema`] where it would have to be migrated.
+    pub fn open_unchanged(dir: &Path) -> Result<Self, Error> {
+        if !exists(dir)? {
+            return Err(Error::NotFound { dir: dir.to_owned() });
+        }
+        let lock = Lock::take(dir)?;
+        Self::open_locked(dir, lock, Older::Refuse)
     }
 
     /// Starts anew: sets aside the database that is there, readable or not, and creates an empty one.
@@ -100,26 +120,22 @@ impl Catalog {
 
     /// The storage that the backups lie in; `None` before there was one.
     pub fn storage_id(&self) -> Result<Option<String>, Error> {
-        self.connections.read(|transaction| {
-            let id = transaction
-                .query_row("SELECT value FROM meta WHERE key = ?1", [STORAGE_ID], |row| {
-                    row.get(0)
-                })
-                .optional()?;
-            Ok(id)
-        })
+        self.meta(STORAGE_ID)
     }
 
     /// Notes which storage the backups lie in.
     pub fn set_storage_id(&self, id: &str) -> Result<(), Error> {
-        self.connections.write(|transaction| {
-            transaction.execute(
-                "INSERT INTO meta (key, value) VALUES (?1, ?2)
-                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                params![STORAGE_ID, id],
-            )?;
-            Ok(())
-        })
+        self.set_meta(STORAGE_ID, id)
+    }
+
+    /// The version of the program that noted itself last; `None` before one did.
+    pub fn program(&self) -> Result<Option<String>, Error> {
+        self.meta(PROGRAM)
+    }
+
+    /// Notes the version of the program that uses the catalog.
+    pub fn set_program(&self, version: &str) -> Result<(), Error> {
+        self.set_meta(PROGRAM, version)
     }
 
     /// The database file.
@@ -137,26 +153,17 @@ impl Catalog {
         self.connections.ballast().let_go().is_ok()
     }
 
+    /// Brings the database to the state in which a server leaves it that ends in good order: whoever opens it next need not look
+    /// for what a crash has done.
+    pub fn settle(&self) -> Result<(), Error> {
+        self.connections.empty_log()
+    }
+
     /// Reads the whole database and fails with [`Error::Corrupt`] on the first things that don't fit.
     pub fn check(&self) -> Result<(), Error> {
-        let findings = self.connections.read(|transaction| {
-            let mut findings: Vec<String> = transaction
-                .prepare("PRAGMA integrity_check(10)")?
-                .query_map([], |row| row.get(0))?
-                .collect::<Result<_, _>>()?;
-            findings.retain(|finding| finding != "ok");
-            let mut orphans = transaction.prepare("PRAGMA foreign_key_check")?;
-            let orphan: Option<String> = orphans.query_row([], |row| row.get(0)).optional()?;
-            findings.extend(orphan.map(|table| format!("a row of {table} refers to one that is not there")));
-            Ok(findings)
-        })?;
-        if findings.is_empty() {
-            return Ok(());
-        }
-        Err(Error::Corrupt {
-            path: self.path().to_owned(),
-            reason: findings.join("; "),
-            source: None,
+        self.connections.read(|transaction| {
+            copy::check_whole(self.path(), transaction)?;
+            Ok(())
         })
     }
 
@@ -180,13 +187,48 @@ impl Catalog {
         })
     }
 
-    fn open_locked(dir: &Path, lock: Lock) -> Result<Self, Error> {
+    fn meta(&self, key: &str) -> Result<Option<String>, Error> {
+        self.connections.read(|transaction| {
+            let value = transaction
+                .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
+                .optional()?;
+            Ok(value)
+        })
+    }
+
+    fn set_meta(&self, key: &str, value: &str) -> Result<(), Error> {
+        self.connections.write(|transaction| {
+            transaction.execute(
+                "INSERT INTO meta (key, value) VALUES (?1, ?2)
+                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                params![key, value],
+            )?;
+            Ok(())
+        })
+    }
+
+    pub(crate) fn open_locked(dir: &Path, lock: Lock, older: Older) -> Result<Self, Error> {
         let path = dir.join(DATABASE);
         let ballast = Ballast::of(dir);
+        let was_cut_short = has_log(&path)?;
         let (writer, server_id) = ballast.with(|| {
             let mut writer = open_writer(&path)?;
-            check_kind(&path, &writer)?;
-            migrate(&path, &mut writer)?;
+            let found = check_kind(&path, &writer)?;
+            if was_cut_short {
+                copy::check_quickly(&path, &writer)?;
+            }
+            if found < SCHEMA_VERSION {
+                if older == Older::Refuse {
+                    return Err(Error::OlderSchema {
+                        path: path.clone(),
+                        found,
+                        known: SCHEMA_VERSION,
+                    });
+                }
+                copy::keep_before_migration(dir, &writer)?;
+                migrate(&path, &mut writer)?;
+            }
+            keep_a_log(&writer).map_err(|source| classify(&path, source))?;
             let server_id = read_server_id(&path, &writer)?;
             Ok((writer, server_id))
         })?;
@@ -212,11 +254,20 @@ impl Catalog {
         sync(&unfinished)?;
         std::fs::rename(&unfinished, &path).map_err(|source| io("renaming", &unfinished, source))?;
         sync(dir)?;
-        Self::open_locked(dir, lock)
+        Self::open_locked(dir, lock, Older::Migrate)
     }
 }
 
-fn lock_created(dir: &Path) -> Result<Lock, Error> {
+/// Whether whoever used the database last neither closed nor settled it: something is left in the log.
+fn has_log(path: &Path) -> Result<bool, Error> {
+    let log = with_suffix(path, LOG);
+    match log.metadata() {
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        found => Ok(found.map_err(|source| io("looking at", &log, source))?.len() > 0),
+    }
+}
+
+pub(crate) fn lock_created(dir: &Path) -> Result<Lock, Error> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -225,7 +276,7 @@ fn lock_created(dir: &Path) -> Result<Lock, Error> {
     Lock::take(dir)
 }
 
-fn exists(dir: &Path) -> Result<bool, Error> {
+pub(crate) fn exists(dir: &Path) -> Result<bool, Error> {
     let path = dir.join(DATABASE);
     path.try_exists()
         .map_err(|source| io("looking for", &path, source))
@@ -242,7 +293,7 @@ fn write_empty(path: &Path, server_id: Uuid) -> Result<(), Error> {
     let mut writer = open_writer(path)?;
     let prepare = || {
         writer.pragma_update(None, "application_id", APPLICATION_ID)?;
-        writer.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
+        keep_a_log(&writer)
     };
     prepare().map_err(|source| classify(path, source))?;
     migrate(path, &mut writer)?;
@@ -255,8 +306,13 @@ fn write_empty(path: &Path, server_id: Uuid) -> Result<(), Error> {
     writer.close().map_err(|(_, source)| classify(path, source))
 }
 
-/// Refuses what is not a catalog, and one that is newer than this program.
-fn check_kind(path: &Path, database: &Connection) -> Result<(), Error> {
+/// Has changes written to a log, so that readers and the writer don't wait for each other. A copy has no log.
+fn keep_a_log(writer: &Connection) -> rusqlite::Result<()> {
+    writer.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
+}
+
+/// Refuses what is not a catalog, and one that is newer than this program. Returns its schema.
+pub(crate) fn check_kind(path: &Path, database: &Connection) -> Result<i64, Error> {
     let number = |name: &str| -> Result<i64, Error> {
         database
             .pragma_query_value(None, name, |row| row.get(0))
@@ -272,7 +328,7 @@ fn check_kind(path: &Path, database: &Connection) -> Result<(), Error> {
             known: SCHEMA_VERSION,
         }),
         version if version < 1 => Err(corrupt(path, "it has no tables")),
-        _ => Ok(()),
+        version => Ok(version),
     }
 }
 
@@ -283,7 +339,7 @@ fn migrate(path: &Path, writer: &mut Connection) -> Result<(), Error> {
     })
 }
 
-fn read_server_id(path: &Path, database: &Connection) -> Result<Uuid, Error> {
+pub(crate) fn read_server_id(path: &Path, database: &Connection) -> Result<Uuid, Error> {
     let text: Option<String> = database
         .query_row("SELECT value FROM meta WHERE key = ?1", [SERVER_ID], |row| {
             row.get(0)
@@ -295,7 +351,7 @@ fn read_server_id(path: &Path, database: &Connection) -> Result<Uuid, Error> {
 }
 
 /// Renames the database and its companions to the first free `catalog.sqlite.old-N`.
-fn set_aside(dir: &Path) -> Result<PathBuf, Error> {
+pub(crate) fn set_aside(dir: &Path) -> Result<PathBuf, Error> {
     let path = dir.join(DATABASE);
     let mut number = 1_u32;
     let target = loop {
@@ -322,26 +378,26 @@ fn set_aside(dir: &Path) -> Result<PathBuf, Error> {
     Ok(target)
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-fn remove(path: &Path) -> Result<(), Error> {
+pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     match std::fs::remove_file(path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(io("removing", path, source)),
         _ => Ok(()),
     }
 }
 
-fn sync(path: &Path) -> Result<(), Error> {
+pub(crate) fn sync(path: &Path) -> Result<(), Error> {
     File::open(path)
         .and_then(|file| file.sync_all())
         .map_err(|source| io("syncing", path, source))
 }
 
-fn io(action: &'static str, path: &Path, source: std::io::Error) -> Error {
+pub(crate) fn io(action: &'static str, path: &Path, source: std::io::Error) -> Error {
     Error::Io {
         action,
         path: path.to_owned(),
@@ -349,7 +405,7 @@ fn io(action: &'static str, path: &Path, source: std::io::Error) -> Error {
     }
 }
 
-fn corrupt(path: &Path, reason: &str) -> Error {
+pub(crate) fn corrupt(path: &Path, reason: &str) -> Error {
     Error::Corrupt {
         path: path.to_owned(),
         reason: reason.to_owned(),

@@ -6,6 +6,7 @@
 
 pub mod admission;
 pub mod archive;
+pub mod catalog_copies;
 pub mod cleanup;
 mod error;
 pub mod quota;

@@ -145,6 +145,12 @@ pub enum Error {
         /// The backup.
         name: BackupName,
     },
+    /// There is a copy of the catalog of this name already.
+    #[error("there is a copy {name} of the catalog already")]
+    CopyExists {
+        /// Its name.
+        name: crate::CopyName,
+    },
     /// Something of the client is in use by a backup, a reader or a deletion.
     #[error("{what} of {client} is in use")]
     Busy {

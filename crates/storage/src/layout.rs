@@ -20,7 +20,7 @@ const POOL_LIST_SUFFIX: &str = ".pool";
 
 /// Mode of directories that only the server enters: backups hold other people's files, setuid programs and device
 /// nodes, so nobody else on the server may walk into them.
-const PRIVATE: u32 = 0o700;
+pub(crate) const PRIVATE: u32 = 0o700;
 /// Mode of directories on the way from a backup to its pooled directories, which must be passable for those to whom
 /// an administrator opens a client's directory.
 const PASSABLE: u32 = 0o711;

@@ -12,9 +12,11 @@
 mod attributes;
 mod backend;
 mod ballast;
+mod catalog_copies;
 pub mod crash;
 mod durable;
 mod error;
+mod examination;
 mod identity;
 mod image;
 mod incomplete;
@@ -34,9 +36,11 @@ mod usage;
 mod watermark;
 
 pub use backend::BackendKind;
+pub use catalog_copies::{CatalogCopies, CatalogCopy, CopyName, NewCatalogCopy};
 pub use cow_fs::Capabilities;
 pub use cow_fs::btrfs::Compression;
 pub use error::{Cause, Error, Result};
+pub use examination::{Examination, Written, examine};
 pub use image::{
     BLOCK_LIST_SUFFIX, ImageIngest, RAW_SUFFIX, UnknownVolumeFormat, VolumeFormat, VolumeReader, VolumeSink,
     open_volume_at,

@@ -16,6 +16,8 @@ pub enum NameKind {
     Server,
     /// A pooled directory's.
     Pool,
+    /// That of a copy of the catalog.
+    CatalogCopy,
 }
 
 impl fmt::Display for NameKind {
@@ -25,6 +27,7 @@ impl fmt::Display for NameKind {
             Self::Backup => "backup",
             Self::Server => "server",
             Self::Pool => "pooled directory",
+            Self::CatalogCopy => "catalog copy",
         })
     }
 }

@@ -98,6 +98,8 @@ pub struct ServerRules {
     pub min_free: Quota,
     /// When the nightly cleanup begins.
     pub cleanup_window: Windows,
+    /// What is copied into the storage each night, in words.
+    pub catalog_backup: &'static str,
     /// For how long jobs are kept.
     pub keep_jobs: Option<Span>,
     /// For how long the audit log is kept.
@@ -118,6 +120,7 @@ impl ServerRules {
             total_quota: resolved.quota("total_quota"),
             min_free: resolved.quota("min_free"),
             cleanup_window: resolved.windows("cleanup_window"),
+            catalog_backup: resolved.word("catalog_backup"),
             keep_jobs: resolved.span("keep_jobs"),
             keep_changes: resolved.span("keep_changes"),
             image_format: resolved.word("image_format"),

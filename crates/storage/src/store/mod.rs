@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use crate::backend::{Backend, BackendKind};
 use crate::ballast::with_ballast;
-use crate::error::Result;
+use crate::error::{During as _, Result};
 use crate::identity::Identity;
 use crate::image::VolumeFormat;
 use crate::index::ContentIndex;
@@ -97,6 +97,18 @@ pub struct Space {
     pub free_inodes: Option<u64>,
 }
 
+impl Space {
+    /// That of the file system that holds `dir`; `path` is for messages.
+    pub(crate) fn of(dir: &file_tree::Dir, path: &std::path::Path) -> Result<Self> {
+        let stat = rustix::fs::fstatvfs(dir).during("look at", path)?;
+        Ok(Self {
+            total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
+            free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
+            free_inodes: (stat.f_files > 0).then_some(stat.f_favail),
+        })
+    }
+}
+
 /// An open storage. Cheap to clone; all clones are the same.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -160,13 +172,7 @@ impl Store {
 
     /// How much space there is.
     pub fn space(&self) -> Result<Space> {
-        use crate::error::During as _;
-        let stat = rustix::fs::fstatvfs(&self.shared.layout.root).during("look at", self.path())?;
-        Ok(Space {
-            total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
-            free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
-            free_inodes: (stat.f_files > 0).then_some(stat.f_favail),
-        })
+        Space::of(&self.shared.layout.root, self.path())
     }
 
     /// Begins to take in a backup of a client, of which only one can be under way at once.

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
+mod catalog_copies;
 mod check;
 mod crash;
 mod driver;
@@ -77,6 +78,10 @@ contract!(
     refusals::malicious_names,
     refusals::order_and_contents,
     refusals::opening_is_refused_for_a_reason,
+    catalog_copies::a_copy_is_listed_when_it_is_finished_and_nobody_else_reads_it,
+    catalog_copies::what_a_copy_leaves_that_was_cut_short_is_no_copy_and_goes,
+    catalog_copies::killed_at_any_point_a_copy_is_whole_or_not_there,
+    catalog_copies::an_examination_finds_what_the_storage_is_and_leaves_no_trace,
     history::random_history,
     crash::every_point,
     images::a_random_history_of_images,
