@@ -141,6 +141,12 @@ fn of_server(error: &server::Error) -> Option<String> {
              \"perennial server adopt-storage\" goes on with this one"
                 .into(),
         ),
+        Error::OtherCatalog { .. } => {
+            Some("name the storage of that server with --storage, or another copy with --from".into())
+        }
+        Error::NoCatalogCopy { .. } => {
+            Some("\"perennial server rebuild-catalog\" makes the catalog anew from the storage".into())
+        }
         Error::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => Some(
             "run the server as a user who may write there, or pick other places with --state and --storage"
                 .into(),
@@ -159,7 +165,8 @@ fn of_storage(error: &storage::Error) -> Option<&'static str> {
         Error::NewerFormat { .. } => Some("a newer Perennial made it: update this one"),
         Error::OtherOwner { .. } => Some(
             "start the server with the state directory that belongs to this storage; if that is lost, \
-             \"perennial server rebuild-catalog\" makes it anew",
+             \"perennial server restore-catalog\" puts a copy back; without a copy, \"perennial server rebuild-catalog\" \
+             makes it anew",
         ),
         Error::Locked { .. } => Some("another server uses it: stop that one first"),
         Error::ReadOnly { .. } => Some("mount it writable, or pick another place with --storage"),
@@ -176,8 +183,14 @@ fn of_catalog(error: &catalog::Error) -> Option<&'static str> {
     use catalog::Error;
     match error {
         Error::Busy { .. } | Error::Locked { .. } => Some("another server uses it: stop that one first"),
-        Error::Corrupt { .. } => Some("\"perennial server rebuild-catalog\" makes it anew from the storage"),
-        Error::NewerSchema { .. } => Some("a newer Perennial made it: update this one"),
+        Error::Corrupt { .. } => Some(
+            "\"perennial server restore-catalog\" puts a copy of it back (--list shows which there are); without a copy, \"perennial \
+             server rebuild-catalog\" makes it anew from the storage",
+        ),
+        Error::NewerSchema { .. } => Some(
+            "a newer Perennial made it: update this one; or \"perennial server restore-catalog --from FILE\" puts back the \
+             \"catalog.sqlite.before-vN\" beside it, which is from before the upgrade",
+        ),
         Error::Denied { .. } => {
             Some("run it as the user that the server runs as, or pick another place with --state")
         }

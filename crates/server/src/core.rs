@@ -47,6 +47,8 @@ pub struct Core {
     pub policies: Policies,
     /// Whether backups are being given up for space.
     pub emergency: Emergency,
+    /// Held while the catalog is being copied.
+    pub copying: parking_lot::Mutex<()>,
     /// What waits for its turn.
     pub schedule: Schedule,
     /// Open jobs.

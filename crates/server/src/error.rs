@@ -53,6 +53,18 @@ pub enum Error {
         /// How many the catalog knows of.
         backups: u64,
     },
+    /// A copy of a catalog belongs to another server than the storage.
+    #[error("{} is the catalog of another server than the one that owns the storage", path.display())]
+    OtherCatalog {
+        /// The copy.
+        path: PathBuf,
+    },
+    /// A storage has no copy of its server's catalog.
+    #[error("there is no copy of the catalog in {}", path.display())]
+    NoCatalogCopy {
+        /// The storage.
+        path: PathBuf,
+    },
     /// A text is not a valid name.
     #[error(transparent)]
     InvalidName(#[from] storage::InvalidName),

@@ -69,13 +69,22 @@ pub fn adopt_storage(settings: &Settings) -> Result<()> {
         adopted => adopted?,
     };
     catalog.set_storage_id(store.id())?;
-    adopt(&catalog, &store)
+    adopt(&catalog, &store).map(drop)
 }
 
 /// The rules by what the server is started with alone.
-fn start_rules(settings: &Settings) -> ServerRules {
+pub(crate) fn start_rules(settings: &Settings) -> ServerRules {
     let layers = Layers::default().with(Layer::Start, settings.policy.clone());
     ServerRules::of(&layers.resolve())
+}
+
+/// How far catalog and storage were apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Adopted {
+    /// Backups that the catalog did not know.
+    pub taken_in: u64,
+    /// Backups that the storage no longer had.
+    pub forgotten: u64,
 }
 
 /// A backup that lies in the storage.
@@ -114,7 +123,8 @@ fn stored_backups(
 
 /// Takes in backups that were committed in the storage when the server died before the catalog knew, and lets the
 /// catalog forget those that the storage no longer has. The manifests of those that both know are not opened.
-pub fn adopt(catalog: &Catalog, store: &Store) -> Result<()> {
+pub fn adopt(catalog: &Catalog, store: &Store) -> Result<Adopted> {
+    let mut adopted = Adopted::default();
     let mut known: HashMap<String, HashMap<String, Backup>> = HashMap::new();
     for backup in catalog.backups(&BackupFilter::default())? {
         known
@@ -125,6 +135,7 @@ pub fn adopt(catalog: &Catalog, store: &Store) -> Result<()> {
     for backup in &stored_backups(store, &known)? {
         let record = record_of(backup);
         if let Adoption::Inserted(_) = catalog.adopt_backup(&record)? {
+            adopted.taken_in += 1;
             info!(
                 client = record.client,
                 name = record.name,
@@ -150,9 +161,10 @@ pub fn adopt(catalog: &Catalog, store: &Store) -> Result<()> {
             );
             catalog.begin_delete(&missing.client, &missing.name)?;
             catalog.forget_backup(missing.id)?;
+            adopted.forgotten += 1;
         }
     }
-    Ok(())
+    Ok(adopted)
 }
 
 /// Finishes deletions that a server before this one began.

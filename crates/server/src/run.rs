@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::Catalog;
+use catalog::{Catalog, ClientState};
 use policy::settings::ServerRules;
 use storage::{ServerId, Store};
 use tokio::net::{TcpListener, UnixListener};
@@ -29,7 +29,7 @@ use crate::schedule::Schedule;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
 use crate::trust::{Authority, server_config};
-use crate::{reconcile, schedule, services, tokens};
+use crate::{doctor, reconcile, safety, schedule, services, tokens, trust};
 
 /// How long running jobs may take to stop when the server ends.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -112,6 +112,9 @@ impl Running {
         if let Some(thread) = self.housekeeping {
             // A thread that panicked has told so itself.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+        if let Err(error) = self.core.catalog.settle() {
+            warn!(%error, "the catalog's log could not be emptied");
         }
         // A socket that nobody listens on would only confuse.
         let _ = fs::remove_file(self.core.settings.admin_socket());
@@ -212,7 +215,7 @@ fn open(
 ) -> Result<(Arc<Core>, std::thread::JoinHandle<()>)> {
     create_private_dir(&settings.state_dir)?;
     let catalog = Arc::new(Catalog::create_or_open(&settings.state_dir)?);
-    let authority = Authority::open_or_create(&settings.state_dir.join("trust"))?;
+    let authority = open_authority(&settings, &catalog)?;
     let policies = Policies::load(catalog.clone(), settings.policy.clone())?;
     let rules = policies.server();
     let store = Arc::new(open_storage(&settings, &rules, &catalog)?);
@@ -231,6 +234,7 @@ fn open(
         policies,
         schedule: Schedule::load(&catalog)?,
         emergency: Emergency::default(),
+        copying: parking_lot::Mutex::default(),
         started_ms: clock.now_ms(),
         catalog,
         store,
@@ -245,7 +249,25 @@ fn open(
         local_address,
     });
     reconcile::finish_deletions(&core)?;
+    safety::copy_for_new_version(&core)?;
+    doctor::tell_places(&core);
     Ok((core, thread))
+}
+
+/// Opens the certificate authority, or makes one; says so where clients knew another.
+fn open_authority(settings: &Settings, catalog: &Catalog) -> Result<Authority> {
+    let dir = trust::dir(&settings.state_dir);
+    let is_new = !dir.join(trust::FILES[1]).exists();
+    let authority = Authority::open_or_create(&dir)?;
+    let knew = |overview: &catalog::ClientOverview| overview.client.state == ClientState::Active;
+    if is_new && catalog.clients()?.iter().any(knew) {
+        warn!(
+            dir = %dir.display(),
+            "the keys of the certificate authority were missing and have been made anew: no client trusts them; put back \
+             a copy of that directory, or let each client enrol anew"
+        );
+    }
+    Ok(authority)
 }
 
 pub(crate) fn create_private_dir(dir: &Path) -> Result<()> {

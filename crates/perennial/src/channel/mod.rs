@@ -23,6 +23,8 @@ use crate::commands::Context;
 use crate::failure::Failure;
 use temporary::TemporaryServer;
 
+pub use admin::connect as server_channel;
+
 /// A way to the server.
 pub struct Link {
     way: Way,

@@ -31,7 +31,8 @@ pub use retention::{
     ArchiveArgs, DeleteArgs, HoldArgs, LetGoArgs, RetentionCommand, RetentionPlanArgs, TrashCommand,
 };
 pub use run::{
-    ClientArgs, ClientCommand, ClientOnceArgs, HoldStillArgs, QuickstartArgs, ServerArgs, ServerCommand,
+    ClientArgs, ClientCommand, ClientOnceArgs, DoctorArgs, HoldStillArgs, QuickstartArgs, RestoreCatalogArgs,
+    ServerArgs, ServerCommand,
 };
 
 pub use settings::{

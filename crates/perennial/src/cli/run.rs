@@ -47,6 +47,10 @@ enrols anew, with a token made for its name.")]
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// Put back a copy of a lost or damaged catalog from the storage; the server must not be running
+    RestoreCatalog(RestoreCatalogArgs),
+    /// Look at all that the server stands on and say what to do, whether it runs or not
+    Doctor(DoctorArgs),
     /// Take over a storage of another server, or one that was moved, or begin anew in an empty directory; no server may be running
     #[command(after_help = "\
 The storage then belongs to the server with this state directory, and its backups are taken into that server's catalog. \
@@ -56,6 +60,47 @@ The server that had it before must never use it again.")]
         #[command(flatten)]
         settings: ServerFlags,
     },
+}
+
+/// `perennial server restore-catalog`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The server copies its catalog into the storage each night, and when a new version starts. A copy has the clients with their \
+certificates, all settings and jobs. Backups made since are taken in from the storage; what else was changed since is lost. The \
+old catalog, if there is one, is kept beside the new one.
+
+Examples:
+  perennial server restore-catalog --list
+  perennial server restore-catalog
+  perennial server restore-catalog --from 20261130T030512Z
+  perennial server restore-catalog --from /var/lib/perennial/server/catalog.sqlite.before-v3")]
+pub struct RestoreCatalogArgs {
+    /// Which copy: its name, a file, or "latest", the newest that is whole
+    #[arg(long, value_name = "COPY", value_hint = ValueHint::FilePath, conflicts_with = "list")]
+    pub from: Option<PathBuf>,
+    /// List the copies and change nothing
+    #[arg(long)]
+    pub list: bool,
+    /// Settings.
+    #[command(flatten)]
+    pub settings: ServerFlags,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `perennial server doctor`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each finding is ok, advice, a warning or an error, with what to do about it. Nothing is changed. The exit status is 3 if there \
+are warnings or errors.")]
+pub struct DoctorArgs {
+    /// Settings.
+    #[command(flatten)]
+    pub settings: ServerFlags,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// `perennial client`

@@ -19,6 +19,7 @@ mod refer;
 mod restore;
 mod restore_disk;
 mod retention;
+mod safety;
 mod schedule;
 pub mod server;
 mod settings;

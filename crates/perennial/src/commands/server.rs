@@ -1,8 +1,8 @@
-//! `server run` and `server rebuild-catalog`
+//! `server run`, `server rebuild-catalog` and `server adopt-storage`
 
 use anyhow::{Context as _, Result};
 
-use super::Context;
+use super::{Context, safety};
 use crate::cli::{OutputArgs, ServerArgs, ServerCommand};
 use crate::config::{Choice, Component, ServerConfig, ServerFlags, resolve};
 use crate::failure::Outcome;
@@ -17,6 +17,8 @@ pub async fn run(context: &Context, args: ServerArgs) -> Result<Outcome> {
         Some(ServerCommand::RebuildCatalog { settings, output }) => {
             rebuild_catalog(context, &settings, output).await
         }
+        Some(ServerCommand::RestoreCatalog(args)) => safety::restore_catalog(context, args).await,
+        Some(ServerCommand::Doctor(args)) => safety::doctor(context, args).await,
         Some(ServerCommand::AdoptStorage { settings }) => adopt_storage(context, &settings).await,
     }
 }
@@ -47,7 +49,8 @@ pub async fn start(config: &ServerConfig, settings: server::Settings) -> Result<
     Ok(server::Server::start(settings, server::Clock::system()).await?)
 }
 
-fn config_of(context: &Context, flags: &ServerFlags) -> Result<ServerConfig> {
+/// The settings of a server that were given to one of its commands.
+pub fn config_of(context: &Context, flags: &ServerFlags) -> Result<ServerConfig> {
     let given = flags
         .flags
         .clone()

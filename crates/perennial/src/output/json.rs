@@ -9,6 +9,10 @@ use wire::v1;
 
 use super::format::{hex, rfc3339};
 
+mod safety;
+
+pub use safety::{CatalogCopyView, DoctorView, FindingView, RestoredCatalogView};
+
 /// A path in a backup.
 #[derive(Debug, Serialize)]
 pub struct PathView {

@@ -24,5 +24,6 @@ mod load;
 mod machine;
 mod main_job;
 mod network;
+mod safety;
 mod streams;
 mod trust;

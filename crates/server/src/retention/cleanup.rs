@@ -1,5 +1,5 @@
 //! The nightly cleanup: what the rules no longer keep goes, then what is over the quota, then what the catalog need not
-//! remember.
+//! remember. At last the catalog is checked and copied into the storage.
 
 use std::sync::Arc;
 
@@ -8,7 +8,8 @@ use policy::Span;
 use policy::cleanup::{Due, due};
 use policy::retention::{Fate, plan, trash};
 use serde_json::json;
-use storage::Space;
+use storage::{CopyName, Space};
+use tracing::error;
 use wire::v1::{LogLine, log_line};
 
 use super::candidates::belongings;
@@ -17,6 +18,7 @@ use super::trash::{delete, delete_for_good};
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::jobs::{LiveJob, Order, finished};
+use crate::safety::{self, Check};
 
 /// Begins the cleanup if it is due.
 pub fn look(core: &Arc<Core>) -> Result<()> {
@@ -79,16 +81,23 @@ struct Tally {
     removed: u64,
     emptied: u64,
     failed: u64,
+    copy: Option<CopyName>,
 }
 
 fn run(core: &Arc<Core>, job: &Arc<LiveJob>) {
-    let done = core.board.begin(job).and_then(|()| clean_up(core, job));
+    let done = core.board.begin(job).and_then(|()| {
+        let cleaned = clean_up(core, job);
+        // A cleanup that failed is no reason to go without a copy.
+        let copy = copy_catalog(core, job);
+        cleaned.map(|tally| Tally { copy, ..tally })
+    });
     match done {
         Ok(tally) => {
             let figures = json!({
                 "backups_removed": tally.removed,
                 "backups_deleted_for_good": tally.emptied,
                 "backups_not_removed": tally.failed,
+                "catalog_copy": tally.copy.as_ref().map(CopyName::as_str),
             });
             let message = format!(
                 "{} backups removed, {} deleted for good",
@@ -120,6 +129,32 @@ fn clean_up(core: &Arc<Core>, job: &LiveJob) -> Result<Tally> {
     tally.emptied += give_up_until(core, &wanted, |text| tell(job, log_line::Level::Warning, text))?;
     prune(core)?;
     Ok(tally)
+}
+
+/// Checks the catalog and copies it into the storage. A failure is noted, and no failure of the cleanup.
+fn copy_catalog(core: &Core, job: &LiveJob) -> Option<CopyName> {
+    if job.cancel.is_cancelled() {
+        return None;
+    }
+    match safety::copy_catalog(core, Check::Whole) {
+        Ok(copy) => {
+            if let Some(name) = &copy {
+                tell(
+                    job,
+                    log_line::Level::Info,
+                    &format!("the catalog is whole and was copied into the storage as {name}"),
+                );
+            }
+            copy
+        }
+        Err(error) => {
+            let why = error.chain();
+            error!(error = why, "the catalog could not be copied into the storage");
+            let text = format!("the catalog could not be copied into the storage: {why}");
+            tell(job, log_line::Level::Error, &text);
+            None
+        }
+    }
 }
 
 /// What has been in the trash for long enough goes.

@@ -10,10 +10,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use wire::v1::admin_server::Admin;
 use wire::v1::{
-    CancelJobReply, ClientInfo, ClientRef, CreateTokenReply, CreateTokenRequest, JobLogLine, JobLogReply,
-    JobRef, ListClientsReply, ListClientsRequest, ListJobsReply, ListJobsRequest, PauseJobReply,
-    RebuildIndexReply, RebuildIndexRequest, RepairReply, RepairRequest, ResumeJobReply, RevokeReply,
-    StatusReply, StatusRequest, WatchEvent, WatchRequest,
+    CancelJobReply, ClientInfo, ClientRef, CreateTokenReply, CreateTokenRequest, DoctorFinding, DoctorReply,
+    DoctorRequest, JobLogLine, JobLogReply, JobRef, ListClientsReply, ListClientsRequest, ListJobsReply,
+    ListJobsRequest, PauseJobReply, RebuildIndexReply, RebuildIndexRequest, RepairReply, RepairRequest,
+    ResumeJobReply, RevokeReply, StatusReply, StatusRequest, WatchEvent, WatchRequest,
 };
 
 use crate::audit;
@@ -229,6 +229,21 @@ impl Admin for Service {
             .map(|job| views::job_info(&self.core, job))
             .collect();
         Ok(Response::new(ListJobsReply { jobs }))
+    }
+
+    async fn doctor(&self, request: Request<DoctorRequest>) -> Result<Response<DoctorReply>, Status> {
+        self.check(&request)?;
+        let core = self.core.clone();
+        let findings = blocking(move || Ok(crate::doctor::doctor_within(&core))).await?;
+        let findings = findings.into_iter().map(|finding| DoctorFinding {
+            check: finding.check.to_owned(),
+            level: finding.level.to_string(),
+            what: finding.what,
+            advice: finding.advice.unwrap_or_default(),
+        });
+        Ok(Response::new(DoctorReply {
+            findings: findings.collect(),
+        }))
     }
 
     async fn job_log(&self, request: Request<JobRef>) -> Result<Response<JobLogReply>, Status> {

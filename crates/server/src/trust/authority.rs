@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rcgen::{
@@ -15,8 +15,14 @@ use time::{Duration, OffsetDateTime};
 
 use crate::error::{Error, Result};
 
+/// The files that an authority consists of, in the order in which they are written.
+pub const FILES: [&str; 2] = [KEY, CERTIFICATE];
+
+const KEY: &str = "authority.key.pem";
+const CERTIFICATE: &str = "authority.cert.pem";
 const AUTHORITY_YEARS: i64 = 30;
-const CERTIFICATE_YEARS: i64 = 10;
+/// For how long certificates of the server and of clients are valid, counted from a day before they are made.
+pub const CERTIFICATE_DAYS: i64 = 365 * 10;
 /// Certificates are valid from a day before, so that a clock that is a little late does no harm.
 const BACKDATED: Duration = Duration::days(1);
 
@@ -36,19 +42,71 @@ pub struct IssuedCertificate {
     pub serial: Vec<u8>,
 }
 
+/// What became of the keys when a catalog was put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// They are where they were.
+    InPlace,
+    /// They were missing and came from the copy.
+    PutBack,
+    /// They are where they were, and the copy has others.
+    Others,
+    /// They are missing, and the copy has none.
+    Missing,
+}
+
+/// Where an authority lies in a state directory.
+pub fn dir(state_dir: &Path) -> PathBuf {
+    state_dir.join("trust")
+}
+
+/// Puts the authority that a copy has into `dir` if there is none.
+pub fn put_back_keys(dir: &Path, copy: Option<&Path>) -> Result<Keys> {
+    let read = |path: PathBuf| fs::read(&path).map_err(|source| Error::io("read", &path, source));
+    let is_there = dir.join(CERTIFICATE).exists();
+    match copy {
+        None if is_there => Ok(Keys::InPlace),
+        None => Ok(Keys::Missing),
+        Some(copy) if is_there => {
+            let is_same = read(dir.join(CERTIFICATE))? == read(copy.join(CERTIFICATE))?;
+            Ok(if is_same { Keys::InPlace } else { Keys::Others })
+        }
+        Some(copy) => {
+            create_dir(dir)?;
+            // ORDER: the certificate last, so that its presence says that the key is there.
+            for name in FILES {
+                write_private(&dir.join(name), &read(copy.join(name))?)?;
+            }
+            Ok(Keys::PutBack)
+        }
+    }
+}
+
+fn create_dir(dir: &Path) -> Result<()> {
+    let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    created.map_err(|source| Error::io("create", dir, source))
+}
+
 impl Authority {
     /// Opens the authority in `dir`, or creates one there.
     pub fn open_or_create(dir: &Path) -> Result<Self> {
-        let key_path = dir.join("authority.key.pem");
-        let certificate_path = dir.join("authority.cert.pem");
+        let key_path = dir.join(KEY);
+        let certificate_path = dir.join(CERTIFICATE);
         if !certificate_path.exists() {
-            fs::create_dir_all(dir).map_err(|source| Error::io("create", dir, source))?;
+            create_dir(dir)?;
             let key = KeyPair::generate()?;
             let certificate = authority_params()?.self_signed(&key)?;
             write_private(&key_path, key.serialize_pem().as_bytes())?;
             // ORDER: the certificate last, so that its presence says that the key is there.
             write_private(&certificate_path, certificate.pem().as_bytes())?;
         }
+        Self::open(dir)
+    }
+
+    /// Opens the authority in `dir`.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let key_path = dir.join(KEY);
+        let certificate_path = dir.join(CERTIFICATE);
         let pem = fs::read_to_string(&key_path).map_err(|source| Error::io("read", &key_path, source))?;
         let key = KeyPair::from_pem(&pem).map_err(|_| Error::Corrupt { path: key_path })?;
         let certificate = CertificateDer::from_pem_file(&certificate_path).map_err(|_| Error::Corrupt {
@@ -63,6 +121,12 @@ impl Authority {
     /// The authority's own certificate.
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
+    }
+
+    /// When the authority's certificate expires, in seconds since the Unix epoch; `None` where it doesn't tell.
+    pub fn valid_until_s(&self) -> Option<i64> {
+        let (_, certificate) = x509_parser::parse_x509_certificate(&self.certificate).ok()?;
+        Some(certificate.validity().not_after.timestamp())
     }
 
     /// SHA-256 of the authority's certificate: what a token carries.
@@ -133,7 +197,7 @@ fn leaf_params(name: &str) -> CertificateParams {
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.use_authority_key_identifier_extension = true;
     params.not_before = OffsetDateTime::now_utc() - BACKDATED;
-    params.not_after = params.not_before + Duration::days(365 * CERTIFICATE_YEARS);
+    params.not_after = params.not_before + Duration::days(CERTIFICATE_DAYS);
     params.serial_number = Some(random_serial());
     params
 }
@@ -201,6 +265,21 @@ mod tests {
             Some("laptop")
         );
         assert!(authority.sign_client(b"nonsense", "laptop").is_err());
+    }
+
+    #[test]
+    fn keys_are_put_back_where_there_are_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let (copy, trust) = (dir.path().join("copy"), dir.path().join("state/trust"));
+        let made = Authority::open_or_create(&copy).unwrap();
+        assert_eq!(put_back_keys(&trust, None).unwrap(), Keys::Missing);
+        assert_eq!(put_back_keys(&trust, Some(&copy)).unwrap(), Keys::PutBack);
+        assert_eq!(put_back_keys(&trust, Some(&copy)).unwrap(), Keys::InPlace);
+        assert_eq!(Authority::open(&trust).unwrap().fingerprint(), made.fingerprint());
+        let other = dir.path().join("other");
+        Authority::open_or_create(&other).unwrap();
+        assert_eq!(put_back_keys(&trust, Some(&other)).unwrap(), Keys::Others);
+        assert_eq!(Authority::open(&trust).unwrap().fingerprint(), made.fingerprint());
     }
 
     #[test]
