@@ -305,7 +305,7 @@ impl Catalog {
     }
 }
 
-const SELECT: &str =
+pub(crate) const SELECT: &str =
     "SELECT backups.*, clients.name AS client FROM backups JOIN clients ON clients.id = backups.client_id";
 
 const FILTER: &str = "(?1 IS NULL OR clients.name = ?1) AND (?2 IS NULL OR backups.kind = ?2)
@@ -385,7 +385,7 @@ fn insert_problems(transaction: &Transaction<'_>, id: BackupId, problems: &[Prob
     Ok(())
 }
 
-fn backup_from(row: &Row<'_>) -> rusqlite::Result<Backup> {
+pub(crate) fn backup_from(row: &Row<'_>) -> rusqlite::Result<Backup> {
     Ok(Backup {
         id: BackupId(row.get("id")?),
         client: row.get("client")?,

@@ -1,6 +1,6 @@
 //! The audit log: who changed what, when and from where. Entries are added and pruned by age, never edited.
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use crate::{Catalog, Error};
 
@@ -28,6 +28,10 @@ pub struct ChangeFilter {
     pub who: Option<String>,
     /// Only those of this subject.
     pub subject: Option<String>,
+    /// Only those in which this was done.
+    pub action: Option<String>,
+    /// Only those from then on.
+    pub since_ms: Option<i64>,
     /// Only this many, the newest.
     pub limit: Option<u32>,
 }
@@ -56,19 +60,12 @@ impl Catalog {
         self.connections.read(|transaction| {
             let mut statement = transaction.prepare_cached(
                 "SELECT * FROM changes WHERE (?1 IS NULL OR who = ?1) AND (?2 IS NULL OR subject = ?2)
-                  ORDER BY id DESC LIMIT ?3",
+                    AND (?3 IS NULL OR action = ?3) AND (?4 IS NULL OR at_ms >= ?4)
+                  ORDER BY id DESC LIMIT ?5",
             )?;
             let limit = filter.limit.map_or(-1, i64::from);
-            let rows = statement.query_map(params![filter.who, filter.subject, limit], |row| {
-                Ok(Change {
-                    at_ms: row.get("at_ms")?,
-                    who: row.get("who")?,
-                    origin: row.get("origin")?,
-                    action: row.get("action")?,
-                    subject: row.get("subject")?,
-                    detail: row.get("detail")?,
-                })
-            })?;
+            let wanted = params![filter.who, filter.subject, filter.action, filter.since_ms, limit];
+            let rows = statement.query_map(wanted, change_from)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
@@ -80,4 +77,15 @@ impl Catalog {
             Ok(removed as u64)
         })
     }
+}
+
+fn change_from(row: &Row<'_>) -> rusqlite::Result<Change> {
+    Ok(Change {
+        at_ms: row.get("at_ms")?,
+        who: row.get("who")?,
+        origin: row.get("origin")?,
+        action: row.get("action")?,
+        subject: row.get("subject")?,
+        detail: row.get("detail")?,
+    })
 }

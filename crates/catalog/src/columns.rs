@@ -12,6 +12,9 @@ macro_rules! word_enum {
         pub enum $name { $($(#[$variant_meta])* $variant,)+ }
 
         impl $name {
+            /// All there are.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
             /// The word that stands for it in the database and towards people.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }

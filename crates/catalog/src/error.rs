@@ -127,6 +127,18 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// No channel has this name.
+    #[error("there is no channel {name:?}")]
+    UnknownChannel {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// There is a channel of this name already.
+    #[error("there is a channel {name:?} already")]
+    DuplicateChannel {
+        /// The name.
+        name: String,
+    },
     /// The client has no such backup.
     #[error("client {client:?} has no backup {name:?}")]
     UnknownBackup {

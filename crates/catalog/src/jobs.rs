@@ -127,6 +127,26 @@ pub enum JobEnd {
     },
 }
 
+impl JobEnd {
+    /// The state of a job that ended so.
+    pub fn state(&self) -> JobState {
+        match self {
+            Self::Done => JobState::Done,
+            Self::Failed { .. } => JobState::Failed,
+            Self::Cancelled => JobState::Cancelled,
+            Self::Interrupted { .. } => JobState::Interrupted,
+        }
+    }
+
+    /// Why it did not do what it was to do, where there is more to say than that it was cancelled.
+    pub fn error(&self) -> Option<&str> {
+        match self {
+            Self::Failed { error } | Self::Interrupted { error } => Some(error),
+            Self::Done | Self::Cancelled => None,
+        }
+    }
+}
+
 /// Which jobs to list; what is `None` is not asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobFilter {
@@ -136,6 +156,8 @@ pub struct JobFilter {
     pub kind: Option<JobKind>,
     /// Only in this state.
     pub state: Option<JobState>,
+    /// Only those that ended then or later.
+    pub ended_since_ms: Option<i64>,
     /// Only this many, the newest.
     pub limit: Option<u32>,
 }
@@ -189,12 +211,7 @@ impl Catalog {
         figures: Option<&str>,
         finished_ms: i64,
     ) -> Result<(), Error> {
-        let (ended, error) = match end {
-            JobEnd::Done => (JobState::Done, None),
-            JobEnd::Failed { error } => (JobState::Failed, Some(error)),
-            JobEnd::Cancelled => (JobState::Cancelled, None),
-            JobEnd::Interrupted { error } => (JobState::Interrupted, Some(error)),
-        };
+        let (ended, error) = (end.state(), end.error());
         self.connections.write(|transaction| {
             match state(transaction, id)? {
                 JobState::Running => {}
@@ -237,11 +254,18 @@ impl Catalog {
         self.connections.read(|transaction| {
             let mut statement = transaction.prepare_cached(&format!(
                 "{SELECT} WHERE (?1 IS NULL OR clients.name = ?1) AND (?2 IS NULL OR jobs.kind = ?2)
-                    AND (?3 IS NULL OR jobs.state = ?3) ORDER BY jobs.id DESC LIMIT ?4"
+                    AND (?3 IS NULL OR jobs.state = ?3) AND (?4 IS NULL OR jobs.finished_ms >= ?4)
+                  ORDER BY jobs.id DESC LIMIT ?5"
             ))?;
             let limit = filter.limit.map_or(-1, i64::from);
-            let rows =
-                statement.query_map(params![filter.client, filter.kind, filter.state, limit], job_from)?;
+            let wanted = params![
+                filter.client,
+                filter.kind,
+                filter.state,
+                filter.ended_since_ms,
+                limit
+            ];
+            let rows = statement.query_map(wanted, job_from)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }

@@ -13,6 +13,7 @@
 mod backups;
 mod ballast;
 mod changes;
+mod channels;
 mod clients;
 mod columns;
 mod connections;
@@ -23,12 +24,15 @@ mod job_log;
 mod jobs;
 mod lock;
 mod open;
+mod outbox;
 mod pools;
 mod protection;
 mod restore;
 mod schedule;
 mod schema;
 mod settings;
+mod summaries;
+mod telling;
 mod tokens;
 
 pub use backups::{
@@ -36,6 +40,7 @@ pub use backups::{
     NewBackup, Outcome, Problem,
 };
 pub use changes::{Change, ChangeFilter};
+pub use channels::{Channel, ChannelId};
 pub use clients::{Certificate, Client, ClientOverview, ClientState, Fingerprint, Identity, Sighting};
 pub use copy::CopyFacts;
 pub use error::Error;
@@ -43,10 +48,13 @@ pub use groups::Group;
 pub use job_log::{JobLine, LogLevel};
 pub use jobs::{Job, JobEnd, JobFilter, JobId, JobKind, JobState, NewJob};
 pub use open::{Catalog, Rebuilt, Totals};
+pub use outbox::{DeliveryEnd, MessageId, MessageState, OutboxMessage};
 pub use pools::{PoolChange, PoolLinks};
 pub use protection::{Archived, ArchivedUntil, Verification, Verified};
 pub use schedule::{ClientTracks, Track, Wait};
 pub use schema::SCHEMA_VERSION;
 pub use settings::{OwnedSetting, SettingAction, SettingChange, SettingsLayer, SettingsOwner, StoredSetting};
+pub use summaries::BackupCount;
+pub use telling::{NewMessage, Precedence, Telling, ToldRecord};
 pub use tokens::{Enrolment, NewToken, Redeem, Token, TokenHash};
 pub use uuid::Uuid;

@@ -179,6 +179,20 @@ fn a_database_of_version_3_has_groups_a_trash_and_logs() {
 }
 
 #[test]
+fn a_database_of_version_4_has_channels_and_messages() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let raw = Connection::open(database(dir.path())).expect("creates");
+    raw.execute_batch(include_str!("fixtures/v4.sql")).expect("loads");
+    drop(raw);
+    let catalog = Catalog::open(dir.path()).expect("opens");
+    catalog.check().expect("is whole");
+    assert_eq!(catalog.channels().expect("lists")[0].name, "admins");
+    assert_eq!(catalog.told().expect("lists")[0].what, "backup-failed");
+    let due = catalog.due_messages(i64::MAX, 10).expect("lists");
+    assert_eq!((due[0].channel_name.as_str(), due[0].failures), ("admins", 1));
+}
+
+#[test]
 fn the_frozen_database_has_the_tables_of_a_new_one() {
     let schema = |raw: &Connection| -> Vec<(String, String)> {
         let mut statement = raw
@@ -194,7 +208,7 @@ fn the_frozen_database_has_the_tables_of_a_new_one() {
     let new = Connection::open(database(dir.path())).expect("opens");
     let frozen = Connection::open_in_memory().expect("opens");
     frozen
-        .execute_batch(include_str!("fixtures/v3.sql"))
+        .execute_batch(include_str!("fixtures/v4.sql"))
         .expect("loads");
     assert_eq!(
         schema(&new),

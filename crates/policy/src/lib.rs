@@ -1,15 +1,17 @@
-//! Decisions: when a backup is due, which jobs may run, how a client stands, which backups are kept, and what follows from
-//! what is set. Each comes with its reason, which can be shown.
+//! Decisions: when a backup is due, which jobs may run, how a client stands, what people are told of it, which backups are kept,
+//! and what follows from what is set. Each comes with its reason, which can be shown.
 //!
 //! Pure functions of what they are given: no clock, no I/O, no settings of their own. Times are milliseconds
 //! since the Unix epoch; a time zone is handed in where days matter.
 
 pub mod admission;
+pub mod alert;
 pub mod archive;
 pub mod catalog_copies;
 pub mod cleanup;
 mod error;
 pub mod quota;
+pub mod report;
 pub mod retention;
 pub mod schedule;
 pub mod settings;

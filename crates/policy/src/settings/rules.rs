@@ -31,6 +31,8 @@ pub struct ClientRules {
     pub speed_limit: Timed<Rate>,
     /// It is late when this many intervals have passed without a backup.
     pub alert_after: u32,
+    /// How long a reminder of what is still wrong takes; `None` for no reminders.
+    pub alert_repeat: Option<Span>,
     /// The format of its images, in words.
     pub image_format: &'static str,
     /// The synthetic disks of its images, in words.
@@ -51,6 +53,7 @@ impl ClientRules {
             priority: resolved.number("priority"),
             speed_limit: resolved.rate("speed_limit"),
             alert_after: resolved.number("alert_after").unsigned_abs(),
+            alert_repeat: resolved.span("alert_repeat"),
             image_format: resolved.word("image_format"),
             synthetic_disks: resolved.words("synthetic_disks"),
             user_may: resolved.words("user_may"),
@@ -104,6 +107,12 @@ pub struct ServerRules {
     pub keep_jobs: Option<Span>,
     /// For how long the audit log is kept.
     pub keep_changes: Option<Span>,
+    /// For how long messages are kept that have arrived or were given up.
+    pub keep_messages: Option<Span>,
+    /// With less free space than this, that is told.
+    pub alert_free: Quota,
+    /// How long a reminder of what is still wrong with the server takes; `None` for no reminders.
+    pub alert_repeat: Option<Span>,
     /// The format of images for those clients that have no other, in words.
     pub image_format: &'static str,
 }
@@ -123,6 +132,9 @@ impl ServerRules {
             catalog_backup: resolved.word("catalog_backup"),
             keep_jobs: resolved.span("keep_jobs"),
             keep_changes: resolved.span("keep_changes"),
+            keep_messages: resolved.span("keep_messages"),
+            alert_free: resolved.quota("alert_free"),
+            alert_repeat: resolved.span("alert_repeat"),
             image_format: resolved.word("image_format"),
         }
     }

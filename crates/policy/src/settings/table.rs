@@ -14,6 +14,8 @@ pub enum Section {
     Retention,
     /// How images are kept.
     Images,
+    /// What people are told.
+    Alerts,
     /// What others may do.
     Permissions,
 }
@@ -25,6 +27,7 @@ impl std::fmt::Display for Section {
             Self::Limits => "limits",
             Self::Retention => "retention",
             Self::Images => "images",
+            Self::Alerts => "alerts",
             Self::Permissions => "permissions",
         })
     }
@@ -71,7 +74,7 @@ const fn line(
 }
 
 use Layer::{Client, Server, User};
-use Section::{Images, Limits, Permissions, Retention, Schedule};
+use Section::{Alerts, Images, Limits, Permissions, Retention, Schedule};
 
 /// Every setting.
 #[rustfmt::skip]
@@ -106,8 +109,6 @@ pub static TABLE: &[Setting] = &[
         "The wait after a first failure; it doubles with each further one"),
     line(Schedule, Client, "retry_most", Kind::Span, "1h",
         "The longest wait after a failure"),
-    line(Schedule, Client, "alert_after", Kind::Number { least: 1, most: 100 }, "3",
-        "A client counts as late when this many intervals have passed without a backup"),
 
     line(Limits, Client, "priority", Kind::Number { least: -100, most: 100 }, "0",
         "Whose backups begin first when not all can; higher goes first"),
@@ -193,6 +194,15 @@ pub static TABLE: &[Setting] = &[
         "What new images are kept in where extents can't be shared: auto (qcow2), qcow2, vhdx or vhd, with what differs from the image before; or raw, with all of it. Elsewhere they are raw and share extents"),
     line(Images, Client, "synthetic_disks", Kind::Words(&["raw", "vhd", "vhd-fixed", "vhdx", "qcow2", "vmdk"]), "vhdx",
         "Virtual disks that every image backup gets where extents can be shared: none, or any of raw, vhd, vhd-fixed, vhdx, qcow2, vmdk"),
+
+    line(Alerts, Client, "alert_after", Kind::Number { least: 1, most: 100 }, "3",
+        "A client counts as late when this many intervals have passed without a backup"),
+    line(Alerts, Client, "alert_repeat", Kind::OptionalSpan, "off",
+        "What is still wrong is told again each time that so much time has passed"),
+    line(Alerts, Server, "alert_free", Kind::Quota, "3%",
+        "With less free space than this in the storage, that is told"),
+    line(Alerts, Server, "keep_messages", Kind::Span, "30d",
+        "For how long is kept which messages were delivered or given up"),
 
     line(Permissions, Client, "user_may", Kind::Words(&[
             "start-incremental-file", "start-full-file", "start-incremental-image", "start-full-image",
