@@ -1,6 +1,6 @@
 //! Compiles the protobuf files with a pure-Rust compiler, so that building needs no `protoc`.
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "enrolment",
     "control",
     "backups",
@@ -9,6 +9,7 @@ const FILES: [&str; 8] = [
     "admin",
     "settings",
     "planning",
+    "notify",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

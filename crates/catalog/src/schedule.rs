@@ -14,6 +14,8 @@ pub struct Track {
     pub incremental_ms: Option<i64>,
     /// Jobs that failed since the last one that was done.
     pub failures: u32,
+    /// Those of them that were cut short: the client or the server went away.
+    pub interruptions: u32,
     /// When the last of them ended.
     pub failed_ms: Option<i64>,
 }
@@ -69,6 +71,7 @@ impl Catalog {
                 };
                 track.failures = row.get(2)?;
                 track.failed_ms = row.get(3)?;
+                track.interruptions = row.get(4)?;
             }
             Ok(tracks)
         })
@@ -141,7 +144,8 @@ const TRACKS: &str = "
 /// The failed jobs since the last one that was done, of those clients and kinds that have any. SQLite takes the columns beside
 /// a maximum from the row that has it, so the time is that of the last one.
 const FAILURES: &str = "
-    SELECT clients.name, jobs.kind, count(*), jobs.finished_ms, max(jobs.id)
+    SELECT clients.name, jobs.kind, count(*), jobs.finished_ms,
+           sum(jobs.state = 'interrupted'), max(jobs.id)
       FROM jobs JOIN clients ON clients.id = jobs.client_id
      WHERE jobs.state IN ('failed', 'interrupted') AND jobs.kind IN ('file backup', 'image backup')
        AND (?1 IS NULL OR clients.name = ?1)

@@ -218,6 +218,7 @@ fn tracks_tell_the_last_of_each_mode_and_the_failures_since_the_last_success() {
         full_ms: Some(3 * HOUR_MS),
         incremental_ms: Some(2 * HOUR_MS),
         failures: 2,
+        interruptions: 1,
         failed_ms: Some(40),
     };
     assert_eq!((tracks[0].files, tracks[0].images), (expected, Track::default()));

@@ -201,6 +201,9 @@ fn of_catalog(error: &catalog::Error) -> Option<&'static str> {
 
 fn of_status(status: &tonic::Status) -> Option<&'static str> {
     match status.code() {
+        Code::NotFound if status.message().starts_with("there is no channel") => {
+            Some("\"perennial notify list\" shows the channels")
+        }
         Code::NotFound => Some("\"perennial backup list\" and \"perennial clients list\" show what there is"),
         Code::PermissionDenied => {
             Some("what is not the client's own is for the administrator, on the server's machine")

@@ -16,6 +16,7 @@ use crate::retention::Emergency;
 use crate::schedule::Schedule;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
+use crate::telling::Teller;
 use crate::trust::Authority;
 
 /// How long to wait for what housekeeping has in use.
@@ -57,6 +58,8 @@ pub struct Core {
     pub attached: Attached,
     /// What data connections belong to.
     pub sessions: Arc<Sessions>,
+    /// Whom is told what.
+    pub teller: Arc<Teller>,
     /// Work that can wait.
     pub housekeeping: Housekeeping,
     /// The time.

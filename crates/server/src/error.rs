@@ -104,6 +104,17 @@ pub enum Error {
     /// Something can't be set so.
     #[error(transparent)]
     Setting(#[from] policy::settings::SetError),
+    /// A channel can't be used as it is set, or a message can't be delivered.
+    #[error(transparent)]
+    Notify(#[from] notify::Error),
+    /// What is set for a channel can't be read, as it is of another version.
+    #[error("what is set for the channel {name} can't be read")]
+    ChannelSettings {
+        /// The channel.
+        name: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
     /// Something that was asked for isn't there.
     #[error("there is no {what} {name}")]
     NotFound {
@@ -179,9 +190,11 @@ impl Error {
 impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
         let code = match &error {
-            Error::Protocol { .. } | Error::WrongHash { .. } | Error::InvalidName(_) | Error::Setting(_) => {
-                tonic::Code::InvalidArgument
-            }
+            Error::Protocol { .. }
+            | Error::WrongHash { .. }
+            | Error::InvalidName(_)
+            | Error::Setting(_)
+            | Error::Notify(_) => tonic::Code::InvalidArgument,
             Error::Storage(storage::Error::InvalidEntry { .. } | storage::Error::OutOfOrder { .. }) => {
                 tonic::Code::InvalidArgument
             }
@@ -193,10 +206,14 @@ impl From<Error> for tonic::Status {
             Error::Manifest(_) | Error::Disk(_) => tonic::Code::InvalidArgument,
             Error::Refused { .. } => tonic::Code::PermissionDenied,
             Error::NotFound { .. }
-            | Error::Catalog(catalog::Error::UnknownClient { .. } | catalog::Error::UnknownGroup { .. }) => {
-                tonic::Code::NotFound
-            }
-            Error::Catalog(catalog::Error::DuplicateGroup { .. }) => tonic::Code::AlreadyExists,
+            | Error::Catalog(
+                catalog::Error::UnknownClient { .. }
+                | catalog::Error::UnknownGroup { .. }
+                | catalog::Error::UnknownChannel { .. },
+            ) => tonic::Code::NotFound,
+            Error::Catalog(
+                catalog::Error::DuplicateGroup { .. } | catalog::Error::DuplicateChannel { .. },
+            ) => tonic::Code::AlreadyExists,
             Error::Busy { .. } | Error::Unsupported { .. } | Error::Protected { .. } => {
                 tonic::Code::FailedPrecondition
             }

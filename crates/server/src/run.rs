@@ -1,6 +1,7 @@
 //! Starting and ending a server.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,8 +29,9 @@ use crate::retention::Emergency;
 use crate::schedule::Schedule;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
+use crate::telling::{Deliverer, Teller};
 use crate::trust::{Authority, server_config};
-use crate::{doctor, reconcile, safety, schedule, services, tokens, trust};
+use crate::{doctor, metrics, reconcile, safety, schedule, services, tokens, trust};
 
 /// How long running jobs may take to stop when the server ends.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -47,6 +49,7 @@ pub struct Running {
     core: Arc<Core>,
     tasks: Vec<JoinHandle<()>>,
     housekeeping: Option<std::thread::JoinHandle<()>>,
+    deliverer: Option<Deliverer>,
 }
 
 impl Server {
@@ -56,12 +59,11 @@ impl Server {
     /// Fails where the state or the storage is used by another server, is not ours, damaged or of a newer version, or
     /// where the address is taken; then nothing has changed but what a crash had left undone.
     pub async fn start(settings: Settings, clock: Clock) -> Result<Running> {
-        let listener = TcpListener::bind(settings.listen)
-            .await
-            .map_err(|source| Error::Listen {
-                address: settings.listen.to_string(),
-                source,
-            })?;
+        let listener = bind(settings.listen).await?;
+        let metrics_listener = match settings.metrics_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
         let local_address = listener.local_addr().map_err(|source| Error::Listen {
             address: settings.listen.to_string(),
             source,
@@ -70,12 +72,15 @@ impl Server {
         let (core, housekeeping) = opening.await.map_err(|_| Error::Cancelled)??;
         let admin = open_admin_socket(&core)?;
         let tls = server_config(&core.authority, &core.settings.host_names)?;
-        let tasks = serve(&core, listener, admin, tls);
+        let deliverer = start_deliverer(&core)?;
+        let mut tasks = serve(&core, listener, admin, tls);
+        tasks.extend(metrics_listener.map(|listener| tokio::spawn(metrics::serve(core.clone(), listener))));
         info!(listen = %core.local_address, storage = %core.settings.storage_dir.display(), "server runs");
         Ok(Running {
             core,
             tasks,
             housekeeping: Some(housekeeping),
+            deliverer,
         })
     }
 }
@@ -113,6 +118,10 @@ impl Running {
             // A thread that panicked has told so itself.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
+        if let Some(deliverer) = self.deliverer {
+            let _ = tokio::task::spawn_blocking(move || deliverer.end()).await;
+        }
+        // ORDER: last, when nobody writes to the catalog any more.
         if let Err(error) = self.core.catalog.settle() {
             warn!(%error, "the catalog's log could not be emptied");
         }
@@ -120,6 +129,27 @@ impl Running {
         let _ = fs::remove_file(self.core.settings.admin_socket());
         info!("server ended");
     }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| Error::Listen {
+        address: address.to_string(),
+        source,
+    })
+}
+
+/// Starts delivering, unless the server begins nothing by itself.
+fn start_deliverer(core: &Core) -> Result<Option<Deliverer>> {
+    if !core.settings.scheduling.is_on() {
+        return Ok(None);
+    }
+    let started = Deliverer::start(core.teller.clone());
+    started.map(Some).map_err(|source| Error::Io {
+        action: "start a thread for",
+        path: "delivering messages".into(),
+        source,
+    })
 }
 
 /// Binds the administration socket, which takes space, like every name.
@@ -222,7 +252,8 @@ fn open(
     tell_recovery(&store);
     tell_format(&store, &rules);
     reconcile::adopt(&catalog, &store)?;
-    let board = Board::create(catalog.clone(), clock.clone())?;
+    let teller = Arc::new(Teller::load(catalog.clone(), clock.clone())?);
+    let board = Board::create(catalog.clone(), clock.clone(), teller.clone())?;
     let (housekeeping, thread) =
         Housekeeping::start(store.clone(), catalog.clone()).map_err(|source| Error::Io {
             action: "start a thread for",
@@ -242,6 +273,7 @@ fn open(
         board,
         attached: Attached::default(),
         sessions: Arc::default(),
+        teller,
         housekeeping,
         clock,
         shutdown: CancellationToken::new(),

@@ -30,6 +30,8 @@ pub struct Settings {
     pub storage_dir: PathBuf,
     /// Where to listen for clients.
     pub listen: SocketAddr,
+    /// Where to answer scrapes of metrics, if anywhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// The address that new tokens tell clients to dial, `host:port`; without it, the machine's host name and the port.
     pub advertise: Option<String>,
     /// Further host names and addresses for the server's certificate.
@@ -53,6 +55,7 @@ impl Settings {
             state_dir,
             storage_dir,
             listen,
+            metrics_listen: None,
             advertise: None,
             host_names: Vec::new(),
             backend: None,

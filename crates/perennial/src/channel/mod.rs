@@ -16,6 +16,7 @@ use tonic::transport::Channel;
 use wire::v1::JobRef;
 use wire::v1::admin_client::AdminClient;
 use wire::v1::backups_client::BackupsClient;
+use wire::v1::notify_client::NotifyClient;
 use wire::v1::planning_client::PlanningClient;
 use wire::v1::settings_client::SettingsClient;
 
@@ -240,6 +241,11 @@ impl AdminLink {
     /// The service for settings and groups.
     pub fn settings(&self) -> SettingsClient<Channel> {
         SettingsClient::new(self.channel.clone())
+    }
+
+    /// The service for whom the server tells what.
+    pub fn notify(&self) -> NotifyClient<Channel> {
+        NotifyClient::new(self.channel.clone())
     }
 
     /// Whether the server was started for this command.

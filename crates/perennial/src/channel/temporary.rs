@@ -29,6 +29,7 @@ impl TemporaryServer {
             settings.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         }
         settings.scheduling = server::Scheduling::Off;
+        settings.metrics_listen = None;
         let state = config.state.display();
         let running = start(&config, settings)
             .await

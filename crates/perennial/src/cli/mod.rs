@@ -4,6 +4,7 @@ mod backup;
 mod backup_ref;
 mod image;
 mod manage;
+mod notify;
 mod restore;
 mod retention;
 mod run;
@@ -26,6 +27,7 @@ pub use manage::{
     ClientsCommand, ConfigCommand, ConfigShowArgs, EnrollArgs, Half, JobsCommand, JobsListArgs, RepairArgs,
     StorageCommand, StreamCommand, TokenCommand, UnpackArgs,
 };
+pub use notify::{MailServer, MessageState, NotifyAddArgs, NotifyCommand, Tell};
 pub use restore::{ExistingPolicy, RestoreArgs};
 pub use retention::{
     ArchiveArgs, DeleteArgs, HoldArgs, LetGoArgs, RetentionCommand, RetentionPlanArgs, TrashCommand,
@@ -135,6 +137,9 @@ pub enum Command {
     /// Show, explain and change what holds for whom: schedule, retention, limits, rights
     #[command(subcommand)]
     Settings(SettingsCommand),
+    /// Choose whom the server tells what happens: mail, webhooks, pings, reports
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// Tell when backups will be made
     #[command(subcommand)]
     Schedule(ScheduleCommand),

@@ -13,6 +13,7 @@ mod hold_still;
 mod image;
 mod jobs;
 mod monitor;
+mod notify;
 mod own_backup;
 mod quickstart;
 mod refer;
@@ -106,6 +107,7 @@ pub async fn run(context: Context, command: Command) -> Result<Outcome> {
         Command::Clients(command) => clients::run(context, command).await,
         Command::Groups(command) => groups::run(context, command).await,
         Command::Settings(command) => settings::run(context, command).await,
+        Command::Notify(command) => notify::run(context, command).await,
         Command::Schedule(command) => schedule::run(context, command).await,
         Command::Retention(command) => retention::run(context, command).await,
         Command::Trash(command) => retention::trash(context, command).await,

@@ -26,6 +26,7 @@ pub async fn run(context: &Context, args: ServerArgs) -> Result<Outcome> {
 /// The settings as the server takes them.
 pub fn settings_of(config: &ServerConfig) -> server::Settings {
     let mut settings = server::Settings::new(config.state.clone(), config.storage.clone(), config.listen);
+    settings.metrics_listen = config.metrics_listen;
     settings.advertise = config.advertise.clone();
     settings.host_names = config.host_names.clone();
     settings.backend = config.backend;

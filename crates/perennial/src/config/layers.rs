@@ -123,6 +123,14 @@ impl Resolved {
         }
     }
 
+    /// The address that a setting holds, if it is set.
+    pub fn optional_socket_address(&self, key: &'static str) -> Option<SocketAddr> {
+        match self.value(key) {
+            Value::SocketAddress(address) => Some(*address),
+            _ => None,
+        }
+    }
+
     fn missing(&self, key: &'static str) -> ConfigError {
         let setting = self.component.setting(key).expect("the key is in the table");
         ConfigError::Missing {

@@ -33,6 +33,13 @@ pub const TABLE: &[Setting] = &[
         about: "Address and port to listen on",
     },
     Setting {
+        key: "metrics_listen",
+        kind: Kind::SocketAddress,
+        fallback: Fallback::Unset,
+        placeholder: "ADDR:PORT",
+        about: "Address and port to answer Prometheus on, at /metrics, such as 127.0.0.1:9555; whoever can connect can read",
+    },
+    Setting {
         key: "advertise",
         kind: Kind::Text,
         fallback: Fallback::Unset,
@@ -124,6 +131,8 @@ pub struct ServerConfig {
     pub storage_choice: Choice,
     /// Address to listen on.
     pub listen: SocketAddr,
+    /// Address to answer scrapes of metrics on, if any.
+    pub metrics_listen: Option<SocketAddr>,
     /// Address that clients are told to dial.
     pub advertise: Option<String>,
     /// Further names for the certificate.
@@ -149,6 +158,7 @@ impl ServerConfig {
                 _ => Choice::Users,
             },
             listen: resolved.socket_address("listen")?,
+            metrics_listen: resolved.optional_socket_address("metrics_listen"),
             advertise: resolved.text("advertise"),
             host_names: resolved.list("host_names"),
             backend: backend(resolved),

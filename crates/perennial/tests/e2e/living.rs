@@ -15,7 +15,7 @@ use crate::lab::{Lab, assert_same, on_each_storage, signal, source, text};
 const PAGE_BYTES: usize = 4096;
 
 /// Waits for a client to end and returns its exit code.
-fn ended(lab: &Lab, mut client: Child) -> Option<i32> {
+pub fn ended(lab: &Lab, mut client: Child) -> Option<i32> {
     let begun = Instant::now();
     loop {
         if let Some(status) = client.try_wait().unwrap() {
@@ -30,7 +30,7 @@ fn ended(lab: &Lab, mut client: Child) -> Option<i32> {
     }
 }
 
-fn begin(lab: &Lab, client: &str, source: &Path) -> Child {
+pub fn begin(lab: &Lab, client: &str, source: &Path) -> Child {
     lab.once_command(client, source, &[])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -39,7 +39,7 @@ fn begin(lab: &Lab, client: &str, source: &Path) -> Child {
 }
 
 /// Stops a client's process when the first files of [`large_source`] have arrived.
-fn hold_under_way(lab: &Lab, client: &Child) {
+pub fn hold_under_way(lab: &Lab, client: &Child) {
     let tree = lab.storage().join(".perennial/incomplete/laptop/tree/data");
     let begun = Instant::now();
     while !has_a_file(&tree) {

@@ -7,9 +7,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use catalog::{BackupMode, Catalog, JobEnd, JobId, JobKind, JobLine, LogLevel, NewJob};
+use catalog::{BackupMode, Catalog, JobEnd, JobId, JobKind, JobLine, JobState, LogLevel, NewJob};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,7 @@ use wire::v1::{JobDone, LogLine, Problem, Progress, job_done, log_line};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::pace::{Flow, Pace};
+use crate::telling::Teller;
 
 /// Log lines kept of a running job for those who begin to watch later.
 const KEPT_LOG_LINES: usize = 200;
@@ -121,6 +123,7 @@ pub struct LiveJob {
     /// Set once nothing new can come for it: its client is gone, and it only has to be closed.
     pub ending: CancellationToken,
     snapshot: watch::Sender<Snapshot>,
+    has_begun: AtomicBool,
     clock: Clock,
     unsaved: Mutex<Unsaved>,
     news: broadcast::Sender<News>,
@@ -137,6 +140,11 @@ impl LiveJob {
     /// Watches the job; the last value has `done` set.
     pub fn watch(&self) -> watch::Receiver<Snapshot> {
         self.snapshot.subscribe()
+    }
+
+    /// Whether it is at work, rather than waiting for its turn.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::Relaxed)
     }
 
     /// Counts content that has come in over a data connection, and waits, blocking, until more may come.
@@ -213,11 +221,13 @@ pub struct Board {
     /// How fast content of all jobs together may come in.
     pub pace: Arc<Pace>,
     news: broadcast::Sender<News>,
+    teller: Arc<Teller>,
+    tally: Mutex<HashMap<(JobKind, JobState), u64>>,
 }
 
 impl Board {
     /// Creates an empty board. Jobs that a server before this one left open are closed as interrupted.
-    pub fn create(catalog: Arc<Catalog>, clock: Clock) -> Result<Self> {
+    pub fn create(catalog: Arc<Catalog>, clock: Clock, teller: Arc<Teller>) -> Result<Self> {
         let interrupted = catalog.interrupt_jobs(clock.now_ms())?;
         if interrupted > 0 {
             info!(interrupted, "jobs of an earlier run of the server were closed");
@@ -229,6 +239,8 @@ impl Board {
             ended: Notify::new(),
             pace: Arc::default(),
             news: broadcast::Sender::new(KEPT_NEWS),
+            teller,
+            tally: Mutex::default(),
         })
     }
 
@@ -282,6 +294,7 @@ impl Board {
             cancel: CancellationToken::new(),
             ending: CancellationToken::new(),
             snapshot: watch::Sender::new(Snapshot::default()),
+            has_begun: AtomicBool::new(false),
             clock: self.clock.clone(),
             unsaved: Mutex::default(),
             news: self.news.clone(),
@@ -330,9 +343,13 @@ impl Board {
     /// Notes that a job has begun. Beginning again after an interruption is no error.
     pub fn begin(&self, job: &LiveJob) -> Result<()> {
         match self.catalog.start_job(job.id, self.clock.now_ms()) {
-            Ok(())
-            | Err(catalog::Error::JobState {
-                state: catalog::JobState::Running,
+            Ok(()) => {
+                job.has_begun.store(true, Ordering::Relaxed);
+                self.teller.job_began(job);
+                Ok(())
+            }
+            Err(catalog::Error::JobState {
+                state: JobState::Running,
                 ..
             }) => Ok(()),
             Err(error) => Err(error.into()),
@@ -367,6 +384,8 @@ impl Board {
         {
             error!(job = %job.id, %error, "the end of a job could not be recorded");
         }
+        *self.tally.lock().entry((job.kind, end.state())).or_default() += 1;
+        self.teller.job_ended(job, &end, &done);
         info!(job = %job.id, kind = %job.kind, client = job.client, outcome = %done.message, "job ended");
         job.tell(Event::Done(Box::new(done.clone())));
         job.snapshot.send_modify(|snapshot| {
@@ -452,6 +471,11 @@ impl Board {
     /// All open jobs.
     pub fn all(&self) -> Vec<Arc<LiveJob>> {
         self.live.lock().values().cloned().collect()
+    }
+
+    /// How many jobs have ended since the server was started, by kind and by how they ended.
+    pub fn tally(&self) -> HashMap<(JobKind, JobState), u64> {
+        self.tally.lock().clone()
     }
 
     /// How many jobs are open.

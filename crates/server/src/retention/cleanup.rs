@@ -233,5 +233,6 @@ fn prune(core: &Core) -> Result<()> {
     };
     core.catalog.prune_jobs(before(rules.keep_jobs))?;
     core.catalog.prune_changes(before(rules.keep_changes))?;
+    core.catalog.prune_messages(before(rules.keep_messages))?;
     Ok(())
 }

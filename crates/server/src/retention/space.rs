@@ -65,6 +65,13 @@ pub struct Emergency {
     told: AtomicBool,
 }
 
+impl Emergency {
+    /// Whether space is lacking and nothing is left to give up.
+    pub fn is_exhausted(&self) -> bool {
+        self.told.load(Ordering::Relaxed)
+    }
+}
+
 fn is_lacking(min_free: Quota, space: Space) -> bool {
     min_free
         .limit_bytes(space.total_bytes)

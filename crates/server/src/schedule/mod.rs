@@ -14,8 +14,8 @@ mod round;
 mod start;
 mod waiting;
 
-pub use outlook::{TargetOutlook, outlook};
-pub use round::{backup_kind, backup_mode};
+pub use outlook::{TargetOutlook, assess, outlook};
+pub use round::{backup_kind, backup_mode, history, job_kind, track};
 pub use start::{Wanted, ask, let_in};
 pub use waiting::Schedule;
 
@@ -26,7 +26,7 @@ use tracing::error;
 
 use crate::core::Core;
 use crate::error::Result;
-use crate::retention;
+use crate::{retention, telling};
 
 /// How often is looked what has become due.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -52,8 +52,17 @@ pub async fn run(core: Arc<Core>) {
     }
 }
 
-/// Looks at all that may have to begin, blocking.
+/// Looks at all that may have to begin, and tells people what is wrong, blocking.
 fn look(core: &Arc<Core>) -> Result<()> {
+    let looked = look_for_work(core);
+    let told = match core.settings.scheduling.is_on() {
+        true => telling::look(core),
+        false => Ok(()),
+    };
+    looked.and(told)
+}
+
+fn look_for_work(core: &Arc<Core>) -> Result<()> {
     round::look(core)?;
     if core.settings.scheduling.is_on() {
         retention::look_for_space(core)?;

@@ -3,7 +3,8 @@
 use std::num::NonZeroU8;
 
 use policy::Target;
-use policy::schedule::{Decision, Outlook, next, outlook as look_ahead};
+use policy::schedule::{Decision, History, Outlook, next, outlook as look_ahead};
+use policy::settings::ClientRules;
 use policy::standing::{Assessment, standing};
 
 use super::round::{Standing, backup_kind, job_kind, situation};
@@ -44,25 +45,30 @@ pub fn outlook(core: &Core, client: &str) -> Result<Vec<TargetOutlook>> {
         situation: situation(core, tracks),
     };
     let waits = core.catalog.waits(client)?;
-    let late_after =
-        NonZeroU8::new(u8::try_from(rules.alert_after).unwrap_or(u8::MAX)).unwrap_or(NonZeroU8::MIN);
     let of_target = |target| {
         let kind = backup_kind(target);
         TargetOutlook {
             target,
             decision: stands.decide(core, target, next),
             modes: stands.decide(core, target, look_ahead),
-            assessment: standing(
-                rules.schedule(target),
-                &stands.history(target),
-                late_after,
-                &core.clock.zone(),
-                now_ms,
-            ),
+            assessment: assess(core, &rules, target, &stands.history(target)),
             track: *stands.track(target),
             waits: waits.iter().filter(|wait| wait.kind == kind).cloned().collect(),
             job: core.board.live_of(job_kind(target), client).map(|job| job.id),
         }
     };
     Ok(Target::ALL.map(of_target).into())
+}
+
+/// How a client stands with a target that has this past.
+pub fn assess(core: &Core, rules: &ClientRules, target: Target, history: &History) -> Assessment {
+    let late_after =
+        NonZeroU8::new(u8::try_from(rules.alert_after).unwrap_or(u8::MAX)).unwrap_or(NonZeroU8::MIN);
+    standing(
+        rules.schedule(target),
+        history,
+        late_after,
+        &core.clock.zone(),
+        core.clock.now_ms(),
+    )
 }

@@ -31,23 +31,11 @@ pub(super) struct Standing<'a> {
 impl Standing<'_> {
     /// What is known of the past of one target.
     pub fn track(&self, target: Target) -> &Track {
-        match target {
-            Target::Files => &self.tracks.files,
-            Target::Image => &self.tracks.images,
-        }
+        track(self.tracks, target)
     }
 
     pub fn history(&self, target: Target) -> History {
-        let track = self.track(target);
-        let last_ms = track.failed_ms.filter(|_| track.failures > 0);
-        History {
-            full_ms: track.full_ms,
-            incremental_ms: track.incremental_ms,
-            failures: last_ms.map(|last_ms| Failures {
-                count: track.failures,
-                last_ms,
-            }),
-        }
+        history(self.track(target))
     }
 
     pub fn decide<T>(&self, core: &Core, target: Target, decide: impl FnOnce(&Case<'_>) -> T) -> T {
@@ -60,6 +48,27 @@ impl Standing<'_> {
             zone: &core.clock.zone(),
             now_ms: core.clock.now_ms(),
         })
+    }
+}
+
+/// What is known of the past of one target of a client.
+pub fn track(tracks: &ClientTracks, target: Target) -> &Track {
+    match target {
+        Target::Files => &tracks.files,
+        Target::Image => &tracks.images,
+    }
+}
+
+/// That, in `policy`'s words.
+pub fn history(track: &Track) -> History {
+    let last_ms = track.failed_ms.filter(|_| track.failures > 0);
+    History {
+        full_ms: track.full_ms,
+        incremental_ms: track.incremental_ms,
+        failures: last_ms.map(|last_ms| Failures {
+            count: track.failures,
+            last_ms,
+        }),
     }
 }
 
@@ -91,7 +100,7 @@ fn seed(client: &str) -> u64 {
 }
 
 /// The kind of job that makes a target's backups.
-pub(super) fn job_kind(target: Target) -> JobKind {
+pub fn job_kind(target: Target) -> JobKind {
     match target {
         Target::Files => JobKind::FileBackup,
         Target::Image => JobKind::ImageBackup,

@@ -3,6 +3,7 @@
 mod access;
 mod admin;
 mod backups;
+mod channels;
 mod control;
 mod enrolment;
 mod images;
@@ -20,6 +21,7 @@ use wire::v1::backups_server::BackupsServer;
 use wire::v1::control_server::ControlServer;
 use wire::v1::enrolment_server::EnrolmentServer;
 use wire::v1::images_server::ImagesServer;
+use wire::v1::notify_server::NotifyServer;
 use wire::v1::planning_server::PlanningServer;
 use wire::v1::settings_server::SettingsServer;
 
@@ -42,5 +44,6 @@ pub fn routes(core: Arc<Core>) -> Routes {
         .add_service(images)
         .add_service(SettingsServer::new(settings::Service::new(core.clone())))
         .add_service(PlanningServer::new(planning::Service::new(core.clone())))
+        .add_service(NotifyServer::new(channels::Service::new(core.clone())))
         .add_service(AdminServer::new(admin::Service::new(core)))
 }

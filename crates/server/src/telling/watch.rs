@@ -1,0 +1,307 @@
+//! What is watched, and how it is found now.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use catalog::{
+    Backup, BackupKind, ChangeFilter, ClientState, ClientTracks, JobFilter, JobKind, JobState, Outcome, Track,
+};
+use policy::alert::{
+    Backups, Exhaustion, Finding, First, Found, LastBackup, SpaceLimits, What, of_backups, of_space,
+};
+use policy::schedule::History;
+use policy::standing::{Reason, Standing};
+use policy::{Span, Target};
+use tracing::error;
+
+use crate::core::Core;
+use crate::error::Result;
+use crate::schedule;
+
+/// How long after backups were given up the next ones belong to the same event.
+const GIVEN_UP_MS: i64 = 24 * 3_600_000;
+/// What the audit log calls it when a backup is given up for space.
+const GIVE_UP: &str = "backup-give-up";
+
+/// Something that is watched.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Subject {
+    /// One kind of backups of a client.
+    Backups {
+        /// The client.
+        client: String,
+        /// Which.
+        target: Target,
+    },
+    /// Whether a client's backups are as they were written.
+    Soundness {
+        /// The client.
+        client: String,
+    },
+    /// The storage's free space.
+    Space,
+    /// That backups are given up.
+    GivenUp,
+    /// The nightly cleanup.
+    Cleanup,
+}
+
+impl Subject {
+    /// The word for it, under which is remembered what was told.
+    pub fn word(&self) -> String {
+        match self {
+            Self::Backups { client, target } => {
+                format!("{} {client}", schedule::backup_kind(*target))
+            }
+            Self::Soundness { client } => format!("soundness {client}"),
+            Self::Space => "space".to_owned(),
+            Self::GivenUp => "given-up".to_owned(),
+            Self::Cleanup => "cleanup".to_owned(),
+        }
+    }
+
+    /// The client that it is about.
+    pub fn client(&self) -> Option<&str> {
+        match self {
+            Self::Backups { client, .. } | Self::Soundness { client } => Some(client),
+            Self::Space | Self::GivenUp | Self::Cleanup => None,
+        }
+    }
+}
+
+/// Something that is watched, and how it is found.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// What.
+    pub subject: Subject,
+    /// How.
+    pub found: Found,
+    /// In words, as far as they are at hand.
+    pub reason: String,
+    /// How long a reminder takes, if there are any.
+    pub repeat: Option<Span>,
+}
+
+/// How one kind of backups of a client stands.
+#[derive(Debug, Clone)]
+pub struct Stand {
+    /// The client.
+    pub client: String,
+    /// Which kind.
+    pub target: Target,
+    /// How it stands.
+    pub standing: Standing,
+    /// Why what is to be told is so.
+    pub reason: Reason,
+    /// Tries that have failed since the last one that did not.
+    pub failures: u32,
+    /// What is to be told of it.
+    pub found: Found,
+}
+
+/// How all clients stand.
+pub fn stands(core: &Core) -> Result<Vec<Stand>> {
+    let now_ms = core.clock.now_ms();
+    let newest = core.catalog.newest_backups()?;
+    let newest: HashMap<(&str, BackupKind), &Backup> = newest
+        .iter()
+        .map(|backup| ((backup.client.as_str(), backup.kind), backup))
+        .collect();
+    let enrolled: HashMap<String, i64> = core
+        .catalog
+        .clients()?
+        .into_iter()
+        .filter_map(|overview| Some((overview.client.name, overview.client.enrolled_ms?)))
+        .collect();
+    let mut stands = Vec::new();
+    for tracks in core.catalog.tracks(None, now_ms)? {
+        for target in Target::ALL {
+            let last = newest.get(&(tracks.client.as_str(), schedule::backup_kind(target)));
+            let enrolled_ms = enrolled.get(&tracks.client).copied();
+            stands.push(stand(core, &tracks, target, last.copied(), enrolled_ms));
+        }
+    }
+    Ok(stands)
+}
+
+/// How one kind of backups of a client stands, whose last backup and enrolment are these.
+fn stand(
+    core: &Core,
+    tracks: &ClientTracks,
+    target: Target,
+    last: Option<&Backup>,
+    enrolled_ms: Option<i64>,
+) -> Stand {
+    let rules = core.policies.of(&tracks.client);
+    let history = schedule::history(schedule::track(tracks, target));
+    let assessment = schedule::assess(core, &rules, target, &history);
+    let told = match is_only_cut_short(schedule::track(tracks, target)) {
+        true => {
+            let undisturbed = History {
+                failures: None,
+                ..history
+            };
+            schedule::assess(core, &rules, target, &undisturbed)
+        }
+        false => assessment,
+    };
+    // A first backup is missing when one that had been made at the enrolment would be late.
+    let as_if_made = History {
+        full_ms: enrolled_ms,
+        ..History::default()
+    };
+    let first = match schedule::assess(core, &rules, target, &as_if_made).standing {
+        Standing::Late => First::Missing,
+        _ => First::Awaited,
+    };
+    let is_paused = tracks
+        .paused_until_ms
+        .is_some_and(|until_ms| until_ms > core.clock.now_ms());
+    let found = match tracks.state {
+        ClientState::Revoked => Found::Unwatched,
+        ClientState::Active | ClientState::Adopted => of_backups(&Backups {
+            standing: told.standing,
+            first,
+            last: match last.map(|backup| backup.outcome) {
+                Some(Outcome::WithProblems) => LastBackup::WithProblems,
+                Some(Outcome::Finished) | None => LastBackup::Whole,
+            },
+            is_paused,
+        }),
+    };
+    Stand {
+        client: tracks.client.clone(),
+        target,
+        standing: assessment.standing,
+        reason: told.reason,
+        failures: schedule::track(tracks, target).failures,
+        found,
+    }
+}
+
+/// Whether no try failed but those that were cut short. A client that leaves in the middle, such as a laptop that is closed,
+/// goes on when it is back; it is late if it is not back in time.
+fn is_only_cut_short(track: &Track) -> bool {
+    track.failures > 0 && track.failures == track.interruptions
+}
+
+/// Finds everything that is watched. `told_of_space` is what was told last of the storage's space.
+pub fn watch(core: &Core, told_of_space: Option<What>) -> Result<Vec<Watched>> {
+    let stands = stands(core)?;
+    let clients = stands.iter().map(|stand| stand.client.clone()).collect();
+    let mut watched: Vec<Watched> = stands
+        .into_iter()
+        .map(|stand| Watched {
+            found: stand.found,
+            reason: stand.reason.to_string(),
+            repeat: core.policies.of(&stand.client).alert_repeat,
+            subject: Subject::Backups {
+                client: stand.client,
+                target: stand.target,
+            },
+        })
+        .collect();
+    watched.extend(soundness(core, clients)?);
+    watched.push(space(core, told_of_space));
+    watched.push(given_up(core)?);
+    watched.push(cleanup(core)?);
+    Ok(watched)
+}
+
+/// Whether clients' backups are as they were written.
+fn soundness(core: &Core, clients: BTreeSet<String>) -> Result<Vec<Watched>> {
+    let mut damaged: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for backup in core.catalog.damaged_backups()? {
+        damaged.entry(backup.client).or_default().insert(backup.name);
+    }
+    let of_client = |client: String| {
+        let names = damaged.remove(&client).unwrap_or_default();
+        let listed = names.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        Watched {
+            found: match names.is_empty() {
+                true => Found::Well,
+                false => Found::Wrong(Finding {
+                    what: What::VerificationFailed,
+                    about: names,
+                }),
+            },
+            reason: format!("what was read is not what was written: {listed}"),
+            repeat: core.policies.of(&client).alert_repeat,
+            subject: Subject::Soundness { client },
+        }
+    };
+    Ok(clients.into_iter().map(of_client).collect())
+}
+
+/// The storage's space. While it can't be asked, what was told of it stands.
+fn space(core: &Core, told: Option<What>) -> Watched {
+    let rules = core.policies.server();
+    let exhaustion = match core.emergency.is_exhausted() {
+        true => Exhaustion::Exhausted,
+        false => Exhaustion::NotYet,
+    };
+    let found = match core.store.space() {
+        Ok(space) => {
+            let limits = SpaceLimits {
+                free_bytes: space.free_bytes,
+                total_bytes: space.total_bytes,
+                alert_free: rules.alert_free,
+            };
+            of_space(&limits, exhaustion, told)
+        }
+        Err(failed) => {
+            error!(%failed, "the storage's free space could not be found out");
+            Found::Resting
+        }
+    };
+    Watched {
+        subject: Subject::Space,
+        found,
+        reason: format!("there should be {} free at least", rules.alert_free),
+        repeat: rules.alert_repeat,
+    }
+}
+
+fn given_up(core: &Core) -> Result<Watched> {
+    let filter = ChangeFilter {
+        action: Some(GIVE_UP.to_owned()),
+        since_ms: Some(core.clock.now_ms() - GIVEN_UP_MS),
+        limit: Some(10),
+        ..ChangeFilter::default()
+    };
+    let changes = core.catalog.changes(&filter)?;
+    let lines: Vec<String> = changes
+        .iter()
+        .map(|change| format!("{}: {}", change.subject, change.detail))
+        .collect();
+    Ok(Watched {
+        subject: Subject::GivenUp,
+        found: match changes.is_empty() {
+            true => Found::Well,
+            false => Found::Wrong(Finding::of(What::BackupsGivenUp)),
+        },
+        reason: lines.join("\n"),
+        repeat: None,
+    })
+}
+
+fn cleanup(core: &Core) -> Result<Watched> {
+    let filter = JobFilter {
+        kind: Some(JobKind::Cleanup),
+        limit: Some(1),
+        ..JobFilter::default()
+    };
+    let last = core.catalog.jobs(&filter)?.pop();
+    let found = match last.as_ref().map(|job| job.state) {
+        Some(JobState::Failed) => Found::Wrong(Finding::of(What::CleanupFailed)),
+        Some(JobState::Done) | None => Found::Well,
+        Some(JobState::Queued | JobState::Running | JobState::Cancelled | JobState::Interrupted) => {
+            Found::Resting
+        }
+    };
+    Ok(Watched {
+        subject: Subject::Cleanup,
+        found,
+        reason: last.and_then(|job| job.error).unwrap_or_default(),
+        repeat: core.policies.server().alert_repeat,
+    })
+}
