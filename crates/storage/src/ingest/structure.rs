@@ -132,6 +132,10 @@ impl Growing {
         match (delta.basis, place) {
             (DeltaBasis::Complete, _) => self.remove_unlisted(&slot, merged)?,
             (DeltaBasis::Delta, Place::Missing) => {
+                if self.is_resumed {
+                    // An earlier session may have taken it out of the pool together with one above it.
+                    self.remove_unlisted(&slot, merged)?;
+                }
                 slot.lost = self.carry_rest(structure, &slot, delta, merged)?;
             }
             (DeltaBasis::Delta, _) => {

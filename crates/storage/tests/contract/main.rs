@@ -73,6 +73,7 @@ contract!(
     reuse::the_limit_of_links_is_no_obstacle,
     pool::unchanged_directories_are_pooled,
     pool::a_change_beneath_a_pooled_directory,
+    pool::a_change_between_two_sessions_beneath_a_pooled_directory,
     pool::pooled_directories_are_freed,
     pool::repair_after_damage,
     refusals::malicious_names,

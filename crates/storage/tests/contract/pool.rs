@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use storage::{BackupName, Basis, Finding, OpenOptions, PoolChangeKind, Pooling, Remedy, Store, Unwatched};
 
 use crate::check::{Strictness::Exact, check_all, differences};
-use crate::driver::back_up;
+use crate::driver::{Until, back_up, header, take_in};
 use crate::lab::{Kind, Lab, client, nth, server};
 
 fn has_pools(lab: &Lab) -> bool {
@@ -60,6 +60,28 @@ fn in_tree(lab: &Lab, name: &BackupName, path: &str) -> PathBuf {
         .join(name.as_str())
         .join("src")
         .join(path)
+}
+
+/// What a session has taken out of the pool is all there when it is interrupted, also beneath what it has come to.
+pub fn a_change_between_two_sessions_beneath_a_pooled_directory(lab: Lab) {
+    let laptop = client("laptop");
+    fill(&lab);
+    next(&lab, 1);
+    next(&lab, 2);
+    lab.store().pool_backup(&laptop, &nth(2)).unwrap();
+    lab.write("a/new", b"so that a is taken out of the pool");
+    let header = header(&laptop, &nth(3), Some(&nth(2)));
+    let ingest = lab.store().begin(&laptop, &Basis::Backup(nth(2))).unwrap();
+    // The root, the source and a.
+    take_in(lab.store(), &ingest, &header, lab.source(), Until::Directories(3)).unwrap();
+    drop(ingest);
+    fs::remove_file(lab.source().join("a/deep/one/3")).unwrap();
+    let ingest = lab.store().begin(&laptop, &Basis::Resume).unwrap();
+    take_in(lab.store(), &ingest, &header, lab.source(), Until::End).unwrap();
+    ingest.commit(&nth(3)).unwrap();
+    check_all(lab.store(), Exact);
+    assert!(!in_tree(&lab, &nth(3), "a/deep/one/3").exists());
+    assert!(in_tree(&lab, &nth(2), "a/deep/one/3").exists());
 }
 
 pub fn unchanged_directories_are_pooled(mut lab: Lab) {
