@@ -20,7 +20,7 @@ use crate::{Error, Operation, Result, name, sys};
 pub const SUPER_MAGIC: u64 = 0x9123_683e;
 
 /// The inode number of every subvolume's root directory (`BTRFS_FIRST_FREE_OBJECTID`).
-const SUBVOLUME_INODE: u64 = 256;
+pub(crate) const SUBVOLUME_INODE: u64 = 256;
 
 /// Whether a subvolume may be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -140,6 +140,30 @@ impl PhysicalExtent {
     pub fn is_shared(&self) -> bool {
         self.flags & sys::FIEMAP_EXTENT_SHARED != 0
     }
+
+    /// Whether it is data with a place of its own on the device.
+    pub(crate) fn is_placed_data(&self) -> bool {
+        let others = sys::FIEMAP_EXTENT_UNKNOWN
+            | sys::FIEMAP_EXTENT_DELALLOC
+            | sys::FIEMAP_EXTENT_DATA_INLINE
+            | sys::FIEMAP_EXTENT_UNWRITTEN;
+        self.flags & others == 0
+    }
+
+    /// An address for it, of which `len_bytes` belong to it alone.
+    ///
+    /// The extent map tells where a compressed extent begins on the device and how long it is in the file, so the next one may
+    /// begin in what seems to be its midst. Compressed ones have addresses apart, where each block has room for the longest that
+    /// btrfs makes, 128 KiB.
+    pub(crate) fn address_bytes(&self) -> u64 {
+        const BLOCK_BYTES: u64 = 4096;
+        const ROOM_BYTES: u64 = 128 << 10;
+        const APART: u64 = 1 << 62;
+        if self.flags & sys::FIEMAP_EXTENT_ENCODED == 0 {
+            return self.physical_bytes;
+        }
+        APART + (self.physical_bytes / BLOCK_BYTES).wrapping_mul(ROOM_BYTES) % APART
+    }
 }
 
 /// Iterates over the file's extents as they lie on the device (FIEMAP), after writing out what is still in memory.

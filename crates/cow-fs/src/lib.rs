@@ -1,13 +1,14 @@
 //! What Linux file systems can do with extents instead of bytes, behind safe and typed functions.
 //!
-//! Owns: whole-file and range clones, hole punching, extent maps, inode flags, btrfs subvolumes, renames that
-//! exchange or refuse to replace, and the probe that finds out by trying which of these a directory's file
-//! system offers. [`sys`](self) (private) is the only module of the workspace that contains `unsafe`.
+//! Owns: whole-file and range clones, hole punching, extent maps, what files hold of their device, inode flags, btrfs
+//! subvolumes, renames that exchange or refuse to replace, and the probe that finds out by trying which of these a
+//! directory's file system offers. [`sys`](self) (private) is the only module of the workspace that contains `unsafe`.
 //!
 //! Never: decides what is kept or deleted, follows a policy, or prints. Each function does one thing to
 //! descriptors that the caller opened, and reports failure as an [`Error`] that tells *unsupported*, *denied*,
 //! *busy*, *not found* and *no space* apart, so that a caller can choose another way without looking at errno.
 
+mod allocations;
 pub mod btrfs;
 mod error;
 mod extents;
@@ -18,6 +19,7 @@ mod reflink;
 mod rename;
 mod sys;
 
+pub use allocations::{Allocation, AllocationSource, Allocations, allocation_source, allocations};
 pub use error::{Error, Operation, Result};
 pub use extents::{
     DataExtents, Extent, PhysicalExtent, PhysicalExtents, data_extents, data_extents_from, physical_extents,

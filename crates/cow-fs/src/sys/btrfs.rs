@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Result;
 use rustix::ioctl::{Getter, NoArg, Opcode, Setter, Updater, ioctl, opcode};
 
-const BTRFS_IOCTL_MAGIC: u8 = 0x94;
+pub(super) const BTRFS_IOCTL_MAGIC: u8 = 0x94;
 const PATH_NAME_BYTES: usize = 4088;
 const SUBVOL_NAME_BYTES: usize = 4040;
 const INO_LOOKUP_PATH_BYTES: usize = 4080;
@@ -50,7 +50,7 @@ struct InoLookupArgs {
 
 /// `struct btrfs_ioctl_search_key`.
 #[repr(C)]
-struct SearchKey {
+pub(super) struct SearchKey {
     tree_id: u64,
     min_objectid: u64,
     max_objectid: u64,
@@ -63,6 +63,31 @@ struct SearchKey {
     nr_items: u32,
     unused: u32,
     unused_tail: [u64; 4],
+}
+
+impl SearchKey {
+    /// As many items of a kind as there is room for, of an inode in the subvolume that is asked.
+    pub(super) fn items_of(inode: u64, item_type: u32, min_offset: u64) -> Self {
+        Self {
+            tree_id: 0,
+            min_objectid: inode,
+            max_objectid: inode,
+            min_offset,
+            max_offset: u64::MAX,
+            min_transid: 0,
+            max_transid: u64::MAX,
+            min_type: item_type,
+            max_type: item_type,
+            nr_items: u32::MAX,
+            unused: 0,
+            unused_tail: [0; 4],
+        }
+    }
+
+    /// After a search: how many items were found.
+    pub(super) fn nr_items(&self) -> u32 {
+        self.nr_items
+    }
 }
 
 /// `struct btrfs_ioctl_search_args`.

@@ -12,6 +12,16 @@ const BATCH_EXTENTS: usize = 146;
 const FIEMAP_FLAG_SYNC: u32 = 1;
 /// The file's last extent.
 pub(crate) const FIEMAP_EXTENT_LAST: u32 = 0x1;
+/// Where it lies is not known (yet).
+pub(crate) const FIEMAP_EXTENT_UNKNOWN: u32 = 0x2;
+/// It has not been written out.
+pub(crate) const FIEMAP_EXTENT_DELALLOC: u32 = 0x4;
+/// It is compressed or encrypted.
+pub(crate) const FIEMAP_EXTENT_ENCODED: u32 = 0x8;
+/// It lies within metadata.
+pub(crate) const FIEMAP_EXTENT_DATA_INLINE: u32 = 0x200;
+/// It was allocated in advance, and reads as zeros.
+pub(crate) const FIEMAP_EXTENT_UNWRITTEN: u32 = 0x800;
 /// Its blocks are used elsewhere too.
 pub(crate) const FIEMAP_EXTENT_SHARED: u32 = 0x2000;
 

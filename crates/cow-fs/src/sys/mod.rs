@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "ioctls need it, and this is the one place for them")]
 
 mod btrfs;
+mod btrfs_extents;
 mod clone;
 mod fiemap;
 mod freeze;
@@ -14,6 +15,10 @@ pub(crate) use btrfs::{
     SUBVOLUME_READ_ONLY, commit_transaction, create_subvolume, delete_subvolume, root_item_exists,
     set_subvolume_flags, snapshot_subvolume, subvolume_flags, subvolume_id,
 };
+pub(crate) use btrfs_extents::{FileExtent, FileExtentBatch, file_extents};
 pub(crate) use clone::clone_range;
-pub(crate) use fiemap::{FIEMAP_EXTENT_LAST, FIEMAP_EXTENT_SHARED, FiemapBatch, fiemap};
+pub(crate) use fiemap::{
+    FIEMAP_EXTENT_DATA_INLINE, FIEMAP_EXTENT_DELALLOC, FIEMAP_EXTENT_ENCODED, FIEMAP_EXTENT_LAST,
+    FIEMAP_EXTENT_SHARED, FIEMAP_EXTENT_UNKNOWN, FIEMAP_EXTENT_UNWRITTEN, FiemapBatch, fiemap,
+};
 pub(crate) use freeze::{freeze, thaw};
