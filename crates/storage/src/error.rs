@@ -222,6 +222,9 @@ pub enum Error {
     /// The content index failed. It only makes backups faster and can be deleted at any time.
     #[error("the content index failed")]
     Index(#[from] rusqlite::Error),
+    /// The ledger of what backups take failed. It can be deleted at any time, and is built anew.
+    #[error("the ledger of sizes failed")]
+    Ledger(#[source] rusqlite::Error),
     /// A monitor asked to stop. What was done so far is complete in itself.
     #[error("cancelled")]
     Cancelled,

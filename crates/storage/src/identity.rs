@@ -12,7 +12,7 @@ use crate::names::ServerId;
 
 /// The format that this program writes.
 pub(crate) const FORMAT: u32 = 1;
-const FILE: &str = "storage.toml";
+pub(crate) const IDENTITY_FILE: &str = "storage.toml";
 
 /// What `storage.toml` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,10 +47,10 @@ impl Identity {
 
     /// Reads it; `None` if there is no such file. `storage` is the path for messages.
     pub fn read(state: &Dir, storage: &Path) -> Result<Option<Self>> {
-        let Some(content) = durable::read(state, FILE)? else {
+        let Some(content) = durable::read(state, IDENTITY_FILE)? else {
             return Ok(None);
         };
-        let path = storage.join(crate::layout::STATE).join(FILE);
+        let path = storage.join(crate::layout::STATE).join(IDENTITY_FILE);
         let text = str::from_utf8(&content).map_err(|error| Error::corrupt(&path, error))?;
         let version: Version =
             toml::from_str(text).map_err(|error| Error::corrupt(&path, error.message()))?;
@@ -79,6 +79,6 @@ impl Identity {
             backend: self.backend,
         };
         let text = toml::to_string(&text).expect("a flat table of strings and numbers is always valid TOML");
-        durable::write(state, FILE, text.as_bytes())
+        durable::write(state, IDENTITY_FILE, text.as_bytes())
     }
 }

@@ -18,6 +18,9 @@ const MANIFEST_SUFFIX: &str = ".manifest";
 /// The suffix of lists of links into the pool.
 const POOL_LIST_SUFFIX: &str = ".pool";
 
+/// The suffix of lists of directories that a resumed session was told of.
+const RETOLD_SUFFIX: &str = ".retold";
+
 /// Mode of directories that only the server enters: backups hold other people's files, setuid programs and device
 /// nodes, so nobody else on the server may walk into them.
 pub(crate) const PRIVATE: u32 = 0o700;
@@ -67,6 +70,7 @@ impl Layout {
         let trash = ensure_dir(&state, b"trash", PRIVATE)?;
         let pool = ensure_dir(&state, b"pool", PASSABLE)?;
         ensure_dir(&state, b"index", PRIVATE)?;
+        ensure_dir(&state, b"sizes", PRIVATE)?;
         Ok(Self {
             path: path.to_owned(),
             root,
@@ -94,6 +98,11 @@ impl Layout {
     /// Path of the content index, for SQLite, which takes paths only.
     pub fn index_path(&self) -> PathBuf {
         self.path.join(STATE).join("index").join("content.sqlite")
+    }
+
+    /// Path of the ledger of sizes, likewise.
+    pub fn ledger_path(&self) -> PathBuf {
+        self.path.join(STATE).join("sizes").join("ledger.sqlite")
     }
 
     /// Where the client's backups are.
@@ -207,6 +216,11 @@ pub(crate) fn manifest_file(name: &BackupName) -> String {
 /// The file name of a backup's list of links into the pool.
 pub(crate) fn pool_list_file(name: &BackupName) -> String {
     format!("{name}{POOL_LIST_SUFFIX}")
+}
+
+/// The file name of a backup's list of directories that a resumed session was told of.
+pub(crate) fn retold_file(name: &BackupName) -> String {
+    format!("{name}{RETOLD_SUFFIX}")
 }
 
 /// The path of a backup's manifest within the storage, for messages.

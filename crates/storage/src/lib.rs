@@ -14,6 +14,7 @@ mod backend;
 mod ballast;
 mod catalog_copies;
 pub mod crash;
+mod database;
 mod durable;
 mod error;
 mod examination;
@@ -28,6 +29,8 @@ mod monitor;
 mod names;
 mod pool;
 mod repair;
+mod retold;
+mod sizes;
 mod store;
 mod trash;
 mod tree;
@@ -54,6 +57,7 @@ pub use names::{
 };
 pub use pool::{PoolChange, PoolChangeKind, PoolLink};
 pub use repair::{Finding, Remedy, RepairPlan, Repaired};
+pub use sizes::{Accounted, Sizes, TakenIn, Used};
 pub use store::{CreateOptions, IncompleteBackup, OpenOptions, Pooling, Reaped, Recovery, Space, Store};
 pub use tree::BackupTree;
 

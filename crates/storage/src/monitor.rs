@@ -28,6 +28,13 @@ pub enum Step {
         /// Which.
         backup: BackupName,
     },
+    /// What a backup takes of the storage is being found out.
+    Accounting {
+        /// Whose it is.
+        client: ClientName,
+        /// Which.
+        backup: BackupName,
+    },
     /// A backup is being looked at for repair.
     Examining {
         /// Whose it is.

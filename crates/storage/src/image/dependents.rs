@@ -67,6 +67,7 @@ pub(crate) fn free_dependents(
             backup: file.image.clone(),
         });
         let backups = shared.layout.backups(client)?;
+        crate::sizes::forget_replaced(shared, client, &file.image);
         file.absorb_parent(shared, &backups, monitor)?;
         crash::point("delete: an image stands on it no more");
     }

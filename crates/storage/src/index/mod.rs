@@ -15,8 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use manifest::ContentHash;
 use parking_lot::Mutex;
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
+use crate::database;
 use crate::error::Result;
 use crate::names::{BackupName, ClientName};
 
@@ -63,8 +64,8 @@ pub struct ContentIndex {
 impl ContentIndex {
     /// Opens the index; one that is missing, damaged or of another version is begun anew.
     pub(crate) fn open(path: PathBuf) -> Result<Self> {
-        let writer = schema::open_or_begin(&path)?;
-        let reader = schema::open(&path)?;
+        let writer = database::open_or_begin(&path, &schema::DESIGN)?;
+        let reader = database::open(&path, &schema::DESIGN)?;
         // Whoever asks goes without an answer rather than wait for one.
         reader.busy_timeout(std::time::Duration::from_millis(200))?;
         Ok(Self {
@@ -249,13 +250,10 @@ impl ContentIndex {
     }
 
     fn note(&self, error: &rusqlite::Error) {
-        let is_damage = matches!(
-            error.sqlite_error_code(),
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-        );
+        let is_damage = database::is_damage(error);
         if is_damage && !self.is_damaged.swap(true, Ordering::Relaxed) {
             tracing::warn!(path = %self.path.display(), "the content index is damaged and will be rebuilt");
-            schema::mark_damaged(&self.path);
+            database::mark_damaged(&self.path);
         } else if !is_damage {
             tracing::warn!(%error, path = %self.path.display(), "the content index failed");
         }

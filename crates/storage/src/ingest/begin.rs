@@ -17,6 +17,7 @@ use crate::incomplete::{OldBase, Resumption, State, TREE, boot_id, next_generati
 use crate::layout::manifest_file;
 use crate::names::{BackupKind, BackupName, ClientName};
 use crate::pool::PoolList;
+use crate::retold::Retold;
 use crate::store::Shared;
 use crate::tree::TreeRoot;
 use crate::usage::Claim;
@@ -145,6 +146,8 @@ impl Parts {
             .create_file(manifest_file.as_bytes(), 0o600)
             .during("create", &manifest_file)?;
         let watermark = Watermark::create(&self.work, &self.state.watermark_file())?;
+        let has_two_sources = self.is_resumed && self.state.base.is_some();
+        let retold = has_two_sources.then(|| Retold::open(&self.work)).transpose()?;
         let tree = TreeRoot {
             client: client.clone(),
             dir: self.work.child(TREE).during("open", "the incomplete backup")?,
@@ -162,6 +165,7 @@ impl Parts {
             manifest,
             placed_until: self.placed_until,
             is_resumed: self.is_resumed,
+            retold,
             structure: Mutex::new(Structure::new(watermark)),
             has_split_links: AtomicBool::new(false),
             moved: Mutex::new(Vec::new()),

@@ -14,6 +14,7 @@ use crate::index::Owner;
 use crate::layout::{manifest_file, manifest_path, pool_list_file};
 use crate::names::{BackupName, ClientName};
 use crate::pool::{PoolChange, PoolChangeKind, PoolList};
+use crate::retold;
 use crate::store::Shared;
 
 /// A backup that has been committed.
@@ -144,6 +145,7 @@ pub(crate) fn roll_forward(shared: &Shared, client: &ClientName, work: &Dir) -> 
         Err(error) if !error.is_not_found() => Err(error).during("put in place", &pool_list)?,
         _ => {}
     }
+    retold::put_in_place(work, &manifests, &name)?;
     crash::point("commit: pool list in place");
     // ORDER: the tree and the pool's list are in their places for good, and the tree read-only, before the manifest makes
     // them a backup. Syncing the directories would not do: on btrfs the subvolume's flag is durable with the transaction only.

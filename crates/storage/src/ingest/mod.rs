@@ -35,6 +35,7 @@ use crate::error::{During as _, Result};
 use crate::incomplete::{Checkpoint, State, boot_id};
 use crate::index::{Content, Location};
 use crate::names::{BackupName, ClientName};
+use crate::retold::Retold;
 use crate::store::Shared;
 use crate::tree::TreeRoot;
 use crate::usage::{Claim, Reading};
@@ -85,6 +86,8 @@ pub(crate) struct Growing {
     /// The last directory that an earlier session has completed.
     placed_until: Option<Box<[u8]>>,
     is_resumed: bool,
+    /// What this session is told of, if it is a resumed one with a base.
+    retold: Option<Retold>,
     structure: Mutex<Structure>,
     /// Whether an inode with several names got another under one of them.
     has_split_links: AtomicBool,

@@ -118,6 +118,9 @@ impl Growing {
         let structure = &mut *self.structure.lock();
         let path = &*delta.path;
         structure.advance(path)?;
+        if let Some(retold) = &self.retold {
+            retold.add(path)?;
+        }
         structure.watermark.raise(path)?;
         let (to, place) = self.enter(structure, path)?;
         let builds_on = base.filter(|_| delta.basis == DeltaBasis::Delta);

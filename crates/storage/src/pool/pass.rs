@@ -3,7 +3,7 @@
 //! At every moment both backups are complete: each directory is exchanged with its link in one step.
 
 use file_tree::Dir;
-use manifest::split_path;
+use manifest::{is_beneath, split_path};
 
 use super::{PoolChange, PoolChangeKind, PoolLink, PoolList, link_text, unchanged::unchanged};
 use crate::attributes::set_mtime;
@@ -11,6 +11,7 @@ use crate::backend::BackendKind;
 use crate::crash;
 use crate::error::{During as _, Error, Result, shown};
 use crate::names::{BackupKind, BackupName, ClientName, PoolId};
+use crate::retold;
 use crate::store::{Pooling, Shared, Store};
 use crate::trash::Item;
 
@@ -59,7 +60,11 @@ impl Store {
         let manifests = shared.layout.manifests(client)?;
         let before = PoolList::read(&manifests, &base)?;
         let now = PoolList::read(&manifests, name)?;
-        let found = unchanged(&older, &newer, &before, &now)?;
+        let mut found = unchanged(&older, &newer, &before, &now)?;
+        // What was sent again is not the base's, and a pool would silently take that from it. The next backup has these
+        // in common with this one.
+        let retold = retold::read(&manifests, name)?;
+        found.retain(|path| !retold.iter().any(|told| is_beneath(told, path)));
         if found.is_empty() {
             return Ok(Vec::new());
         }

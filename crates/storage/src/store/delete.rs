@@ -51,6 +51,7 @@ impl Store {
         // ORDER: when the deletion is decided nothing stands on the backup any more, so whatever finishes it need not look.
         image::free_dependents(shared, client, name, monitor)?;
         crash::point("delete: nothing stands on it");
+        crate::sizes::look_before_deletion(shared, client, name);
         shared.located.close(client, name);
         let subvolume = shared.subvolume_of(client, name)?;
         let deleted = Deleted {
@@ -117,6 +118,7 @@ pub(crate) fn finish_deletion(
         Err(error) if !error.is_not_found() => Err(error).during("delete", pool_list_file(name))?,
         _ => {}
     }
+    crate::retold::remove(&manifests, name)?;
     crash::point("delete: pool list in the trash");
     if let Some(backups) = shared.layout.find_backups(client)? {
         shared.backend.drop_tree(&backups, name.as_bytes(), &item.dir)?;

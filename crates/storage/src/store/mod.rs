@@ -23,6 +23,7 @@ use crate::ingest::{Basis, Ingest, roll_forward};
 use crate::layout::Layout;
 use crate::lock::Lock;
 use crate::names::{BackupKind, ClientName, ServerId};
+use crate::sizes::Ledger;
 use crate::trash::Item;
 use crate::usage::Usage;
 
@@ -126,6 +127,7 @@ pub(crate) struct Shared {
     pub volume_format: VolumeFormat,
     pub index: ContentIndex,
     pub located: Located,
+    pub ledger: Ledger,
     pub usage: Usage,
     /// Held by whoever removes what is in the trash.
     pub reaping: Mutex<()>,

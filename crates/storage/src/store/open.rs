@@ -18,6 +18,7 @@ use crate::index::located::Located;
 use crate::layout::{Layout, STATE};
 use crate::lock::Lock;
 use crate::names::ServerId;
+use crate::sizes::{Ledger, Measure};
 use crate::trash::Item;
 use crate::usage::Usage;
 
@@ -142,6 +143,8 @@ impl Store {
             // Nothing costs less than shared extents, and no image stands on another.
             BackendKind::Btrfs | BackendKind::Reflink => VolumeFormat::Raw,
         };
+        let measure = Measure::of(identity.backend, &layout.state)?;
+        let ledger = Ledger::open(layout.ledger_path(), measure);
         let mut shared = Shared {
             backend: backend(identity.backend, options.compression),
             index: ContentIndex::open(layout.index_path())?,
@@ -151,6 +154,7 @@ impl Store {
             pooling: options.pooling,
             volume_format,
             located: Located::default(),
+            ledger,
             usage: Usage::default(),
             reaping: Mutex::new(()),
             recovered: Recovery::default(),

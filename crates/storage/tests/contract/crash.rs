@@ -9,6 +9,7 @@ use std::process::Command;
 
 use storage::{Basis, OpenOptions, Store, Unwatched};
 
+use crate::census::Census;
 use crate::check::{Strictness::Exact, check_all};
 use crate::driver::{Until, back_up, header, take_in};
 use crate::lab::{Lab, client, nth, server};
@@ -95,6 +96,7 @@ fn live(store: &Store, sources: &Path) {
         ingest.commit(&nth(round)).unwrap();
         store.point_current(&laptop, &nth(round)).unwrap();
         store.pool_backup(&laptop, &nth(round)).unwrap();
+        store.account(&Unwatched).unwrap();
     }
     if backups().contains(&nth(1)) {
         store.delete(&laptop, &nth(1)).unwrap();
@@ -104,6 +106,7 @@ fn live(store: &Store, sources: &Path) {
         store.delete(&laptop, &nth(2)).unwrap();
     }
     store.reap(&Unwatched).unwrap();
+    store.account(&Unwatched).unwrap();
 }
 
 /// The child. Does nothing when it is run as a test of its own.
@@ -160,7 +163,9 @@ pub fn every_point(lab: Lab) {
             did_nothing && again.resumable == store.recovered().resumable,
             "point {point}: {again:?}"
         );
+        Census::compare(&store, lab.kind);
         live(&store, &sources);
+        Census::compare(&store, lab.kind);
         assert_eq!(store.backups(&laptop).unwrap(), [nth(3)], "point {point}");
         assert_eq!(store.current(&laptop).unwrap(), Some(nth(3)), "point {point}");
         check_all(&store, Exact);

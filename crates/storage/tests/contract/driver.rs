@@ -26,6 +26,8 @@ pub enum Until {
     End,
     /// After this many directories.
     Directories(usize),
+    /// After this one has been announced, before any of its files has come.
+    Announced(&'static str),
 }
 
 /// A directory of the source.
@@ -111,7 +113,12 @@ pub fn take_in(
             writer.flush_frame().unwrap();
             return Ok(None);
         }
-        session.directory(dir, base.get(&dir.record.path))?;
+        let base = base.get(&dir.record.path);
+        if matches!(until, Until::Announced(path) if path.as_bytes() == &*dir.record.path) {
+            session.announce(dir, base.map(|(_, record)| record))?;
+            return Ok(None);
+        }
+        session.directory(dir, base)?;
         writer.push(&dir.record).unwrap();
         // Each directory is found again after a crash.
         writer.flush_frame().unwrap();
@@ -181,6 +188,12 @@ impl Session<'_> {
         }
         assert_eq!(slot.pending(), 0);
         Ok(())
+    }
+
+    fn announce(&mut self, dir: &Scanned, base: Option<&DirRecord>) -> storage::Result<()> {
+        let delta = self.delta(dir, base);
+        let merged = delta.apply(base).unwrap();
+        self.ingest.directory(&delta, &merged.record, base).map(drop)
     }
 
     fn delta(&mut self, dir: &Scanned, base: Option<&DirRecord>) -> DirDelta {

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use storage::{OpenOptions, Store, Unwatched, VolumeFormat};
 
+use crate::census::Census;
 use crate::image_driver::{Disk, Extent, check_image, nth_image, take_image};
 use crate::images::{Dice, change, first_disk};
 use crate::lab::{Lab, client, server};
@@ -41,6 +42,7 @@ fn live(store: &Store) {
         if !store.backups(&laptop).unwrap().contains(&nth_image(number)) {
             take_image(store, &nth_image(number), &disk(number), Extent::All);
         }
+        store.account(&Unwatched).unwrap();
     }
     for number in DELETED {
         if store.backups(&laptop).unwrap().contains(&nth_image(number)) {
@@ -125,8 +127,10 @@ fn points(lab: &Lab, format: Option<VolumeFormat>) {
         let problems = &store.recovered().problems;
         assert!(problems.is_empty(), "{when}: {problems:?}");
         check_all(&store, &when);
+        Census::compare(&store, lab.kind);
         live(&store);
         check_all(&store, &when);
+        Census::compare(&store, lab.kind);
         let left: Vec<_> = (1..=IMAGES)
             .filter(|number| !DELETED.contains(number))
             .map(nth_image)

@@ -6,7 +6,7 @@ use std::process::Command;
 use disk_image::DiskSource as _;
 use manifest::volume::{StreamHasher, ZEROS, blocks_of_group, group_count, hash_volume_block};
 use manifest::{BLOCK_BYTES, Conclusion, Kind, Timestamp};
-use storage::{BackupName, ImageIngest, Store, VolumeFormat, VolumeSink, open_volume_at};
+use storage::{BackupName, IMAGE_SUFFIX, ImageIngest, Store, VolumeFormat, VolumeSink, open_volume_at};
 
 use crate::driver::header;
 use crate::lab::{Lab, backup, client};
@@ -32,8 +32,9 @@ pub enum Extent {
 /// Takes in an image from the newest there is, or goes on with the one that was interrupted.
 pub fn take_image(store: &Store, name: &BackupName, disk: &Disk, extent: Extent) {
     let laptop = client("laptop");
-    let images = store.backups(&laptop).unwrap();
-    let ingest = store.begin_image(&laptop, images.last()).unwrap();
+    let backups = store.backups(&laptop).unwrap();
+    let newest = backups.iter().rfind(|name| name.suffix() == IMAGE_SUFFIX);
+    let ingest = store.begin_image(&laptop, newest).unwrap();
     ingest
         .put_file(format!("{DISK}/disk.json").as_bytes(), b"{}")
         .unwrap();

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use scratch_fs::{FileSystem, Scratch, mib};
 use storage::{
-    BackendKind, BackupName, ClientName, CreateOptions, OpenOptions, ServerId, Store, VolumeFormat,
+    BackendKind, BackupName, ClientName, Compression, CreateOptions, OpenOptions, ServerId, Store,
+    VolumeFormat,
 };
 use tempfile::TempDir;
 
@@ -24,6 +25,8 @@ pub struct Lab {
     pub store: Option<Store>,
     /// What images are kept in.
     pub format: Option<VolumeFormat>,
+    /// What new content is compressed with, on btrfs.
+    pub compression: Option<Compression>,
     source: TempDir,
     plain: Option<TempDir>,
     scratch: Option<Scratch>,
@@ -71,6 +74,7 @@ impl Lab {
             kind,
             store: None,
             format: None,
+            compression: None,
             source,
             plain,
             scratch,
@@ -134,6 +138,7 @@ impl Lab {
     pub fn options(&self) -> OpenOptions {
         OpenOptions {
             volume_format: self.format,
+            compression: self.compression,
             ..OpenOptions::new(server())
         }
     }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
 mod catalog_copies;
+mod census;
 mod check;
 mod crash;
 mod driver;
@@ -21,6 +22,7 @@ mod refusals;
 mod resume;
 mod reuse;
 mod scenarios;
+mod sizes;
 mod speed;
 
 /// Makes a module per kind of storage with a test per scenario.
@@ -91,4 +93,11 @@ contract!(
     images::a_base_that_is_deleted_while_an_image_waits_to_go_on,
     images::a_damaged_base_harms_no_new_image,
     image_crash::every_point_of_an_images_life,
+    sizes::a_random_history_is_counted_as_a_census_finds_it,
+    sizes::deleting_frees_what_was_foretold,
+    sizes::unchanged_files_are_not_asked_for,
+    sizes::the_base_may_go_before_its_successor_is_counted,
+    sizes::what_was_sent_again_is_counted,
+    sizes::work_that_is_ended_goes_on_where_it_was,
+    sizes::a_damaged_or_missing_ledger_is_made_anew,
 );

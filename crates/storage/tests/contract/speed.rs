@@ -115,6 +115,7 @@ fn speed(kind: lab::Kind) {
         }
     });
     measure(&lab, "its commit", || commit(ingest, 1, &records));
+    measure(&lab, "counting it", || store.account(&Unwatched).unwrap());
     let ingest = measure(&lab, "begin of the second", || {
         store.begin(&laptop, &Basis::Backup(nth(1))).unwrap()
     });
@@ -125,6 +126,7 @@ fn speed(kind: lab::Kind) {
         }
     });
     measure(&lab, "its commit", || commit(ingest, 2, &records));
+    measure(&lab, "counting it", || store.account(&Unwatched).unwrap());
     measure(&lab, "pooling", || store.pool_backup(&laptop, &nth(2)).unwrap());
     let ingest = store.begin(&laptop, &Basis::Backup(nth(2))).unwrap();
     measure(&lab, "nothing changed, pooled", || {
