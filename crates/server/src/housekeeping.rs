@@ -1,11 +1,12 @@
 //! What can wait until a backup is committed or deleted: filling the content index, pooling directories, removing
-//! what was deleted. One thread; a restart does again what was left undone.
+//! what was deleted, counting what backups take. One thread, and another that counts, since that may take long and nobody waits
+//! for it; a restart does again what was left undone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use catalog::{Catalog, PoolLinks};
+use catalog::{BackupFilter, Catalog, PoolLinks};
 use crossbeam_channel::{Receiver, Sender};
 use parking_lot::{Condvar, Mutex};
 use storage::{Committed, Monitor, PoolChange, PoolChangeKind, Store};
@@ -123,6 +124,21 @@ struct Worker {
 
 impl Worker {
     fn work(&self) {
+        // One call that waits is as good as many.
+        let (wake, woken) = crossbeam_channel::bounded(1);
+        std::thread::scope(|scope| {
+            let counting = std::thread::Builder::new()
+                .name("counting".into())
+                .spawn_scoped(scope, || self.count_when(woken));
+            if let Err(error) = counting {
+                warn!(%error, "nothing counts what backups take");
+            }
+            self.do_chores(&wake);
+            drop(wake);
+        });
+    }
+
+    fn do_chores(&self, wake: &Sender<()>) {
         let mut waiting = false;
         loop {
             let chore = if waiting {
@@ -158,6 +174,8 @@ impl Worker {
             if is_queued {
                 *self.shared.unsettled.lock() -= 1;
                 self.shared.settled.notify_all();
+                // Full, it is woken anyway.
+                let _ = wake.try_send(());
             }
         }
     }
@@ -190,6 +208,33 @@ impl Worker {
         self.record(&reaped.pool_changes)?;
         self.catalog.restock();
         Ok(!reaped.waiting.is_empty())
+    }
+
+    /// Counts what backups take of the storage whenever it is woken, to the end of the chores.
+    fn count_when(&self, woken: Receiver<()>) {
+        for () in woken {
+            match self.count() {
+                Ok(()) | Err(Error::Storage(storage::Error::Cancelled)) => {}
+                Err(error) => warn!(error = error.chain(), "counting what backups take failed"),
+            }
+        }
+    }
+
+    fn count(&self) -> Result<()> {
+        self.store.account(&*self.shared)?;
+        for backup in self.catalog.backups(&BackupFilter::committed())? {
+            // What was found first counts: later the base may be gone.
+            if backup.figures.bytes_stored_new.is_some() {
+                continue;
+            }
+            let (Ok(client), Ok(name)) = (backup.client.parse(), backup.name.parse()) else {
+                continue;
+            };
+            if let Some(sizes) = self.store.sizes(&client, &name) {
+                self.catalog.set_stored_new(backup.id, sizes.stored_new_bytes)?;
+            }
+        }
+        Ok(())
     }
 
     /// Keeps the count of links to pooled directories in the catalog.
