@@ -267,6 +267,17 @@ impl Catalog {
         })
     }
 
+    /// The committed backups of which nobody knows yet how much they added to the storage.
+    pub fn unmeasured_backups(&self) -> Result<Vec<Backup>, Error> {
+        self.connections.read(|transaction| {
+            let mut statement = transaction.prepare_cached(&format!(
+                "{SELECT} WHERE backups.state = 'committed' AND bytes_stored_new IS NULL ORDER BY backups.id"
+            ))?;
+            let rows = statement.query_map([], backup_from)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// Notes how much a backup added to the storage, which is known only after its commit.
     pub fn set_stored_new(&self, id: BackupId, bytes: u64) -> Result<(), Error> {
         self.connections.write(|transaction| {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use catalog::{BackupFilter, Catalog, PoolLinks};
+use catalog::{Catalog, PoolLinks};
 use crossbeam_channel::{Receiver, Sender};
 use parking_lot::{Condvar, Mutex};
 use storage::{Committed, Monitor, PoolChange, PoolChangeKind, Store};
@@ -222,11 +222,8 @@ impl Worker {
 
     fn count(&self) -> Result<()> {
         self.store.account(&*self.shared)?;
-        for backup in self.catalog.backups(&BackupFilter::committed())? {
-            // What was found first counts: later the base may be gone.
-            if backup.figures.bytes_stored_new.is_some() {
-                continue;
-            }
+        // What was found first counts: later the base may be gone.
+        for backup in self.catalog.unmeasured_backups()? {
             let (Ok(client), Ok(name)) = (backup.client.parse(), backup.name.parse()) else {
                 continue;
             };

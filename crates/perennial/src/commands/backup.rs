@@ -101,6 +101,19 @@ fn list_table(backups: &[BackupInfo], console: &Console) -> String {
     table.render()
 }
 
+/// What a backup takes of the storage.
+fn taken(detail: &BackupDetail) -> String {
+    match &detail.taken {
+        Some(taken) => format!(
+            "{} alone, which a deletion frees; {} shared with other backups; {} were new",
+            size(taken.exclusive_bytes),
+            size(taken.shared_bytes),
+            size(taken.stored_new_bytes)
+        ),
+        None => "not counted yet".into(),
+    }
+}
+
 fn verified(info: &BackupInfo, zone: &TimeZone) -> String {
     match info.verified.as_str() {
         "" => "never".into(),
@@ -173,6 +186,7 @@ fn detail_text(info: &BackupInfo, detail: &BackupDetail, console: &Console) -> S
                 size(info.bytes_transferred)
             ),
         ),
+        ("Takes", taken(detail)),
         ("Problems", count(info.problems)),
         ("Verified", verified(info, zone)),
         ("Digest", format::hex(&info.digest)),

@@ -146,8 +146,17 @@ pub struct DetailView {
     #[serde(flatten)]
     backup: BackupView,
     location: Option<String>,
+    taken: Option<TakenView>,
     sources: Vec<SourceView>,
     problem_list: Vec<ProblemView>,
+}
+
+/// What a backup takes of the storage.
+#[derive(Debug, Serialize)]
+struct TakenView {
+    bytes_stored_new: u64,
+    bytes_exclusive: u64,
+    bytes_shared: u64,
 }
 
 impl DetailView {
@@ -161,6 +170,11 @@ impl DetailView {
         Self {
             backup: BackupView::new(info, zone),
             location: some(&detail.location),
+            taken: detail.taken.as_ref().map(|taken| TakenView {
+                bytes_stored_new: taken.stored_new_bytes,
+                bytes_exclusive: taken.exclusive_bytes,
+                bytes_shared: taken.shared_bytes,
+            }),
             sources: sources.collect(),
             problem_list: detail.problems.iter().map(ProblemView::new).collect(),
         }

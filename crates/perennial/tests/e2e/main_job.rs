@@ -1,7 +1,10 @@
 //! The main job on each kind of storage: back up, change, back up again, prune, restore.
 
+use std::time::{Duration, Instant};
+
 use scratch_fs::tree::mutate_tree;
 
+use crate::interruption;
 use crate::lab::{assert_same, on_each_storage, source, text};
 
 #[test]
@@ -131,4 +134,38 @@ fn copy_tree(from: &std::path::Path, to: &std::path::Path) {
         .status()
         .unwrap();
     assert!(status.success());
+}
+
+#[test]
+fn what_a_backup_takes_of_the_storage_is_told() {
+    on_each_storage(|lab| {
+        lab.enroll("laptop");
+        let source = lab.root().join("source");
+        std::fs::create_dir(&source).unwrap();
+        std::fs::write(source.join("stays"), interruption::noise(1, 4 << 20)).unwrap();
+        std::fs::write(source.join("goes"), interruption::noise(2, 2 << 20)).unwrap();
+        let first = lab.back_up("laptop", &source);
+        std::fs::remove_file(source.join("goes")).unwrap();
+        lab.back_up("laptop", &source);
+        let begun = Instant::now();
+        let taken = loop {
+            let shown = lab.json(["backup", "show", &format!("laptop/{first}"), "--json"]);
+            // Counted in the background, the second backup too.
+            if shown["taken"]["bytes_shared"]
+                .as_u64()
+                .is_some_and(|bytes| bytes > 0)
+            {
+                break shown["taken"].clone();
+            }
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "{shown}\n{}",
+                lab.log()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        assert_eq!(taken["bytes_exclusive"], 2 << 20, "{taken}");
+        assert_eq!(taken["bytes_shared"], 4 << 20, "{taken}");
+        assert_eq!(taken["bytes_stored_new"], 6 << 20, "{taken}");
+    });
 }

@@ -16,7 +16,7 @@ use wire::v1::backups_server::Backups;
 use wire::v1::{
     BackupDetail, BackupRef, BrowseReply, BrowseRequest, DeleteReply, DeleteRequest, DiffReply, DiffRequest,
     IngestReply, IngestRequest, JobEvent, ListReply, ListRequest, ManifestChunk, ManifestRequest,
-    RestoreReply, RestoreRequest, SourceInfo, StartRequest, VerifyRequest,
+    RestoreReply, RestoreRequest, SourceInfo, StartRequest, TakenSpace, VerifyRequest,
 };
 
 use crate::core::Core;
@@ -133,7 +133,13 @@ impl Backups for Service {
                 path: source.path.to_vec(),
                 consistency: source.consistency.clone(),
             });
+            let taken = core.store.sizes(&backup.client.parse()?, &backup.name.parse()?);
             Ok(BackupDetail {
+                taken: taken.map(|sizes| TakenSpace {
+                    stored_new_bytes: backup.figures.bytes_stored_new.unwrap_or(sizes.stored_new_bytes),
+                    exclusive_bytes: sizes.exclusive_bytes,
+                    shared_bytes: sizes.shared_bytes,
+                }),
                 info: Some(views::backup_info(&backup)),
                 sources: sources.collect(),
                 problems: conclusion.problems.iter().map(views::problem).collect(),
