@@ -142,7 +142,7 @@ fn wrong_values_say_what_is_expected() {
         ),
         (
             "full_interval = \"0s\"",
-            "\"full_interval\" in ETC/server.toml:1 can't be \"0s\": it takes a span of time such as \"5h\" or \"30d\", or \"off\"",
+            "\"full_interval\" in ETC/server.toml:1 can't be \"0s\": it takes a span of time such as \"5h\" or \"30d\", or \"off\"; other times of the week after it, as in \"5h;1h@Mon-Fri/8-18\"",
         ),
         (
             "backend = \"zfs\"",
