@@ -29,7 +29,6 @@ ALTER TABLE backups ADD COLUMN verified TEXT CHECK (verified IN ('passed', 'fail
 ALTER TABLE backups ADD COLUMN trashed_ms INTEGER;
 
 CREATE INDEX backups_by_mode ON backups (client_id, kind, mode, started_ms);
-CREATE INDEX backups_by_state ON backups (state, id);
 
 ALTER TABLE jobs ADD COLUMN mode TEXT CHECK (mode IN ('full', 'incremental'));
 ALTER TABLE jobs ADD COLUMN reason TEXT;
