@@ -62,6 +62,9 @@ fn begins(kind: &KindOutlook, zone: &TimeZone) -> String {
 }
 
 fn why(kind: &KindOutlook) -> String {
+    if kind.standing == "off" {
+        return "switched off".into();
+    }
     let hindrances = kind.hindrances.join("; ");
     match (kind.reason.is_empty(), hindrances.is_empty()) {
         (false, _) => kind.reason.clone(),
