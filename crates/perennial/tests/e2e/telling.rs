@@ -117,11 +117,14 @@ fn a_backup_that_is_cut_short_is_no_failure() {
     let web = WebServer::start();
     watched.add_hook(&web, "/hook", &[]);
     large_source(&watched.lab);
+    // So slow that it can't be over before it is held.
+    watched.lab.ok(["settings", "set", "speed_limit=4M"]);
     watched.lab.ok(["backup", "start", "laptop", "--detach"]);
     hold_under_way(&watched.lab, &watched.agent);
     watched.agent.kill().unwrap();
     watched.agent.wait().unwrap();
     watched.wait_until_last_job_is("interrupted");
+    watched.lab.ok(["settings", "unset", "speed_limit"]);
     watched.agent = watched.lab.start_agent("laptop", &watched.source);
     watched.lab.wait_until_connected();
     watched.break_source();
