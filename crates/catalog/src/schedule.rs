@@ -27,6 +27,8 @@ pub struct ClientTracks {
     pub client: String,
     /// Whether it may connect.
     pub state: ClientState,
+    /// When it enrolled last.
+    pub enrolled_ms: Option<i64>,
     /// Until when its backups rest.
     pub paused_until_ms: Option<i64>,
     /// Of its file backups.
@@ -126,7 +128,7 @@ impl Catalog {
 
 /// One row for each client, by name; each time is one step into an index.
 const TRACKS: &str = "
-    SELECT name, state, paused_until_ms,
+    SELECT name, state, enrolled_ms, paused_until_ms,
            (SELECT started_ms FROM backups
              WHERE client_id = clients.id AND kind = 'file' AND mode = 'full' AND started_ms <= ?2
                AND state = 'committed' ORDER BY started_ms DESC LIMIT 1) AS file_full_ms,
@@ -164,6 +166,7 @@ fn tracks_from(row: &Row<'_>) -> rusqlite::Result<ClientTracks> {
     Ok(ClientTracks {
         client: row.get("name")?,
         state: row.get("state")?,
+        enrolled_ms: row.get("enrolled_ms")?,
         paused_until_ms: row.get("paused_until_ms")?,
         files: track("file_full_ms", "file_incremental_ms")?,
         images: track("image_full_ms", "image_incremental_ms")?,

@@ -82,13 +82,13 @@ async fn list(context: &Context, link: &AdminLink, shape: Shape) -> Result<Outco
     for client in &clients {
         table.row([
             client.name.clone(),
-            or_dash(&format::line(&client.group)),
+            format::or_dash(&format::line(&client.group)).to_owned(),
             state(client),
             format::time(client.last_seen_ms, zone),
             format::count(client.backups),
-            or_dash(&client.newest),
-            or_dash(&format::line(&client.operating_system)),
-            or_dash(&format::line(&client.version)),
+            format::or_dash(&client.newest).to_owned(),
+            format::or_dash(&format::line(&client.operating_system)).to_owned(),
+            format::or_dash(&format::line(&client.version)).to_owned(),
         ]);
     }
     if table.is_empty() {
@@ -120,8 +120,4 @@ fn state(client: &ClientInfo) -> String {
         true => format!("{state}, paused"),
         false => state.to_owned(),
     }
-}
-
-fn or_dash(text: &str) -> String {
-    if text.is_empty() { "-".into() } else { text.into() }
 }

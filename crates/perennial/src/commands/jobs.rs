@@ -119,7 +119,7 @@ async fn log(context: &Context, link: &AdminLink, id: u64, shape: Shape) -> Resu
     let mut rows = vec![
         (
             "job",
-            format!("{} {} of {}", job.id, job.kind, or_dash(&job.client)),
+            format!("{} {} of {}", job.id, job.kind, format::or_dash(&job.client)),
         ),
         ("state", job.state.clone()),
         ("queued", format::time(job.queued_ms, zone)),
@@ -147,10 +147,6 @@ async fn log(context: &Context, link: &AdminLink, id: u64, shape: Shape) -> Resu
         ))?;
     }
     Ok(Outcome::Done)
-}
-
-fn or_dash(text: &str) -> &str {
-    if text.is_empty() { "-" } else { text }
 }
 
 async fn cancel(context: &Context, link: &AdminLink, id: u64) -> Result<Outcome> {

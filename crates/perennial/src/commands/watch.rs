@@ -120,7 +120,7 @@ fn line(event: &WatchEvent, rate: Option<Rate>, zone: &TimeZone) -> Option<Strin
         ),
         Event::Missed(_) => return None,
     };
-    let client = if job.client.is_empty() { "-" } else { &job.client };
+    let client = format::or_dash(&job.client);
     Some(format!("{at}  {client}  {} {}  {text}", job.kind, job.id))
 }
 

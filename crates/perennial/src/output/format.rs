@@ -45,6 +45,11 @@ pub fn things(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
+/// A text, or a dash where there is none.
+pub fn or_dash(text: &str) -> &str {
+    if text.is_empty() { "-" } else { text }
+}
+
 /// A span of time in its two largest units: `43ms`, `0.4s`, `17s`, `3m 05s`, `5h`, `30d`.
 pub fn duration(span: Duration) -> String {
     let seconds = span.as_secs();

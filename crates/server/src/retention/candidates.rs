@@ -58,6 +58,25 @@ pub fn belongings(core: &Core, client: Option<&str>) -> Result<BTreeMap<String, 
     Ok(found)
 }
 
+/// What all clients have together.
+#[derive(Default)]
+pub struct Estate {
+    /// What is in the trash.
+    pub trash: Vec<Trashed<Backup>>,
+    /// All other backups.
+    pub series: Vec<Series<Backup>>,
+}
+
+/// What all clients have together.
+pub fn estate(core: &Core) -> Result<Estate> {
+    let mut estate = Estate::default();
+    for of_client in belongings(core, None)?.into_values() {
+        estate.trash.extend(of_client.trash);
+        estate.series.extend(of_client.series);
+    }
+    Ok(estate)
+}
+
 fn empty(target: Target, rules: &ClientRules) -> Series<Backup> {
     Series {
         target,

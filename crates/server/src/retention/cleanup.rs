@@ -6,13 +6,14 @@ use std::sync::Arc;
 use catalog::{Backup, JobEnd, JobFilter, JobKind, JobState};
 use policy::Span;
 use policy::cleanup::{Due, due};
-use policy::retention::{Fate, plan, trash};
+use policy::retention::trash::{self, Trashed};
+use policy::retention::{Fate, Series, plan};
 use serde_json::json;
 use storage::{CopyName, Space};
 use tracing::error;
 use wire::v1::{LogLine, log_line};
 
-use super::candidates::belongings;
+use super::candidates::{Estate, estate};
 use super::space::{Wanted, give_up_until};
 use super::trash::{delete, delete_for_good};
 use crate::core::Core;
@@ -113,8 +114,9 @@ fn run(core: &Arc<Core>, job: &Arc<LiveJob>) {
 
 fn clean_up(core: &Arc<Core>, job: &LiveJob) -> Result<Tally> {
     let mut tally = Tally::default();
-    empty_trash(core, job, &mut tally)?;
-    apply_rules(core, job, &mut tally)?;
+    let Estate { trash, series } = estate(core)?;
+    empty_trash(core, job, trash, &mut tally)?;
+    apply_rules(core, job, series, &mut tally)?;
     let rules = core.policies.server();
     let quota = rules.total_quota;
     let is_over = move |space: Space| match quota.limit_bytes(space.total_bytes) {
@@ -158,39 +160,45 @@ fn copy_catalog(core: &Core, job: &LiveJob) -> Option<CopyName> {
 }
 
 /// What has been in the trash for long enough goes.
-fn empty_trash(core: &Arc<Core>, job: &LiveJob, tally: &mut Tally) -> Result<()> {
-    let now_ms = core.clock.now_ms();
-    for of_client in belongings(core, None)?.into_values() {
-        for verdict in trash::plan(of_client.trash, now_ms, 0) {
-            if verdict.fate == Fate::Remove {
-                let text = format!("{} goes for good: {}", named(&verdict.key), verdict.reason);
-                if attempt(job, &text, delete_for_good(core, &verdict.key))? {
-                    tally.emptied += 1;
-                } else {
-                    tally.failed += 1;
-                }
-            }
+fn empty_trash(
+    core: &Arc<Core>,
+    job: &LiveJob,
+    trashed: Vec<Trashed<Backup>>,
+    tally: &mut Tally,
+) -> Result<()> {
+    for verdict in trash::plan(trashed, core.clock.now_ms(), 0) {
+        if verdict.fate == Fate::Keep {
+            continue;
+        }
+        let text = format!("{} goes for good: {}", named(&verdict.key), verdict.reason);
+        if attempt(job, &text, delete_for_good(core, &verdict.key))? {
+            tally.emptied += 1;
+        } else {
+            tally.failed += 1;
         }
     }
     Ok(())
 }
 
 /// What the rules no longer keep goes, the oldest first.
-fn apply_rules(core: &Arc<Core>, job: &LiveJob, tally: &mut Tally) -> Result<()> {
+fn apply_rules(
+    core: &Arc<Core>,
+    job: &LiveJob,
+    series: Vec<Series<Backup>>,
+    tally: &mut Tally,
+) -> Result<()> {
     let (zone, now_ms) = (core.clock.zone(), core.clock.now_ms());
-    for of_client in belongings(core, None)?.into_values() {
-        for series in of_client.series {
-            let verdicts = plan(series.backups, &series.rules, &zone, now_ms);
-            for verdict in verdicts.into_iter().rev() {
-                if verdict.fate == Fate::Keep {
-                    continue;
-                }
-                let text = format!("{} goes: {}", named(&verdict.key), verdict.reason);
-                if attempt(job, &text, delete(core, &verdict.key))? {
-                    tally.removed += 1;
-                } else {
-                    tally.failed += 1;
-                }
+    for series in series {
+        let verdicts = plan(series.backups, &series.rules, &zone, now_ms);
+        for verdict in verdicts.into_iter().rev() {
+            if verdict.fate == Fate::Keep {
+                continue;
+            }
+            let text = format!("{} goes: {}", named(&verdict.key), verdict.reason);
+            if attempt(job, &text, delete(core, &verdict.key))? {
+                tally.removed += 1;
+            } else {
+                tally.failed += 1;
             }
         }
     }

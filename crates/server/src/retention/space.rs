@@ -10,7 +10,7 @@ use policy::retention::{Sacrifice, emergency};
 use storage::Space;
 use tracing::{error, warn};
 
-use super::candidates::belongings;
+use super::candidates::{Estate, estate};
 use super::trash::delete_for_good;
 use crate::audit::{self, Actor};
 use crate::core::Core;
@@ -101,11 +101,7 @@ pub fn give_up_until(core: &Arc<Core>, wanted: &Wanted<'_>, tell: impl Fn(&str))
     if !(wanted.is_lacking)(core.store.space()?) {
         return Ok(gone);
     }
-    let (mut trash, mut series) = (Vec::new(), Vec::new());
-    for of_client in belongings(core, None)?.into_values() {
-        trash.extend(of_client.trash);
-        series.extend(of_client.series);
-    }
+    let Estate { trash, series } = estate(core)?;
     for sacrifice in emergency(trash, series, &core.clock.zone(), core.clock.now_ms()) {
         if (wanted.is_over)() {
             break;

@@ -66,11 +66,17 @@ pub fn trash(core: &Core, client: Option<&str>) -> Result<Vec<(Backup, i64)>> {
     Ok(backups.filter_map(until).collect())
 }
 
-fn check(core: &Core, backup: &Backup) -> Result<()> {
+/// Refuses what must stay. What the catalog says now counts: between a plan and the last of its deletions somebody may have
+/// held a backup, or taken it out of the trash.
+fn check(core: &Core, planned: &Backup) -> Result<()> {
     let refused = |why: String| {
-        let what = format!("backup {}/{}", backup.client, backup.name);
+        let what = format!("backup {}/{}", planned.client, planned.name);
         Err(Error::Protected { what, why })
     };
+    let backup = &core.catalog.backup(&planned.client, &planned.name)?;
+    if (backup.id, backup.state, backup.trashed_ms) != (planned.id, planned.state, planned.trashed_ms) {
+        return refused("it was deleted, or taken out of the trash, meanwhile".into());
+    }
     if let Some(reason) = &backup.held_for {
         return refused(format!("it is held: {reason}"));
     }

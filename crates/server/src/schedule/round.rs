@@ -11,8 +11,7 @@ use policy::schedule::{Case, Due, Failures, History, Kind, Mode, Situation, next
 use policy::settings::ClientRules;
 use tracing::{debug, warn};
 
-use super::start::Wanted;
-use super::start::begin;
+use super::start::{Wanted, begin};
 use super::waiting::{Pending, Turn, WaitKey};
 use crate::core::Core;
 use crate::error::Result;

@@ -106,31 +106,18 @@ pub fn stands(core: &Core) -> Result<Vec<Stand>> {
         .iter()
         .map(|backup| ((backup.client.as_str(), backup.kind), backup))
         .collect();
-    let enrolled: HashMap<String, i64> = core
-        .catalog
-        .clients()?
-        .into_iter()
-        .filter_map(|overview| Some((overview.client.name, overview.client.enrolled_ms?)))
-        .collect();
     let mut stands = Vec::new();
     for tracks in core.catalog.tracks(None, now_ms)? {
         for target in Target::ALL {
             let last = newest.get(&(tracks.client.as_str(), schedule::backup_kind(target)));
-            let enrolled_ms = enrolled.get(&tracks.client).copied();
-            stands.push(stand(core, &tracks, target, last.copied(), enrolled_ms));
+            stands.push(stand(core, &tracks, target, last.copied()));
         }
     }
     Ok(stands)
 }
 
-/// How one kind of backups of a client stands, whose last backup and enrolment are these.
-fn stand(
-    core: &Core,
-    tracks: &ClientTracks,
-    target: Target,
-    last: Option<&Backup>,
-    enrolled_ms: Option<i64>,
-) -> Stand {
+/// How one kind of backups of a client stands, whose last backup is this.
+fn stand(core: &Core, tracks: &ClientTracks, target: Target, last: Option<&Backup>) -> Stand {
     let rules = core.policies.of(&tracks.client);
     let history = schedule::history(schedule::track(tracks, target));
     let assessment = schedule::assess(core, &rules, target, &history);
@@ -146,7 +133,7 @@ fn stand(
     };
     // A first backup is missing when one that had been made at the enrolment would be late.
     let as_if_made = History {
-        full_ms: enrolled_ms,
+        full_ms: tracks.enrolled_ms,
         ..History::default()
     };
     let first = match schedule::assess(core, &rules, target, &as_if_made).standing {
