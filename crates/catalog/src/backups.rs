@@ -9,6 +9,7 @@ use crate::clients::{id_of, id_or_adopt};
 use crate::columns::{self, stored, word_enum};
 use crate::error::{Error, Failure, is_duplicate};
 use crate::protection::{Archived, Verification, archived_from, verification_from};
+use crate::storages::StorageId;
 
 /// A manifest's digest.
 pub type Digest = [u8; 32];
@@ -88,6 +89,8 @@ pub struct Problem {
 pub struct NewBackup {
     /// The client that it is of.
     pub client: String,
+    /// The storage that it lies in.
+    pub storage: StorageId,
     /// Its name, unique for the client.
     pub name: String,
     /// What it is of.
@@ -119,6 +122,8 @@ pub struct Backup {
     pub id: BackupId,
     /// The client that it is of.
     pub client: String,
+    /// The storage that it lies in.
+    pub storage: StorageId,
     /// Its name.
     pub name: String,
     /// What it is of.
@@ -162,6 +167,8 @@ pub struct BackupFilter {
     pub mode: Option<BackupMode>,
     /// Only in this state.
     pub state: Option<BackupState>,
+    /// Only in this storage.
+    pub storage: Option<StorageId>,
 }
 
 impl BackupFilter {
@@ -221,10 +228,7 @@ impl Catalog {
             let mut statement = transaction.prepare_cached(&format!(
                 "{SELECT} WHERE {FILTER} ORDER BY clients.name, backups.started_ms, backups.id"
             ))?;
-            let rows = statement.query_map(
-                params![filter.client, filter.kind, filter.mode, filter.state],
-                backup_from,
-            )?;
+            let rows = statement.query_map(params_of(filter), backup_from)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
@@ -235,12 +239,7 @@ impl Catalog {
             let mut statement = transaction.prepare_cached(&format!(
                 "{SELECT} WHERE {FILTER} ORDER BY backups.started_ms DESC, backups.id DESC LIMIT 1"
             ))?;
-            Ok(statement
-                .query_row(
-                    params![filter.client, filter.kind, filter.mode, filter.state],
-                    backup_from,
-                )
-                .optional()?)
+            Ok(statement.query_row(params_of(filter), backup_from).optional()?)
         })
     }
 
@@ -267,13 +266,14 @@ impl Catalog {
         })
     }
 
-    /// The committed backups of which nobody knows yet how much they added to the storage.
-    pub fn unmeasured_backups(&self) -> Result<Vec<Backup>, Error> {
+    /// The committed backups in a storage of which nobody knows yet how much they added to it.
+    pub fn unmeasured_backups(&self, storage: StorageId) -> Result<Vec<Backup>, Error> {
         self.connections.read(|transaction| {
             let mut statement = transaction.prepare_cached(&format!(
-                "{SELECT} WHERE backups.state = 'committed' AND bytes_stored_new IS NULL ORDER BY backups.id"
+                "{SELECT} WHERE backups.state = 'committed' AND bytes_stored_new IS NULL AND backups.storage_id = ?1
+                  ORDER BY backups.id"
             ))?;
-            let rows = statement.query_map([], backup_from)?;
+            let rows = statement.query_map([storage], backup_from)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
@@ -320,7 +320,18 @@ pub(crate) const SELECT: &str =
     "SELECT backups.*, clients.name AS client FROM backups JOIN clients ON clients.id = backups.client_id";
 
 const FILTER: &str = "(?1 IS NULL OR clients.name = ?1) AND (?2 IS NULL OR backups.kind = ?2)
-    AND (?3 IS NULL OR backups.mode = ?3) AND (?4 IS NULL OR backups.state = ?4)";
+    AND (?3 IS NULL OR backups.mode = ?3) AND (?4 IS NULL OR backups.state = ?4)
+    AND (?5 IS NULL OR backups.storage_id = ?5)";
+
+fn params_of(filter: &BackupFilter) -> impl rusqlite::Params {
+    (
+        filter.client.clone(),
+        filter.kind,
+        filter.mode,
+        filter.state,
+        filter.storage,
+    )
+}
 
 fn find(transaction: &Transaction<'_>, client: &str, name: &str) -> Result<Backup, Failure> {
     transaction
@@ -340,8 +351,8 @@ fn insert(transaction: &Transaction<'_>, client_id: i64, backup: &NewBackup) -> 
     let figures = &backup.figures;
     let insert = transaction.execute(
         "INSERT INTO backups (client_id, name, kind, mode, base, state, outcome, started_ms, finished_ms,
-            files, directories, bytes_logical, bytes_transferred, bytes_stored_new, digest, problem_count)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+            files, directories, bytes_logical, bytes_transferred, bytes_stored_new, digest, problem_count, storage_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         params![
             client_id,
             backup.name,
@@ -362,6 +373,7 @@ fn insert(transaction: &Transaction<'_>, client_id: i64, backup: &NewBackup) -> 
                 .transpose()?,
             backup.digest,
             stored("problems", backup.problem_count)?,
+            backup.storage,
         ],
     );
     match insert {
@@ -400,6 +412,7 @@ pub(crate) fn backup_from(row: &Row<'_>) -> rusqlite::Result<Backup> {
     Ok(Backup {
         id: BackupId(row.get("id")?),
         client: row.get("client")?,
+        storage: row.get("storage_id")?,
         name: row.get("name")?,
         kind: row.get("kind")?,
         mode: row.get("mode")?,

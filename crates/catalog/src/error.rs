@@ -127,6 +127,36 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// No storage has this name.
+    #[error("there is no storage {name:?}")]
+    UnknownStorage {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// There is a storage of this name already.
+    #[error("there is a storage {name:?} already")]
+    DuplicateStorage {
+        /// The name.
+        name: String,
+    },
+    /// The storage is known already, under another name.
+    #[error("the storage in {} is known already, as {name:?}", path.display())]
+    KnownStorage {
+        /// Where it lies.
+        path: PathBuf,
+        /// Under which name it is known.
+        name: String,
+    },
+    /// Backups lie in the storage, or are being moved to it.
+    #[error("storage {name:?} has {backups} backups{}", if *moves > 0 { format!(", and {moves} clients are being moved to it") } else { String::new() })]
+    StorageInUse {
+        /// The storage.
+        name: String,
+        /// Backups that lie in it, of any state.
+        backups: u64,
+        /// Clients that are being moved to it.
+        moves: u64,
+    },
     /// No channel has this name.
     #[error("there is no channel {name:?}")]
     UnknownChannel {

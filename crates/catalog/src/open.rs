@@ -118,16 +118,6 @@ impl Catalog {
         self.server_id
     }
 
-    /// The storage that the backups lie in; `None` before there was one.
-    pub fn storage_id(&self) -> Result<Option<String>, Error> {
-        self.meta(STORAGE_ID)
-    }
-
-    /// Notes which storage the backups lie in.
-    pub fn set_storage_id(&self, id: &str) -> Result<(), Error> {
-        self.set_meta(STORAGE_ID, id)
-    }
-
     /// The version of the program that noted itself last; `None` before one did.
     pub fn program(&self) -> Result<Option<String>, Error> {
         self.meta(PROGRAM)

@@ -1,4 +1,4 @@
-//! How many backups link to each directory in a client's pool.
+//! How many backups link to each directory in a client's pool of a storage.
 //!
 //! A count is kept at 0 until the storage has removed the directory, so that a crash in between forgets nothing.
 
@@ -8,6 +8,7 @@ use crate::Catalog;
 use crate::clients::{id_of, id_or_adopt};
 use crate::columns::{self, stored};
 use crate::error::{Error, Failure};
+use crate::storages::StorageId;
 
 /// A pooled directory and the links to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,14 +29,14 @@ pub enum PoolChange {
 }
 
 impl Catalog {
-    /// Every pooled directory of a client, by id.
-    pub fn pool_links(&self, client: &str) -> Result<Vec<PoolLinks>, Error> {
+    /// Every pooled directory of a client in a storage, by id.
+    pub fn pool_links(&self, storage: StorageId, client: &str) -> Result<Vec<PoolLinks>, Error> {
         self.connections.read(|transaction| {
             let mut statement = transaction.prepare_cached(
                 "SELECT pool, links FROM pool_links JOIN clients ON clients.id = client_id
-                  WHERE clients.name = ?1 ORDER BY pool",
+                  WHERE storage_id = ?1 AND clients.name = ?2 ORDER BY pool",
             )?;
-            let rows = statement.query_map([client], |row| {
+            let rows = statement.query_map(params![storage, client], |row| {
                 Ok(PoolLinks {
                     pool: row.get("pool")?,
                     links: columns::count(row, "links")?,
@@ -46,7 +47,12 @@ impl Catalog {
     }
 
     /// Changes counts, all or none. Returns the directories that nothing links to any more.
-    pub fn change_pool_links(&self, client: &str, changes: &[PoolChange]) -> Result<Vec<String>, Error> {
+    pub fn change_pool_links(
+        &self,
+        storage: StorageId,
+        client: &str,
+        changes: &[PoolChange],
+    ) -> Result<Vec<String>, Error> {
         self.connections.write(|transaction| {
             let client_id = id_of(transaction, client)?;
             let mut unused = Vec::new();
@@ -55,11 +61,13 @@ impl Catalog {
                     PoolChange::Added(links) | PoolChange::Taken(links) => links,
                 };
                 let before: Option<i64> = transaction
-                    .prepare_cached("SELECT links FROM pool_links WHERE client_id = ?1 AND pool = ?2")?
-                    .query_row(params![client_id, pool.pool], |row| row.get(0))
+                    .prepare_cached(
+                        "SELECT links FROM pool_links WHERE storage_id = ?1 AND client_id = ?2 AND pool = ?3",
+                    )?
+                    .query_row(params![storage, client_id, pool.pool], |row| row.get(0))
                     .optional()?;
                 let after = changed(client, change, before.unwrap_or(0).unsigned_abs())?;
-                put(transaction, client_id, &pool.pool, after)?;
+                put(transaction, (storage, client_id), &pool.pool, after)?;
                 if after == 0 {
                     unused.push(pool.pool.clone());
                 }
@@ -68,25 +76,34 @@ impl Catalog {
         })
     }
 
-    /// Replaces all counts of a client by what was found on the storage.
-    pub fn replace_pool_links(&self, client: &str, found: &[PoolLinks]) -> Result<(), Error> {
+    /// Replaces all counts of a client in a storage by what was found there.
+    pub fn replace_pool_links(
+        &self,
+        storage: StorageId,
+        client: &str,
+        found: &[PoolLinks],
+    ) -> Result<(), Error> {
         self.connections.write(|transaction| {
             let client_id = id_or_adopt(transaction, client)?;
-            transaction.execute("DELETE FROM pool_links WHERE client_id = ?1", [client_id])?;
+            transaction.execute(
+                "DELETE FROM pool_links WHERE storage_id = ?1 AND client_id = ?2",
+                params![storage, client_id],
+            )?;
             found
                 .iter()
-                .try_for_each(|found| put(transaction, client_id, &found.pool, found.links))
+                .try_for_each(|found| put(transaction, (storage, client_id), &found.pool, found.links))
         })
     }
 
     /// Forgets pooled directories that the storage has removed.
-    pub fn forget_pools(&self, client: &str, pools: &[String]) -> Result<(), Error> {
+    pub fn forget_pools(&self, storage: StorageId, client: &str, pools: &[String]) -> Result<(), Error> {
         self.connections.write(|transaction| {
             let client_id = id_of(transaction, client)?;
-            let mut statement =
-                transaction.prepare_cached("DELETE FROM pool_links WHERE client_id = ?1 AND pool = ?2")?;
+            let mut statement = transaction.prepare_cached(
+                "DELETE FROM pool_links WHERE storage_id = ?1 AND client_id = ?2 AND pool = ?3",
+            )?;
             for pool in pools {
-                statement.execute(params![client_id, pool])?;
+                statement.execute(params![storage, client_id, pool])?;
             }
             Ok(())
         })
@@ -116,15 +133,15 @@ fn changed(client: &str, change: &PoolChange, before: u64) -> Result<u64, Failur
 
 fn put(
     transaction: &rusqlite::Transaction<'_>,
-    client_id: i64,
+    (storage, client_id): (StorageId, i64),
     pool: &str,
     links: u64,
 ) -> Result<(), Failure> {
     transaction
         .prepare_cached(
-            "INSERT INTO pool_links (client_id, pool, links) VALUES (?1, ?2, ?3)
-             ON CONFLICT (client_id, pool) DO UPDATE SET links = excluded.links",
+            "INSERT INTO pool_links (storage_id, client_id, pool, links) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (storage_id, client_id, pool) DO UPDATE SET links = excluded.links",
         )?
-        .execute(params![client_id, pool, stored("links", links)?])?;
+        .execute(params![storage, client_id, pool, stored("links", links)?])?;
     Ok(())
 }

@@ -92,17 +92,6 @@ impl Catalog {
         })
     }
 
-    /// Notes what a verification found.
-    pub fn set_verified(&self, id: BackupId, verification: Verification) -> Result<(), Error> {
-        self.connections.write(|transaction| {
-            transaction.execute(
-                "UPDATE backups SET verified_ms = ?2, verified = ?3 WHERE id = ?1",
-                params![id.0, verification.at_ms, verification.found],
-            )?;
-            Ok(())
-        })
-    }
-
     /// Puts a backup into the trash; fails with [`Error::UnknownBackup`] where it is not committed.
     pub fn trash(&self, backup: &Backup, now_ms: i64) -> Result<(), Error> {
         self.move_state(

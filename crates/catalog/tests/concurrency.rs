@@ -13,6 +13,9 @@ use catalog::{
 fn one_of_many_gets_the_token() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let catalog = Catalog::create_or_open(dir.path()).expect("creates");
+    catalog
+        .set_default_storage("a", std::path::Path::new("/a"))
+        .expect("notes");
     let hash = TokenHash::of(b"secret");
     catalog
         .create_token(&NewToken {
@@ -57,6 +60,9 @@ fn readers_see_a_backup_with_all_its_problems_or_not_at_all() {
     const BACKUPS: usize = 30;
     let dir = tempfile::tempdir().expect("temporary directory");
     let catalog = Catalog::create_or_open(dir.path()).expect("creates");
+    catalog
+        .set_default_storage("a", std::path::Path::new("/a"))
+        .expect("notes");
     thread::scope(|scope| {
         for writer in 0..2 {
             let catalog = &catalog;
@@ -88,6 +94,7 @@ fn readers_see_a_backup_with_all_its_problems_or_not_at_all() {
 fn backup(writer: usize, number: usize, problems: usize) -> NewBackup {
     NewBackup {
         client: format!("client-{writer}"),
+        storage: catalog::StorageId(1),
         name: format!("backup-{number}"),
         kind: BackupKind::File,
         mode: BackupMode::Full,

@@ -68,7 +68,9 @@ fn a_copy_made_while_others_write_is_one_state_of_the_catalog() {
                     break;
                 }
                 catalog.set_program(&number.to_string()).expect("writes");
-                catalog.set_storage_id(&number.to_string()).expect("writes");
+                catalog
+                    .set_default_storage(&number.to_string(), Path::new("/"))
+                    .expect("writes");
             }
         });
         for number in 0..20 {
@@ -79,7 +81,12 @@ fn a_copy_made_while_others_write_is_one_state_of_the_catalog() {
             let word = |text: Option<String>| text.map_or(0, |text| text.parse::<i64>().expect("a number"));
             let (program, storage) = (
                 word(restored.program().expect("reads")),
-                word(restored.storage_id().expect("reads")),
+                word(
+                    restored
+                        .default_storage()
+                        .expect("reads")
+                        .map(|storage| storage.identity),
+                ),
             );
             assert!(program - storage <= 1, "{program} and {storage}");
         }

@@ -16,13 +16,31 @@ fn filled() -> Vec<u8> {
     raw.execute_batch(include_str!("fixtures/v1.sql")).expect("loads");
     drop(raw);
     let catalog = Catalog::open(dir.path()).expect("opens");
-    // The last page is that of the index of damaged backups: without something in it nothing is lost with that.
+    // Without something in the last pages nothing is lost with them.
     let backup = &catalog.backups(&BackupFilter::default()).expect("lists")[0];
     let verification = catalog::Verification {
         at_ms: 1,
         found: catalog::Verified::Failed,
     };
-    catalog.set_verified(backup.id, verification).expect("notes");
+    let problem = catalog::Problem {
+        path: b"etc/hosts".to_vec(),
+        kind: "content".into(),
+        message: "is damaged".into(),
+    };
+    catalog
+        .set_verified(backup.id, verification, &[problem])
+        .expect("notes");
+    catalog.begin_move("anna", backup.storage, 1).expect("notes");
+    let sample = catalog::UsageSample {
+        at_ms: 1,
+        client: "anna".into(),
+        storage: backup.storage,
+        backups: 1,
+        bytes_logical: 3,
+        bytes_exclusive: 2,
+        bytes_shared: 1,
+    };
+    catalog.add_usage(&[sample]).expect("notes");
     catalog.settle().expect("empties the log");
     drop(catalog);
     fs::read(path).expect("reads")
@@ -47,7 +65,12 @@ fn use_all(bytes: &[u8]) -> Result<(), Error> {
         catalog.begin_delete(&backup.client, &backup.name)?;
     }
     catalog.jobs(&JobFilter::default())?;
-    catalog.pool_links("anna")?;
+    catalog.pool_links(catalog::StorageId(1), "anna")?;
+    catalog.storages()?;
+    catalog.default_storage()?;
+    catalog.moves()?;
+    catalog.damage(None)?;
+    catalog.usage(&catalog::UsageFilter::default())?;
     catalog.all_settings()?;
     catalog.groups()?;
     catalog.tracks(None, i64::MAX)?;

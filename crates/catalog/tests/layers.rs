@@ -12,6 +12,9 @@ const HOUR_MS: i64 = 3_600_000;
 fn fresh() -> (tempfile::TempDir, Catalog) {
     let dir = tempfile::tempdir().expect("temporary directory");
     let catalog = Catalog::create_or_open(dir.path()).expect("creates");
+    catalog
+        .set_default_storage("a", std::path::Path::new("/a"))
+        .expect("notes");
     (dir, catalog)
 }
 
@@ -25,6 +28,7 @@ fn back_up(
 ) -> catalog::Backup {
     let backup = NewBackup {
         client: client.into(),
+        storage: catalog::StorageId(1),
         name: name.into(),
         kind: BackupKind::File,
         mode,
@@ -189,7 +193,7 @@ fn what_is_noted_of_a_backup_is_read_again() {
         at_ms: 9,
         found: Verified::Failed,
     };
-    catalog.set_verified(backup.id, verification).expect("notes");
+    catalog.set_verified(backup.id, verification, &[]).expect("notes");
     let read = catalog.backup("anna", "260101-0000").expect("reads");
     assert_eq!(read.archived, None);
     assert_eq!(read.held_for.as_deref(), Some("a lawsuit"));

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use catalog::{
     ArchivedUntil, BackupFilter, Catalog, Error, JobId, OwnedSetting, SCHEMA_VERSION, SettingAction,
-    SettingsOwner, StoredSetting, Uuid, Verified,
+    SettingsOwner, StorageId, StoredSetting, UsageFilter, Uuid, Verified,
 };
 use rusqlite::Connection;
 
@@ -112,7 +112,10 @@ fn a_database_of_version_1_opens_and_lists() {
     assert_eq!(catalog.clients().expect("lists").len(), 2);
     assert_eq!(catalog.tokens().expect("lists").len(), 1);
     assert_eq!(catalog.jobs(&Default::default()).expect("lists").len(), 1);
-    assert_eq!(catalog.pool_links("anna").expect("lists")[0].links, 3);
+    assert_eq!(
+        catalog.pool_links(StorageId(1), "anna").expect("lists")[0].links,
+        3
+    );
     // It is of the newest version now.
     catalog.create_group("laptops").expect("creates");
 }
@@ -193,6 +196,50 @@ fn a_database_of_version_4_has_channels_and_messages() {
 }
 
 #[test]
+fn a_database_of_version_4_that_has_backups_has_a_storage() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let raw = Connection::open(database(dir.path())).expect("creates");
+    raw.execute_batch(include_str!("fixtures/v4.sql")).expect("loads");
+    drop(raw);
+    let catalog = Catalog::open(dir.path()).expect("opens");
+    let before = catalog.default_storage().expect("reads").expect("is there");
+    assert_eq!((before.name.as_str(), before.identity.as_str()), ("main", ""));
+    let id = catalog
+        .set_default_storage("b9b1", Path::new("/srv"))
+        .expect("notes");
+    assert_eq!(id, before.id);
+    for backup in catalog.backups(&BackupFilter::default()).expect("lists") {
+        assert_eq!(backup.storage, id);
+    }
+    assert_eq!(catalog.pool_links(id, "anna").expect("lists").len(), 1);
+}
+
+#[test]
+fn a_database_of_version_5_has_storages_moves_damage_and_usage() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let raw = Connection::open(database(dir.path())).expect("creates");
+    raw.execute_batch(include_str!("fixtures/v5.sql")).expect("loads");
+    drop(raw);
+    let catalog = Catalog::open(dir.path()).expect("opens");
+    catalog.check().expect("is whole");
+    let names: Vec<String> = catalog
+        .storages()
+        .expect("lists")
+        .into_iter()
+        .map(|storage| format!("{}={}", storage.name, storage.path.display()))
+        .collect();
+    assert_eq!(names, ["archive=/mnt/archive", "main=/srv/backup"]);
+    let under_way = catalog.moves().expect("lists");
+    assert_eq!(
+        (under_way[0].client.as_str(), under_way[0].to),
+        ("anna", StorageId(2))
+    );
+    assert_eq!(catalog.damage(None).expect("lists")[0].path, b"etc/hosts");
+    let usage = catalog.usage(&UsageFilter::default()).expect("lists");
+    assert_eq!(usage[0].bytes_exclusive, 1_250_000_000);
+}
+
+#[test]
 fn the_frozen_database_has_the_tables_of_a_new_one() {
     let schema = |raw: &Connection| -> Vec<(String, String)> {
         let mut statement = raw
@@ -208,7 +255,7 @@ fn the_frozen_database_has_the_tables_of_a_new_one() {
     let new = Connection::open(database(dir.path())).expect("opens");
     let frozen = Connection::open_in_memory().expect("opens");
     frozen
-        .execute_batch(include_str!("fixtures/v4.sql"))
+        .execute_batch(include_str!("fixtures/v5.sql"))
         .expect("loads");
     assert_eq!(
         schema(&new),

@@ -9,6 +9,9 @@ use catalog::{
 fn fresh() -> (tempfile::TempDir, Catalog) {
     let dir = tempfile::tempdir().expect("temporary directory");
     let catalog = Catalog::create_or_open(dir.path()).expect("creates");
+    catalog
+        .set_default_storage("a", std::path::Path::new("/a"))
+        .expect("notes");
     (dir, catalog)
 }
 
@@ -56,6 +59,7 @@ fn enrol(catalog: &Catalog, client: &str, number: u8) {
 fn backup(client: &str, name: &str, started_ms: i64) -> NewBackup {
     NewBackup {
         client: client.into(),
+        storage: catalog::StorageId(1),
         name: name.into(),
         kind: BackupKind::File,
         mode: BackupMode::Incremental,
@@ -415,16 +419,31 @@ fn pool_counts_stay_until_the_directory_is_gone() {
         pool: "p".into(),
         links,
     };
-    let change = |change| catalog.change_pool_links("anna", &[change]);
+    let change = |change| catalog.change_pool_links(catalog::StorageId(1), "anna", &[change]);
     assert!(change(PoolChange::Added(links(2))).expect("adds").is_empty());
     assert_eq!(change(PoolChange::Taken(links(2))).expect("takes"), ["p"]);
-    assert_eq!(catalog.pool_links("anna").expect("lists"), [links(0)]);
+    assert_eq!(
+        catalog.pool_links(catalog::StorageId(1), "anna").expect("lists"),
+        [links(0)]
+    );
     assert!(matches!(
         change(PoolChange::Taken(links(1))),
         Err(Error::PoolUnderflow { .. })
     ));
-    catalog.forget_pools("anna", &["p".into()]).expect("forgets");
-    assert!(catalog.pool_links("anna").expect("lists").is_empty());
-    catalog.replace_pool_links("anna", &[links(7)]).expect("replaces");
-    assert_eq!(catalog.pool_links("anna").expect("lists"), [links(7)]);
+    catalog
+        .forget_pools(catalog::StorageId(1), "anna", &["p".into()])
+        .expect("forgets");
+    assert!(
+        catalog
+            .pool_links(catalog::StorageId(1), "anna")
+            .expect("lists")
+            .is_empty()
+    );
+    catalog
+        .replace_pool_links(catalog::StorageId(1), "anna", &[links(7)])
+        .expect("replaces");
+    assert_eq!(
+        catalog.pool_links(catalog::StorageId(1), "anna").expect("lists"),
+        [links(7)]
+    );
 }

@@ -11,6 +11,9 @@ const DELIVERED: DeliveryEnd = DeliveryEnd::Delivered { remark: None };
 fn fresh() -> (tempfile::TempDir, Catalog) {
     let dir = tempfile::tempdir().expect("temporary directory");
     let catalog = Catalog::create_or_open(dir.path()).expect("creates");
+    catalog
+        .set_default_storage("a", std::path::Path::new("/a"))
+        .expect("notes");
     (dir, catalog)
 }
 
@@ -239,6 +242,7 @@ fn a_channel_that_is_gone_for_long_does_not_fill_the_catalog() {
 fn back_up(catalog: &Catalog, client: &str, name: &str, mode: BackupMode, started_ms: i64) {
     let backup = NewBackup {
         client: client.into(),
+        storage: catalog::StorageId(1),
         name: name.into(),
         kind: BackupKind::File,
         mode,
@@ -272,7 +276,7 @@ fn the_newest_the_damaged_and_the_number_of_backups_are_known() {
     let second = catalog.backup("anna", "2").expect("reads");
     let verification = |found| Verification { at_ms: 30, found };
     catalog
-        .set_verified(second.id, verification(Verified::Failed))
+        .set_verified(second.id, verification(Verified::Failed), &[])
         .expect("sets");
     assert_eq!(names(catalog.damaged_backups().expect("lists")), ["anna/2"]);
     catalog.trash(&second, 40).expect("trashes");

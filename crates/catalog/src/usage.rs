@@ -1,0 +1,104 @@
+//! What clients took of the storages over time: a sample for each client and storage now and then, for charts.
+
+use rusqlite::{Row, params};
+
+use crate::clients::id_of;
+use crate::columns::{self, stored};
+use crate::storages::StorageId;
+use crate::{Catalog, Error};
+
+/// What a client took of a storage at some time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageSample {
+    /// When.
+    pub at_ms: i64,
+    /// The client.
+    pub client: String,
+    /// The storage.
+    pub storage: StorageId,
+    /// How many backups it had there.
+    pub backups: u64,
+    /// What restores of all of them would have written.
+    pub bytes_logical: u64,
+    /// What deleting all of them would have freed.
+    pub bytes_exclusive: u64,
+    /// What they had in common with backups of other clients.
+    pub bytes_shared: u64,
+}
+
+/// Which samples to list; what is `None` is not asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UsageFilter {
+    /// Only this client's.
+    pub client: Option<String>,
+    /// Only those from then on.
+    pub since_ms: Option<i64>,
+}
+
+impl Catalog {
+    /// Adds samples. Those of clients that are not known are left out.
+    pub fn add_usage(&self, samples: &[UsageSample]) -> Result<(), Error> {
+        self.connections.write(|transaction| {
+            let mut statement = transaction.prepare_cached(
+                "INSERT OR REPLACE INTO usage
+                    (at_ms, storage_id, client_id, backups, bytes_logical, bytes_exclusive, bytes_shared)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?;
+            for sample in samples {
+                let Ok(client_id) = id_of(transaction, &sample.client) else {
+                    continue;
+                };
+                statement.execute(params![
+                    sample.at_ms,
+                    sample.storage,
+                    client_id,
+                    stored("backups", sample.backups)?,
+                    stored("logical bytes", sample.bytes_logical)?,
+                    stored("exclusive bytes", sample.bytes_exclusive)?,
+                    stored("shared bytes", sample.bytes_shared)?,
+                ])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Lists samples by client, oldest first.
+    pub fn usage(&self, filter: &UsageFilter) -> Result<Vec<UsageSample>, Error> {
+        self.connections.read(|transaction| {
+            let mut statement = transaction.prepare_cached(
+                "SELECT usage.*, clients.name AS client FROM usage JOIN clients ON clients.id = client_id
+                  WHERE (?1 IS NULL OR clients.name = ?1) AND (?2 IS NULL OR at_ms >= ?2)
+                  ORDER BY clients.name, at_ms, storage_id",
+            )?;
+            let rows = statement.query_map(params![filter.client, filter.since_ms], sample_from)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// When the last sample was taken.
+    pub fn last_usage_ms(&self) -> Result<Option<i64>, Error> {
+        self.connections.read(|transaction| {
+            Ok(transaction.query_row("SELECT max(at_ms) FROM usage", [], |row| row.get(0))?)
+        })
+    }
+
+    /// Forgets samples from before a time.
+    pub fn prune_usage(&self, before_ms: i64) -> Result<(), Error> {
+        self.connections.write(|transaction| {
+            transaction.execute("DELETE FROM usage WHERE at_ms < ?1", [before_ms])?;
+            Ok(())
+        })
+    }
+}
+
+fn sample_from(row: &Row<'_>) -> rusqlite::Result<UsageSample> {
+    Ok(UsageSample {
+        at_ms: row.get("at_ms")?,
+        client: row.get("client")?,
+        storage: row.get("storage_id")?,
+        backups: columns::count(row, "backups")?,
+        bytes_logical: columns::count(row, "bytes_logical")?,
+        bytes_exclusive: columns::count(row, "bytes_exclusive")?,
+        bytes_shared: columns::count(row, "bytes_shared")?,
+    })
+}
