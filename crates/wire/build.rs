@@ -1,6 +1,6 @@
 //! Compiles the protobuf files with a pure-Rust compiler, so that building needs no `protoc`.
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "enrolment",
     "control",
     "backups",
@@ -10,6 +10,7 @@ const FILES: [&str; 9] = [
     "settings",
     "planning",
     "notify",
+    "storages",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -7,8 +7,8 @@ use rusqlite::{Row, Transaction, params};
 use crate::clients::id_of;
 use crate::error::{Error, Failure};
 use crate::settings::{SettingAction, SettingsLayer};
-use crate::storages::StorageId;
-use crate::{BackupState, Catalog};
+use crate::storages::{PLACEMENT, StorageId};
+use crate::{BackupId, BackupState, Catalog};
 
 /// A move that is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,9 +29,6 @@ pub enum Moved {
     /// These are not there yet, and nothing has changed.
     Lacking(Vec<String>),
 }
-
-/// The setting that says where a client's new backups go.
-const PLACEMENT: &str = "storage";
 
 impl Catalog {
     /// All moves that are under way, by client.
@@ -64,6 +61,17 @@ impl Catalog {
         self.connections.write(|transaction| {
             let client_id = id_of(transaction, client)?;
             transaction.execute("DELETE FROM moves WHERE client_id = ?1", [client_id])?;
+            Ok(())
+        })
+    }
+
+    /// Notes that a backup was found in another storage than the one that it was known to lie in.
+    pub fn relocate_backup(&self, id: BackupId, storage: StorageId) -> Result<(), Error> {
+        self.connections.write(|transaction| {
+            transaction.execute(
+                "UPDATE backups SET storage_id = ?2 WHERE id = ?1",
+                params![id.0, storage],
+            )?;
             Ok(())
         })
     }

@@ -16,6 +16,9 @@ use crate::{Catalog, Error};
 /// The name of the first storage, where nobody gives it another.
 const FIRST_NAME: &str = "main";
 
+/// The setting that says which storage a client's new backups go to.
+pub(crate) const PLACEMENT: &str = "storage";
+
 /// A storage's number in the catalog; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StorageId(pub i64);
@@ -136,7 +139,7 @@ impl Catalog {
         })
     }
 
-    /// Gives a storage another name; fails with [`Error::UnknownStorage`] or [`Error::DuplicateStorage`].
+    /// Gives a storage another name, also in the settings that place clients; fails with [`Error::UnknownStorage`] or [`Error::DuplicateStorage`].
     pub fn rename_storage(&self, name: &str, new_name: &str) -> Result<(), Error> {
         self.connections.write(|transaction| {
             let id = id_of_storage(transaction, name)?;
@@ -145,9 +148,14 @@ impl Catalog {
                 params![id, new_name],
             );
             match update {
-                Err(error) if is_duplicate(&error) => Err(duplicate(new_name)),
-                done => Ok(done.map(drop)?),
-            }
+                Err(error) if is_duplicate(&error) => return Err(duplicate(new_name)),
+                done => done?,
+            };
+            transaction.execute(
+                "UPDATE settings SET value = ?3 WHERE key = ?1 AND value = ?2",
+                params![PLACEMENT, name, new_name],
+            )?;
+            Ok(())
         })
     }
 

@@ -1,6 +1,6 @@
 //! What is said of a backup that has been committed: to the catalog, to who watches the job, and to the client.
 
-use catalog::{BackupFigures, BackupMode, JobEnd, NewBackup, Outcome};
+use catalog::{BackupFigures, BackupMode, JobEnd, NewBackup, Outcome, StorageId};
 use manifest::{Header, Summary};
 use serde_json::json;
 use wire::v1::Committed;
@@ -46,6 +46,8 @@ pub fn end_job(core: &Core, job: &LiveJob, backup: &NewBackup, problems: &Proble
 
 /// What came of a backup, besides its content.
 pub struct Conclusion<'a> {
+    /// The storage that it lies in.
+    pub storage: StorageId,
     /// What its manifest says of it.
     pub header: &'a Header,
     /// What its manifest lists.
@@ -70,6 +72,7 @@ pub fn record(kind: catalog::BackupKind, backup: &Conclusion<'_>) -> NewBackup {
     } = backup;
     NewBackup {
         client: header.client.clone(),
+        storage: backup.storage,
         name: header.name.clone(),
         kind,
         mode: match header.kind {

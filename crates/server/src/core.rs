@@ -4,18 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use catalog::Catalog;
-use storage::{BackupKind, BackupName, BackupTree, ClientName, Store};
+use storage::{BackupKind, BackupName, BackupTree, ClientName};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::housekeeping::Housekeeping;
 use crate::jobs::{Attached, Board};
 use crate::policies::Policies;
-use crate::retention::Emergency;
 use crate::schedule::Schedule;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
+use crate::storages::{OpenStorage, Storages};
 use crate::telling::Teller;
 use crate::trust::Authority;
 
@@ -41,13 +40,11 @@ pub struct Core {
     /// Which clients, tokens, backups and jobs there are.
     pub catalog: Arc<Catalog>,
     /// Where the backups lie.
-    pub store: Arc<Store>,
+    pub storages: Storages,
     /// Who signs certificates.
     pub authority: Authority,
     /// What is set for clients.
     pub policies: Policies,
-    /// Whether backups are being given up for space.
-    pub emergency: Emergency,
     /// Held while the catalog is being copied.
     pub copying: parking_lot::Mutex<()>,
     /// What waits for its turn.
@@ -60,8 +57,6 @@ pub struct Core {
     pub sessions: Arc<Sessions>,
     /// Whom is told what.
     pub teller: Arc<Teller>,
-    /// Work that can wait.
-    pub housekeeping: Housekeeping,
     /// The time.
     pub clock: Clock,
     /// When the server was started.
@@ -78,7 +73,13 @@ impl Core {
     /// Opens a committed backup for reading, blocking. Waits a little where housekeeping has it for a moment.
     pub fn open_backup(&self, backup: &catalog::Backup) -> Result<BackupTree> {
         let (client, name): (ClientName, BackupName) = (backup.client.parse()?, backup.name.parse()?);
-        with_patience(|| self.store.open_backup(&client, &name))
+        let storage = self.storages.of(backup)?;
+        with_patience(|| storage.store.open_backup(&client, &name))
+    }
+
+    /// The storage that a client's new backups go to.
+    pub fn storage_for(&self, client: &str) -> Result<Arc<OpenStorage>> {
+        self.storages.named(&self.policies.of(client).storage)
     }
 
     /// The name for a backup that begins now: the minute in the server's zone, with a number where that is taken. A number that
@@ -97,7 +98,10 @@ impl Core {
             BackupKind::File => "",
             BackupKind::Image => storage::IMAGE_SUFFIX,
         };
-        let taken = self.store.backups(client)?;
+        let mut taken = Vec::new();
+        for storage in self.storages.all() {
+            taken.extend(storage.store.backups(client)?);
+        }
         let newest = taken
             .iter()
             .filter(|name| name.kind() == kind && name.as_str().starts_with(&minute))
@@ -120,8 +124,9 @@ impl Core {
         })
     }
 
-    /// Where a backup's tree lies.
-    pub fn location(&self, backup: &catalog::Backup) -> std::path::PathBuf {
-        self.settings.storage_dir.join(&backup.client).join(&backup.name)
+    /// Where a backup's tree lies; `None` where its storage is not there.
+    pub fn location(&self, backup: &catalog::Backup) -> Option<std::path::PathBuf> {
+        let storage = self.storages.of(backup).ok()?;
+        Some(storage.store.path().join(&backup.client).join(&backup.name))
     }
 }

@@ -53,6 +53,16 @@ pub enum Error {
         /// How many the catalog knows of.
         backups: u64,
     },
+    /// A storage that is known is not open.
+    #[error("the storage {name} in {} is not there: {why}", path.display())]
+    StorageAbsent {
+        /// What people call it.
+        name: String,
+        /// Where it should be.
+        path: PathBuf,
+        /// Why it is not open.
+        why: String,
+    },
     /// A copy of a catalog belongs to another server than the storage.
     #[error("{} is the catalog of another server than the one that owns the storage", path.display())]
     OtherCatalog {
@@ -209,14 +219,20 @@ impl From<Error> for tonic::Status {
             | Error::Catalog(
                 catalog::Error::UnknownClient { .. }
                 | catalog::Error::UnknownGroup { .. }
-                | catalog::Error::UnknownChannel { .. },
+                | catalog::Error::UnknownChannel { .. }
+                | catalog::Error::UnknownStorage { .. },
             ) => tonic::Code::NotFound,
             Error::Catalog(
-                catalog::Error::DuplicateGroup { .. } | catalog::Error::DuplicateChannel { .. },
+                catalog::Error::DuplicateGroup { .. }
+                | catalog::Error::DuplicateChannel { .. }
+                | catalog::Error::DuplicateStorage { .. }
+                | catalog::Error::KnownStorage { .. },
             ) => tonic::Code::AlreadyExists,
-            Error::Busy { .. } | Error::Unsupported { .. } | Error::Protected { .. } => {
-                tonic::Code::FailedPrecondition
-            }
+            Error::Busy { .. }
+            | Error::Unsupported { .. }
+            | Error::Protected { .. }
+            | Error::StorageAbsent { .. }
+            | Error::Catalog(catalog::Error::StorageInUse { .. }) => tonic::Code::FailedPrecondition,
             Error::Disconnected | Error::NotConnected { .. } => tonic::Code::Unavailable,
             Error::Cancelled => tonic::Code::Cancelled,
             Error::Storage(storage) if storage.is_full() => tonic::Code::ResourceExhausted,

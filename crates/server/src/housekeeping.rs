@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use catalog::{Catalog, PoolLinks};
+use catalog::{Catalog, PoolLinks, StorageId};
 use crossbeam_channel::{Receiver, Sender};
 use parking_lot::{Condvar, Mutex};
 use storage::{Committed, Monitor, PoolChange, PoolChangeKind, Store};
@@ -30,6 +30,7 @@ enum Chore {
 pub struct Housekeeping {
     chores: Sender<Chore>,
     shared: Arc<Shared>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
 #[derive(Default)]
@@ -52,14 +53,12 @@ impl Monitor for Shared {
 }
 
 impl Housekeeping {
-    /// Starts the thread that does the chores.
-    pub fn start(
-        store: Arc<Store>,
-        catalog: Arc<Catalog>,
-    ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
+    /// Starts the thread that does the chores of a storage.
+    pub fn start(id: StorageId, store: Arc<Store>, catalog: Arc<Catalog>) -> std::io::Result<Self> {
         let (chores, queue) = crossbeam_channel::unbounded();
         let shared = Arc::new(Shared::default());
         let worker = Worker {
+            id,
             store,
             catalog,
             queue,
@@ -68,7 +67,11 @@ impl Housekeeping {
         let thread = std::thread::Builder::new()
             .name("housekeeping".into())
             .spawn(move || worker.work())?;
-        Ok((Self { chores, shared }, thread))
+        Ok(Self {
+            chores,
+            shared,
+            thread: Mutex::new(Some(thread)),
+        })
     }
 
     /// A backup was committed: its content is to be found by later ones, its unchanged directories may be pooled.
@@ -81,10 +84,14 @@ impl Housekeeping {
         self.queue(Chore::Refresh);
     }
 
-    /// Ends the thread at the next point where that does no harm.
+    /// Ends the thread at the next point where that does no harm, and waits for it.
     pub fn end(&self) {
         self.shared.ending.store(true, Ordering::Relaxed);
         self.queue(Chore::End);
+        if let Some(thread) = self.thread.lock().take() {
+            // A thread that panicked has told so itself.
+            let _ = thread.join();
+        }
     }
 
     /// Whether nothing is queued, nor waits for the file system to free what was deleted.
@@ -116,6 +123,7 @@ impl Housekeeping {
 }
 
 struct Worker {
+    id: StorageId,
     store: Arc<Store>,
     catalog: Arc<Catalog>,
     queue: Receiver<Chore>,
@@ -223,7 +231,7 @@ impl Worker {
     fn count(&self) -> Result<()> {
         self.store.account(&*self.shared)?;
         // What was found first counts: later the base may be gone.
-        for backup in self.catalog.unmeasured_backups()? {
+        for backup in self.catalog.unmeasured_backups(self.id)? {
             let (Ok(client), Ok(name)) = (backup.client.parse(), backup.name.parse()) else {
                 continue;
             };
@@ -239,11 +247,13 @@ impl Worker {
         for of_client in changes.chunk_by(|one, next| one.client == next.client) {
             let client = &of_client[0].client;
             let counted: Vec<_> = of_client.iter().map(counted).collect();
-            match self.catalog.change_pool_links(client.as_str(), &counted) {
-                Ok(unlinked) => self.catalog.forget_pools(client.as_str(), &unlinked)?,
+            match self.catalog.change_pool_links(self.id, client.as_str(), &counted) {
+                Ok(unlinked) => {
+                    self.catalog.forget_pools(self.id, client.as_str(), &unlinked)?;
+                }
                 // A server that was killed had not counted all that it had linked.
                 Err(catalog::Error::PoolUnderflow { .. }) => {
-                    repair::recount(&self.store, &self.catalog, client)?;
+                    repair::recount(&self.catalog, (self.id, &self.store), client)?;
                 }
                 Err(error) => return Err(error.into()),
             }

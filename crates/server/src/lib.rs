@@ -30,6 +30,7 @@ mod schedule;
 mod services;
 mod sessions;
 mod settings;
+mod storages;
 mod telling;
 mod tokens;
 mod trust;

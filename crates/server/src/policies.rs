@@ -111,6 +111,17 @@ impl Policies {
         self.state.read().stored.group_of(client).map(str::to_owned)
     }
 
+    /// Whether a setting of any layer names this storage as the place of new backups.
+    pub fn is_placed_at(&self, storage: &str) -> bool {
+        let state = self.state.read();
+        let stored = &state.stored;
+        let layers = [&self.start, &stored.server].into_iter();
+        let mut layers = layers
+            .chain(stored.groups.values())
+            .chain(stored.clients.values());
+        layers.any(|layer| layer.get("storage").is_some_and(|said| said.text == storage))
+    }
+
     /// How every setting came to its value, for a client, for clients of a group, or for all.
     pub fn explain(&self, owner: &SettingsOwner) -> Vec<Explanation> {
         let state = self.state.read();

@@ -1,12 +1,13 @@
 //! At the start: brings catalog and storage together again after a crash, or makes the catalog anew from the
 //! storage alone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use catalog::{
     Adoption, Backup, BackupFigures, BackupFilter, BackupMode, BackupState, Catalog, NewBackup, Outcome,
+    StorageId,
 };
 use manifest::Reader;
 use policy::settings::{Layer, Layers, ServerRules};
@@ -17,6 +18,7 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::removal;
 use crate::settings::Settings;
+use crate::storages::{OpenStorage, open_options};
 
 /// What a rebuilt catalog holds.
 #[derive(Debug, Clone)]
@@ -38,13 +40,15 @@ pub fn rebuild_catalog(settings: &Settings) -> Result<Rebuilt> {
     crate::run::create_private_dir(&settings.state_dir)?;
     let rebuilt = Catalog::rebuild(&settings.state_dir, server_id)?;
     let rules = start_rules(settings);
-    let options = crate::run::open_options(settings, &rules, owner);
+    let options = open_options(settings, &rules, owner);
     let store = Store::open(&settings.storage_dir, &options)?;
-    rebuilt.catalog.set_storage_id(store.id())?;
+    let id = rebuilt
+        .catalog
+        .set_default_storage(store.id(), &settings.storage_dir)?;
     let mut clients = std::collections::BTreeSet::new();
-    let stored = stored_backups(&store, &HashMap::new())?;
+    let stored = stored_backups(&store, |_, _| true)?;
     for backup in &stored {
-        rebuilt.catalog.adopt_backup(&record_of(backup))?;
+        rebuilt.catalog.adopt_backup(&record_of(id, backup))?;
         clients.insert(backup.client.as_str().to_owned());
     }
     Ok(Rebuilt {
@@ -61,15 +65,19 @@ pub fn adopt_storage(settings: &Settings) -> Result<()> {
     crate::run::create_private_dir(&settings.state_dir)?;
     let catalog = Catalog::create_or_open(&settings.state_dir)?;
     let server = catalog.server_id().to_string().parse()?;
-    let options = crate::run::open_options(settings, &start_rules(settings), server);
+    let options = open_options(settings, &start_rules(settings), server);
     let store = match Store::adopt(&settings.storage_dir, &options) {
         Err(storage::Error::Missing { .. } | storage::Error::NotAStorage { .. }) => {
-            crate::run::create_storage(settings, options)?
+            let options = storage::CreateOptions {
+                open: options,
+                backend: settings.backend,
+            };
+            Store::create(&settings.storage_dir, &options)?
         }
         adopted => adopted?,
     };
-    catalog.set_storage_id(store.id())?;
-    adopt(&catalog, &store).map(drop)
+    let id = catalog.set_default_storage(store.id(), &settings.storage_dir)?;
+    adopt(&catalog, &BTreeMap::from([(id, &store)]), &[id]).map(drop)
 }
 
 /// The rules by what the server is started with alone.
@@ -94,16 +102,15 @@ struct StoredBackup {
     manifest: Reader,
 }
 
-/// All backups in the storage that are not `known`, by client and name. One whose manifest is damaged is left out, and said.
+/// All backups in a storage that are `wanted`, by client and name. One whose manifest is damaged is left out, and said.
 fn stored_backups(
     store: &Store,
-    known: &HashMap<String, HashMap<String, Backup>>,
+    wanted: impl Fn(&ClientName, &BackupName) -> bool,
 ) -> Result<Vec<StoredBackup>> {
     let mut stored = Vec::new();
     for client in store.clients()? {
-        let known = known.get(client.as_str());
         for name in store.backups(&client)? {
-            if known.is_some_and(|known| known.contains_key(name.as_str())) {
+            if !wanted(&client, &name) {
                 continue;
             }
             match store.open_manifest(&client, &name) {
@@ -121,19 +128,54 @@ fn stored_backups(
     Ok(stored)
 }
 
-/// Takes in backups that were committed in the storage when the server died before the catalog knew, and lets the
-/// catalog forget those that the storage no longer has. The manifests of those that both know are not opened.
-pub fn adopt(catalog: &Catalog, store: &Store) -> Result<Adopted> {
+/// The storages that are open, by number.
+pub type Places<'a> = BTreeMap<StorageId, &'a Store>;
+
+/// Storages that are open, for [`adopt`].
+pub fn places(open: &[Arc<OpenStorage>]) -> Places<'_> {
+    open.iter().map(|storage| (storage.id, &*storage.store)).collect()
+}
+
+/// Brings the catalog together with those of the `open` storages that `which` names, in which nothing happens meanwhile: takes in
+/// backups that were committed when the server died before the catalog knew, and lets the catalog forget those that the
+/// storage no longer has. The manifests of those that both know are not opened.
+pub fn adopt(catalog: &Catalog, open: &Places<'_>, which: &[StorageId]) -> Result<Adopted> {
     let mut adopted = Adopted::default();
-    let mut known: HashMap<String, HashMap<String, Backup>> = HashMap::new();
+    let mut known: Known = HashMap::new();
     for backup in catalog.backups(&BackupFilter::default())? {
-        known
-            .entry(backup.client.clone())
-            .or_default()
-            .insert(backup.name.clone(), backup);
+        let of_client = known.entry(backup.client.clone()).or_default();
+        of_client.insert(backup.name.clone(), backup);
     }
-    for backup in &stored_backups(store, &known)? {
-        let record = record_of(backup);
+    for id in which {
+        if let Some(store) = open.get(id) {
+            take_in(catalog, (*id, store), &known, &mut adopted)?;
+            settle_copies(catalog, (*id, store), open, &mut known)?;
+        }
+    }
+    for id in which {
+        if let Some(store) = open.get(id) {
+            forget_missing(catalog, (*id, store), &known, &mut adopted)?;
+        }
+    }
+    Ok(adopted)
+}
+
+/// What the catalog knows, by client and name.
+type Known = HashMap<String, HashMap<String, Backup>>;
+
+fn find<'a>(known: &'a Known, client: &ClientName, name: &BackupName) -> Option<&'a Backup> {
+    known.get(client.as_str())?.get(name.as_str())
+}
+
+/// Takes in what the catalog does not know.
+fn take_in(
+    catalog: &Catalog,
+    (id, store): (StorageId, &Store),
+    known: &Known,
+    adopted: &mut Adopted,
+) -> Result<()> {
+    for backup in &stored_backups(store, |client, name| find(known, client, name).is_none())? {
+        let record = record_of(id, backup);
         if let Adoption::Inserted(_) = catalog.adopt_backup(&record)? {
             adopted.taken_in += 1;
             info!(
@@ -146,14 +188,71 @@ pub fn adopt(catalog: &Catalog, store: &Store) -> Result<Adopted> {
             }
         }
     }
-    for (client, mut backups) in known {
-        for name in store.backups(&client.parse()?)? {
-            backups.remove(name.as_str());
+    Ok(())
+}
+
+/// Decides about backups that lie in this storage while the catalog says that they lie in another: copies of a move that is
+/// under way stay; what a move has left behind goes; what the other storage has lost lies here now.
+fn settle_copies(
+    catalog: &Catalog,
+    (id, store): (StorageId, &Store),
+    open: &Places<'_>,
+    known: &mut Known,
+) -> Result<()> {
+    let moves = catalog.moves()?;
+    for client in store.clients()? {
+        if moves.iter().any(|of| of.to == id && of.client == client.as_str()) {
+            continue;
         }
-        for missing in backups
+        let Some(of_client) = known.get_mut(client.as_str()) else {
+            continue;
+        };
+        for name in store.backups(&client)? {
+            let Some(backup) = of_client
+                .get_mut(name.as_str())
+                .filter(|backup| backup.storage != id)
+            else {
+                continue;
+            };
+            // One that is not there may well have it.
+            let Some(other) = open.get(&backup.storage) else {
+                continue;
+            };
+            if !other.backups(&client)?.contains(&name) {
+                warn!(%client, %name, "a backup lies in another storage than the catalog said");
+                catalog.relocate_backup(backup.id, id)?;
+                backup.storage = id;
+            } else if store.open_manifest(&client, &name)?.digest().0 == backup.digest {
+                info!(%client, %name, "a copy that was left behind when the client was moved is removed");
+                store.delete(&client, &name)?;
+            } else {
+                warn!(%client, %name, "two storages have a backup of this name, with different content; only one is used");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Lets the catalog forget what the storage no longer has.
+fn forget_missing(
+    catalog: &Catalog,
+    (id, store): (StorageId, &Store),
+    known: &Known,
+    adopted: &mut Adopted,
+) -> Result<()> {
+    for (client, backups) in known {
+        let mut missing: HashMap<&str, &Backup> = backups
             .values()
-            .filter(|backup| backup.state == BackupState::Committed)
-        {
+            .filter(|backup| backup.storage == id && backup.state == BackupState::Committed)
+            .map(|backup| (backup.name.as_str(), backup))
+            .collect();
+        if missing.is_empty() {
+            continue;
+        }
+        for name in store.backups(&client.parse()?)? {
+            missing.remove(name.as_str());
+        }
+        for missing in missing.values() {
             warn!(
                 client = missing.client,
                 name = missing.name,
@@ -164,7 +263,7 @@ pub fn adopt(catalog: &Catalog, store: &Store) -> Result<Adopted> {
             adopted.forgotten += 1;
         }
     }
-    Ok(adopted)
+    Ok(())
 }
 
 /// Finishes deletions that a server before this one began.
@@ -190,11 +289,13 @@ pub fn finish_deletions(core: &Arc<Core>) -> Result<()> {
             );
         }
     }
-    core.housekeeping.refresh();
+    for storage in core.storages.all() {
+        storage.housekeeping.refresh();
+    }
     Ok(())
 }
 
-fn record_of(stored: &StoredBackup) -> NewBackup {
+fn record_of(storage: StorageId, stored: &StoredBackup) -> NewBackup {
     let (header, conclusion) = (stored.manifest.header(), stored.manifest.conclusion());
     let totals = stored.manifest.totals();
     let ms = |time: manifest::Timestamp| {
@@ -204,6 +305,7 @@ fn record_of(stored: &StoredBackup) -> NewBackup {
     };
     NewBackup {
         client: stored.client.as_str().to_owned(),
+        storage,
         name: stored.name.as_str().to_owned(),
         kind: match stored.name.kind() {
             storage::BackupKind::File => catalog::BackupKind::File,

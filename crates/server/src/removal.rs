@@ -26,6 +26,7 @@ pub fn check_base(core: &Core, backup: &Backup) -> Result<()> {
     };
     let newest = core.catalog.newest_backup(&catalog::BackupFilter {
         kind: Some(backup.kind),
+        storage: Some(backup.storage),
         ..catalog::BackupFilter::committed_of(&backup.client)
     })?;
     if newest.is_none_or(|newest| newest.name != backup.name) {
@@ -69,7 +70,12 @@ fn has_dependents(core: &Core, backup: &Backup) -> Result<bool> {
         catalog::BackupKind::File => Ok(false),
         catalog::BackupKind::Image => {
             let (client, name): (ClientName, BackupName) = (backup.client.parse()?, backup.name.parse()?);
-            Ok(!core.store.dependents(&client, &name)?.is_empty())
+            Ok(!core
+                .storages
+                .of(backup)?
+                .store
+                .dependents(&client, &name)?
+                .is_empty())
         }
     }
 }
@@ -129,13 +135,14 @@ impl Monitor for UntilShutdown<'_> {
 /// Does what is left of a deletion that the catalog knows of.
 fn finish(core: &Arc<Core>, backup: &Backup) -> Result<()> {
     let (client, name): (ClientName, BackupName) = (backup.client.parse()?, backup.name.parse()?);
-    match with_patience(|| core.store.delete_watched(&client, &name, &UntilShutdown(core))) {
+    let storage = core.storages.of(backup)?;
+    match with_patience(|| storage.store.delete_watched(&client, &name, &UntilShutdown(core))) {
         Ok(()) | Err(Error::Storage(storage::Error::UnknownBackup { .. })) => {}
         Err(error) => return Err(error),
     }
     storage::crash::point("storage has let go");
     core.catalog.forget_backup(backup.id)?;
-    core.housekeeping.refresh();
+    storage.housekeeping.refresh();
     info!(client = backup.client, name = backup.name, "backup deleted");
     Ok(())
 }

@@ -1,19 +1,19 @@
 //! Putting the storage right: the storage says what is wrong and mends it, the catalog's counts follow.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use catalog::{Catalog, PoolLinks};
+use catalog::{Catalog, PoolLinks, StorageId};
 use storage::{ClientName, Finding, Monitor, Remedy, Store};
 use tracing::{info, warn};
 use wire::v1::RepairStep;
 
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::storages::OpenStorage;
 
-/// Finds what is out of order and, where `apply` is set, mends it. Returns one step for each finding.
-pub fn repair(core: &Arc<Core>, apply: bool) -> Result<Vec<RepairStep>> {
-    let plan = core.store.plan_repair(&Warnings)?;
+/// Finds what is out of order in a storage and, where `apply` is set, mends it. Returns one step for each finding.
+pub fn repair(core: &Core, storage: &OpenStorage, apply: bool) -> Result<Vec<RepairStep>> {
+    let plan = storage.store.plan_repair(&Warnings)?;
     if !apply {
         return Ok(plan
             .steps
@@ -21,7 +21,7 @@ pub fn repair(core: &Arc<Core>, apply: bool) -> Result<Vec<RepairStep>> {
             .map(|(finding, remedy)| step(finding, *remedy))
             .collect());
     }
-    let repaired = core.store.apply_repair(&plan);
+    let repaired = storage.store.apply_repair(&plan);
     info!(
         done = repaired.done.len(),
         failed = repaired.failed.len(),
@@ -36,10 +36,10 @@ pub fn repair(core: &Arc<Core>, apply: bool) -> Result<Vec<RepairStep>> {
         }
         steps.push(step);
     }
-    for client in core.store.clients()? {
-        recount(&core.store, &core.catalog, &client)?;
+    for client in storage.store.clients()? {
+        recount(&core.catalog, (storage.id, &storage.store), &client)?;
     }
-    core.housekeeping.refresh();
+    storage.housekeeping.refresh();
     Ok(steps)
 }
 
@@ -68,8 +68,8 @@ fn step(finding: &Finding, remedy: Remedy) -> RepairStep {
     }
 }
 
-/// Counts a client's links into the pool anew, from what the storage has.
-pub fn recount(store: &Store, catalog: &Catalog, client: &ClientName) -> Result<()> {
+/// Counts a client's links into the pool of a storage anew, from what is there.
+pub fn recount(catalog: &Catalog, (id, store): (StorageId, &Store), client: &ClientName) -> Result<()> {
     let mut links = BTreeMap::<String, u64>::new();
     for name in store.backups(client)? {
         for link in store.pool_links(client, &name)? {
@@ -80,7 +80,7 @@ pub fn recount(store: &Store, catalog: &Catalog, client: &ClientName) -> Result<
         .into_iter()
         .map(|(pool, links)| PoolLinks { pool, links })
         .collect();
-    match catalog.replace_pool_links(client.as_str(), &found) {
+    match catalog.replace_pool_links(id, client.as_str(), &found) {
         // A client that has backups and no record is taken in at the next start.
         Ok(()) | Err(catalog::Error::UnknownClient { .. }) => Ok(()),
         Err(error) => Err(Error::from(error)),

@@ -8,8 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::{Catalog, ClientState};
-use policy::settings::ServerRules;
-use storage::{ServerId, Store};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -20,15 +18,13 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::housekeeping::Housekeeping;
-use crate::image::volume_format;
 use crate::jobs::{Attached, Board};
 use crate::listen::{ControlIo, bind_admin_socket, serve_port};
 use crate::policies::Policies;
-use crate::retention::Emergency;
 use crate::schedule::Schedule;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
+use crate::storages::{Storages, create_or_open_default, open_others};
 use crate::telling::{Deliverer, Teller};
 use crate::trust::{Authority, server_config};
 use crate::{doctor, metrics, reconcile, safety, schedule, services, tokens, trust};
@@ -48,7 +44,6 @@ pub struct Server;
 pub struct Running {
     core: Arc<Core>,
     tasks: Vec<JoinHandle<()>>,
-    housekeeping: Option<std::thread::JoinHandle<()>>,
     deliverer: Option<Deliverer>,
 }
 
@@ -69,7 +64,7 @@ impl Server {
             source,
         })?;
         let opening = tokio::task::spawn_blocking(move || open(settings, clock, local_address));
-        let (core, housekeeping) = opening.await.map_err(|_| Error::Cancelled)??;
+        let core = opening.await.map_err(|_| Error::Cancelled)??;
         let admin = open_admin_socket(&core)?;
         let tls = server_config(&core.authority, &core.settings.host_names)?;
         let deliverer = start_deliverer(&core)?;
@@ -79,7 +74,6 @@ impl Server {
         Ok(Running {
             core,
             tasks,
-            housekeeping: Some(housekeeping),
             deliverer,
         })
     }
@@ -113,11 +107,10 @@ impl Running {
             // An aborted task has nothing to say.
             let _ = task.await;
         }
-        self.core.housekeeping.end();
-        if let Some(thread) = self.housekeeping {
-            // A thread that panicked has told so itself.
-            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
-        }
+        let storages = self.core.storages.all();
+        let ending = move || storages.iter().for_each(|storage| storage.housekeeping.end());
+        // Only a panic could keep it from ending, which has told so itself.
+        let _ = tokio::task::spawn_blocking(ending).await;
         if let Some(deliverer) = self.deliverer {
             let _ = tokio::task::spawn_blocking(move || deliverer.end()).await;
         }
@@ -164,117 +157,33 @@ fn open_admin_socket(core: &Core) -> Result<UnixListener> {
     }
 }
 
-/// How the storage is to be used.
-pub(crate) fn open_options(
-    settings: &Settings,
-    rules: &ServerRules,
-    server: ServerId,
-) -> storage::OpenOptions {
-    storage::OpenOptions {
-        server,
-        pooling: settings.pool,
-        compression: settings.compression,
-        volume_format: volume_format(rules.image_format),
-    }
-}
-
-/// Opens the storage, or creates it where there is none and none is known. Whatever a file system that is not mounted
-/// leaves in its place must not pass for a storage that has lost all backups.
-fn open_storage(settings: &Settings, rules: &ServerRules, catalog: &Catalog) -> Result<Store> {
-    let options = open_options(settings, rules, catalog.server_id().to_string().parse()?);
-    let backups = catalog.totals()?.backups;
-    let other = || Error::OtherStorage {
-        path: settings.storage_dir.clone(),
-        backups,
-    };
-    let store = match Store::open(&settings.storage_dir, &options) {
-        Err(storage::Error::Missing { .. } | storage::Error::NotAStorage { .. }) => {
-            if backups > 0 {
-                return Err(other());
-            }
-            create_storage(settings, options)?
-        }
-        opened => opened?,
-    };
-    match catalog.storage_id()? {
-        Some(known) if known == store.id() => {}
-        Some(_) if backups > 0 => return Err(other()),
-        _ => catalog.set_storage_id(store.id())?,
-    }
-    Ok(store)
-}
-
-/// Creates the storage.
-pub(crate) fn create_storage(settings: &Settings, open: storage::OpenOptions) -> Result<Store> {
-    let options = storage::CreateOptions {
-        open,
-        backend: settings.backend,
-    };
-    Ok(Store::create(&settings.storage_dir, &options)?)
-}
-
-/// Says what the storage had to put right.
-fn tell_recovery(store: &Store) {
-    let recovered = store.recovered();
-    for (client, name) in &recovered.completed {
-        info!(%client, %name, "the commit of a backup was completed");
-    }
-    for client in &recovered.resumable {
-        info!(%client, "an interrupted backup is there to be taken up");
-    }
-    for (client, error) in &recovered.problems {
-        warn!(%client, %error, "something in the storage could not be put right");
-    }
-}
-
-/// Says so where the format that was asked for makes no sense.
-fn tell_format(store: &Store, rules: &ServerRules) {
-    let format = store.volume_format();
-    if let Some(wanted) = volume_format(rules.image_format)
-        && wanted != format
-    {
-        let backend = store.backend();
-        warn!(%wanted, %format, %backend, "images are kept in another format than the settings say: this storage shares extents");
-    }
-}
-
-fn open(
-    settings: Settings,
-    clock: Clock,
-    local_address: std::net::SocketAddr,
-) -> Result<(Arc<Core>, std::thread::JoinHandle<()>)> {
+fn open(settings: Settings, clock: Clock, local_address: std::net::SocketAddr) -> Result<Arc<Core>> {
     create_private_dir(&settings.state_dir)?;
     let catalog = Arc::new(Catalog::create_or_open(&settings.state_dir)?);
     let authority = open_authority(&settings, &catalog)?;
     let policies = Policies::load(catalog.clone(), settings.policy.clone())?;
     let rules = policies.server();
-    let store = Arc::new(open_storage(&settings, &rules, &catalog)?);
-    tell_recovery(&store);
-    tell_format(&store, &rules);
-    reconcile::adopt(&catalog, &store)?;
+    let default = create_or_open_default(&settings, &rules, &catalog)?;
+    let others = open_others(&settings, &rules, &catalog, default.id)?;
+    let storages = Storages::new(default, others);
+    let open = storages.all();
+    let ids: Vec<_> = open.iter().map(|storage| storage.id).collect();
+    reconcile::adopt(&catalog, &reconcile::places(&open), &ids)?;
     let teller = Arc::new(Teller::load(catalog.clone(), clock.clone())?);
     let board = Board::create(catalog.clone(), clock.clone(), teller.clone())?;
-    let (housekeeping, thread) =
-        Housekeeping::start(store.clone(), catalog.clone()).map_err(|source| Error::Io {
-            action: "start a thread for",
-            path: "housekeeping".into(),
-            source,
-        })?;
     let core = Arc::new(Core {
         settings,
         policies,
         schedule: Schedule::load(&catalog)?,
-        emergency: Emergency::default(),
         copying: parking_lot::Mutex::default(),
         started_ms: clock.now_ms(),
         catalog,
-        store,
+        storages,
         authority,
         board,
         attached: Attached::default(),
         sessions: Arc::default(),
         teller,
-        housekeeping,
         clock,
         shutdown: CancellationToken::new(),
         runtime: tokio::runtime::Handle::current(),
@@ -283,7 +192,7 @@ fn open(
     reconcile::finish_deletions(&core)?;
     safety::copy_for_new_version(&core)?;
     doctor::tell_places(&core);
-    Ok((core, thread))
+    Ok(core)
 }
 
 /// Opens the certificate authority, or makes one; says so where clients knew another.

@@ -95,6 +95,7 @@ fn enrol(catalog: &Catalog) {
 
 fn backup(started_ms: i64) -> NewBackup {
     NewBackup {
+        storage: catalog::StorageId(1),
         client: "laptop".into(),
         name: "261130-1200".into(),
         kind: BackupKind::File,

@@ -38,7 +38,7 @@ mod unfinished;
 mod usage;
 mod watermark;
 
-pub use backend::BackendKind;
+pub use backend::{BackendKind, UnknownBackend};
 pub use catalog_copies::{CatalogCopies, CatalogCopy, CopyName, NewCatalogCopy};
 pub use cow_fs::Capabilities;
 pub use cow_fs::btrfs::Compression;

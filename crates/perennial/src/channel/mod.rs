@@ -19,6 +19,7 @@ use wire::v1::backups_client::BackupsClient;
 use wire::v1::notify_client::NotifyClient;
 use wire::v1::planning_client::PlanningClient;
 use wire::v1::settings_client::SettingsClient;
+use wire::v1::storages_client::StoragesClient;
 
 use crate::commands::Context;
 use crate::failure::Failure;
@@ -241,6 +242,11 @@ impl AdminLink {
     /// The service for settings and groups.
     pub fn settings(&self) -> SettingsClient<Channel> {
         SettingsClient::new(self.channel.clone())
+    }
+
+    /// The service for storages.
+    pub fn storages(&self) -> StoragesClient<Channel> {
+        StoragesClient::new(self.channel.clone()).max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
     }
 
     /// The service for whom the server tells what.

@@ -1,4 +1,4 @@
-//! `enroll`, `token`, `clients`, `storage`, `jobs` and `config`: running a server and joining it.
+//! `enroll`, `token`, `clients`, `jobs` and `config`: running a server and joining it.
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -77,29 +77,6 @@ pub enum ClientsCommand {
         /// Its name; on a client's own machine, that one
         name: Option<String>,
     },
-}
-
-/// `perennial storage`
-#[derive(Debug, Subcommand)]
-pub enum StorageCommand {
-    /// Find what is out of order in the storage; put it right with --apply
-    Repair(RepairArgs),
-    /// Make the content index anew from the backups that there are
-    RebuildIndex(OutputArgs),
-}
-
-/// `storage repair`
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Finds links that broke when the storage was moved or renamed, pooled directories that nothing links to, and remains that \
-nothing knows. It shows what it would do; only with --apply does it do it.")]
-pub struct RepairArgs {
-    /// Do it
-    #[arg(long)]
-    pub apply: bool,
-    /// For whom.
-    #[command(flatten)]
-    pub output: OutputArgs,
 }
 
 /// `perennial jobs`

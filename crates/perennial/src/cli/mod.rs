@@ -9,6 +9,7 @@ mod restore;
 mod retention;
 mod run;
 mod settings;
+mod storage;
 
 #[cfg(test)]
 mod tests;
@@ -24,8 +25,8 @@ pub use image::{
     RestoreDiskArgs, ServeArgs,
 };
 pub use manage::{
-    ClientsCommand, ConfigCommand, ConfigShowArgs, EnrollArgs, Half, JobsCommand, JobsListArgs, RepairArgs,
-    StorageCommand, StreamCommand, TokenCommand, UnpackArgs,
+    ClientsCommand, ConfigCommand, ConfigShowArgs, EnrollArgs, Half, JobsCommand, JobsListArgs,
+    StreamCommand, TokenCommand, UnpackArgs,
 };
 pub use notify::{MailServer, MessageState, NotifyAddArgs, NotifyCommand, Tell};
 pub use restore::{ExistingPolicy, RestoreArgs};
@@ -41,6 +42,8 @@ pub use settings::{
     Assignment, AuditArgs, GroupsCommand, OwnerArgs, ScheduleCommand, SettingsCommand, SettingsExplainArgs,
     SettingsShowArgs,
 };
+
+pub use storage::{AddArgs, RebuildIndexArgs, RepairArgs, StorageCommand, UsageArgs};
 
 use crate::output::Shape;
 
@@ -159,7 +162,7 @@ pub enum Command {
     Image(ImageCommand),
     /// Write a disk, or a volume, from an image backup onto a device or into a file
     RestoreDisk(RestoreDiskArgs),
-    /// Repair the storage, rebuild its index
+    /// See, add, check, repair and move the places where backups lie
     #[command(subcommand)]
     Storage(StorageCommand),
     /// See, pause and cancel the server's jobs, read their logs

@@ -33,11 +33,13 @@ pub enum What {
     BackupsGivenUp,
     /// The cleanup failed.
     CleanupFailed,
+    /// A storage that the server knows is not there.
+    StorageMissing,
 }
 
 impl What {
     /// Everything that can be wrong.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::BackupFailed,
         Self::ClientLate,
         Self::ClientNever,
@@ -47,6 +49,7 @@ impl What {
         Self::SpaceOut,
         Self::BackupsGivenUp,
         Self::CleanupFailed,
+        Self::StorageMissing,
     ];
 
     /// The word for it, for programs.
@@ -61,6 +64,7 @@ impl What {
             Self::SpaceOut => "space-out",
             Self::BackupsGivenUp => "backups-given-up",
             Self::CleanupFailed => "cleanup-failed",
+            Self::StorageMissing => "storage-missing",
         }
     }
 
@@ -74,7 +78,8 @@ impl What {
             | Self::ClientLate
             | Self::VerificationFailed
             | Self::SpaceOut
-            | Self::CleanupFailed => Level::Failure,
+            | Self::CleanupFailed
+            | Self::StorageMissing => Level::Failure,
         }
     }
 

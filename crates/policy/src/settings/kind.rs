@@ -39,7 +39,12 @@ pub enum Kind {
     Rate,
     /// Rules for archiving.
     ArchiveRules,
+    /// The name of something that somebody has named; whether there is such a thing is not known here.
+    Name,
 }
+
+/// The longest name that somebody may give to something.
+const MAX_NAME_BYTES: usize = 64;
 
 /// A value that a setting does not take.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -107,6 +112,8 @@ impl Kind {
             Self::ArchiveRules => read_rules(text)
                 .map(Value::ArchiveRules)
                 .map_err(|error| wrong(error.to_string())),
+            Self::Name if is_name(text) => Ok(Value::Name(text.to_owned())),
+            Self::Name => Err(plain()),
         }
     }
 
@@ -137,8 +144,15 @@ impl Kind {
             Self::ArchiveRules => {
                 "rules such as \"file every 30d keep 1y\", separated by \";\", or \"none\"".into()
             }
+            Self::Name => format!("a name of 1 to {MAX_NAME_BYTES} letters, digits, \"-\", \"_\" and \".\""),
         }
     }
+}
+
+/// Whether a text can be the name of something: 1 to 64 of `A-Z a-z 0-9 . _ -`, not beginning with `.` or `-`.
+pub fn is_name(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=MAX_NAME_BYTES).contains(&text.len()) && text.bytes().all(is_part) && !text.starts_with(['.', '-'])
 }
 
 fn is_off(text: &str) -> bool {

@@ -13,10 +13,10 @@ mod rules;
 mod table;
 mod value;
 
-pub use kind::{Kind, Mismatch};
+pub use kind::{Kind, Mismatch, is_name};
 pub use layers::{
     Action, Explanation, Layer, LayerOfSettings, Layers, Resolved, Said, SetError, Step, check,
 };
-pub use rules::{ClientRules, ServerRules};
-pub use table::{Section, Setting, TABLE, setting};
+pub use rules::{ClientRules, Mending, ServerRules};
+pub use table::{DEFAULT_STORAGE, Section, Setting, TABLE, setting};
 pub use value::{Rate, UserRight, Value};

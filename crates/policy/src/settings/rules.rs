@@ -33,6 +33,14 @@ pub struct ClientRules {
     pub alert_after: u32,
     /// How long a reminder of what is still wrong takes; `None` for no reminders.
     pub alert_repeat: Option<Span>,
+    /// The name of the storage that its new backups go to.
+    pub storage: String,
+    /// How much of the storage its backups may take.
+    pub quota: Quota,
+    /// A backup is checked again when its last check is so long ago; `None` for never.
+    pub check_interval: Option<Span>,
+    /// Whether damaged content is put right.
+    pub mend: Mending,
     /// The format of its images, in words.
     pub image_format: &'static str,
     /// The synthetic disks of its images, in words.
@@ -54,6 +62,13 @@ impl ClientRules {
             speed_limit: resolved.rate("speed_limit"),
             alert_after: resolved.number("alert_after").unsigned_abs(),
             alert_repeat: resolved.span("alert_repeat"),
+            storage: resolved.name("storage"),
+            quota: resolved.quota("quota"),
+            check_interval: resolved.span("check_interval"),
+            mend: match resolved.word("mend") {
+                "off" => Mending::Off,
+                _ => Mending::On,
+            },
             image_format: resolved.word("image_format"),
             synthetic_disks: resolved.words("synthetic_disks"),
             user_may: resolved.words("user_may"),
@@ -82,6 +97,15 @@ impl ClientRules {
     }
 }
 
+/// Whether damaged content is put right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mending {
+    /// As far as the content is to be had.
+    On,
+    /// It is only told.
+    Off,
+}
+
 /// What holds for the server as a whole.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServerRules {
@@ -101,6 +125,10 @@ pub struct ServerRules {
     pub min_free: Quota,
     /// When the nightly cleanup begins.
     pub cleanup_window: Windows,
+    /// When backups are checked.
+    pub check_window: Windows,
+    /// How fast checks read.
+    pub check_speed: Timed<Rate>,
     /// What is copied into the storage each night, in words.
     pub catalog_backup: &'static str,
     /// For how long jobs are kept.
@@ -109,6 +137,8 @@ pub struct ServerRules {
     pub keep_changes: Option<Span>,
     /// For how long messages are kept that have arrived or were given up.
     pub keep_messages: Option<Span>,
+    /// For how long it is kept what clients took of the storages.
+    pub keep_usage: Option<Span>,
     /// With less free space than this, that is told.
     pub alert_free: Quota,
     /// How long a reminder of what is still wrong with the server takes; `None` for no reminders.
@@ -129,10 +159,13 @@ impl ServerRules {
             total_quota: resolved.quota("total_quota"),
             min_free: resolved.quota("min_free"),
             cleanup_window: resolved.windows("cleanup_window"),
+            check_window: resolved.windows("check_window"),
+            check_speed: resolved.rate("check_speed"),
             catalog_backup: resolved.word("catalog_backup"),
             keep_jobs: resolved.span("keep_jobs"),
             keep_changes: resolved.span("keep_changes"),
             keep_messages: resolved.span("keep_messages"),
+            keep_usage: resolved.span("keep_usage"),
             alert_free: resolved.quota("alert_free"),
             alert_repeat: resolved.span("alert_repeat"),
             image_format: resolved.word("image_format"),
@@ -290,6 +323,13 @@ impl Resolved {
     fn word(&self, key: &'static str) -> &'static str {
         match self.value(key) {
             Value::Word(word) => word,
+            _ => panic!("{OTHER_KIND}: {key}"),
+        }
+    }
+
+    fn name(&self, key: &'static str) -> String {
+        match self.value(key) {
+            Value::Name(name) => name.clone(),
             _ => panic!("{OTHER_KIND}: {key}"),
         }
     }

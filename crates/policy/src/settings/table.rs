@@ -14,6 +14,8 @@ pub enum Section {
     Retention,
     /// How images are kept.
     Images,
+    /// Where backups lie, and how they are looked after.
+    Storages,
     /// What people are told.
     Alerts,
     /// What others may do.
@@ -27,6 +29,7 @@ impl std::fmt::Display for Section {
             Self::Limits => "limits",
             Self::Retention => "retention",
             Self::Images => "images",
+            Self::Storages => "storages",
             Self::Alerts => "alerts",
             Self::Permissions => "permissions",
         })
@@ -74,7 +77,10 @@ const fn line(
 }
 
 use Layer::{Client, Server, User};
-use Section::{Alerts, Images, Limits, Permissions, Retention, Schedule};
+use Section::{Alerts, Images, Limits, Permissions, Retention, Schedule, Storages};
+
+/// What the storage that the server was started with is called in settings, whatever its name.
+pub const DEFAULT_STORAGE: &str = "default";
 
 /// Every setting.
 #[rustfmt::skip]
@@ -175,8 +181,10 @@ pub static TABLE: &[Setting] = &[
         "No more than so many incremental image backups are kept"),
     line(Retention, Client, "archive", Kind::ArchiveRules, "none",
         "Backups that retention leaves alone for long, such as \"file every 30d keep 1y\"; several are separated by \";\""),
+    line(Retention, Client, "quota", Kind::Quota, "off",
+        "How much of the storage a client's backups may take, as a size or as a share of the whole"),
     line(Retention, Server, "total_quota", Kind::Quota, "95%",
-        "How much of the storage all backups may take"),
+        "How much of each storage all backups may take"),
     line(Retention, Server, "min_free", Kind::Quota, "1%",
         "With less free space than this, backups are given up at once, not only in the cleanup"),
     line(Retention, Server, "cleanup_window", Kind::Windows, "Mon-Sun/3-4",
@@ -189,11 +197,24 @@ pub static TABLE: &[Setting] = &[
         "For how long jobs and their logs are kept"),
     line(Retention, Server, "keep_changes", Kind::Span, "1825d",
         "For how long the audit log is kept"),
+    line(Retention, Server, "keep_usage", Kind::Span, "1825d",
+        "For how long it is kept what clients took of the storages day by day"),
 
     line(Images, Client, "image_format", Kind::Choice(&["auto", "raw", "qcow2", "vhdx", "vhd"]), "auto",
         "What new images are kept in where extents can't be shared: auto (qcow2), qcow2, vhdx or vhd, with what differs from the image before; or raw, with all of it. Elsewhere they are raw and share extents"),
     line(Images, Client, "synthetic_disks", Kind::Words(&["raw", "vhd", "vhd-fixed", "vhdx", "qcow2", "vmdk"]), "vhdx",
         "Virtual disks that every image backup gets where extents can be shared: none, or any of raw, vhd, vhd-fixed, vhdx, qcow2, vmdk"),
+
+    line(Storages, Client, "storage", Kind::Name, DEFAULT_STORAGE,
+        "The storage that new backups go to; default is the one that the server was started with"),
+    line(Storages, Client, "check_interval", Kind::OptionalSpan, "90d",
+        "A backup is read again and compared with its hashes when its last check is so long ago"),
+    line(Storages, Server, "check_window", Kind::Windows, "Mon-Sun/0-6",
+        "When such checks run; one that is not finished goes on in the next window"),
+    line(Storages, Server, "check_speed", Kind::Rate, "50M",
+        "How fast such checks read"),
+    line(Storages, Client, "mend", Kind::Choice(&["on", "off"]), "on",
+        "Whether damaged content is put right from an identical file, or fetched again from the client that still has it: on or off"),
 
     line(Alerts, Client, "alert_after", Kind::Number { least: 1, most: 100 }, "3",
         "A client counts as late when this many intervals have passed without a backup"),

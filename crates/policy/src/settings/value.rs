@@ -33,6 +33,8 @@ pub enum Value {
     Rate(Timed<Rate>),
     /// Rules for archiving.
     ArchiveRules(Vec<ArchiveRule>),
+    /// What somebody has called something.
+    Name(String),
 }
 
 impl Value {
@@ -72,6 +74,7 @@ impl fmt::Display for Value {
             Self::Word(word) => f.write_str(word),
             Self::Words(words) if words.is_empty() => f.write_str("none"),
             Self::Words(words) => f.write_str(&words.join(",")),
+            Self::Name(name) => f.write_str(name),
             Self::Quota(quota) => quota.fmt(f),
             Self::Rate(rate) => rate.fmt(f),
             Self::ArchiveRules(rules) if rules.is_empty() => f.write_str("none"),

@@ -123,12 +123,19 @@ fn examine_all(subject: &Subject<'_>) -> Vec<Finding> {
     findings.extend(identity::examine(subject));
     let examined = examine(&settings.storage_dir);
     let clock_ms = subject.clock.now_ms();
+    let default = subject
+        .catalog
+        .and_then(|catalog| catalog.default_storage().ok()?);
+    let known = subject
+        .catalog
+        .map(|catalog| storage::Known::of(catalog, default.as_ref()));
     findings.extend(storage::judge(
         &settings.storage_dir,
         &examined,
-        subject.catalog,
+        &known.unwrap_or_default(),
         subject.rules,
     ));
+    findings.extend(examine_others(subject, default.as_ref()));
     if let Ok(written) = examined.and_then(|examined| examined.written) {
         findings.push(clock::judge_file_system(written.at_ms, clock_ms));
     }
@@ -144,6 +151,26 @@ fn examine_all(subject: &Subject<'_>) -> Vec<Finding> {
             .and_then(|catalog| clients::judge(subject, catalog)),
     );
     findings
+}
+
+/// How the other storages are that the catalog knows.
+fn examine_others(subject: &Subject<'_>, default: Option<&::catalog::Storage>) -> Vec<Finding> {
+    let Some(catalog) = subject.catalog else {
+        return Vec::new();
+    };
+    let default = default.map(|storage| storage.id);
+    let storages = catalog.storages().unwrap_or_default().into_iter();
+    let others = storages.filter(|storage| Some(storage.id) != default);
+    others
+        .flat_map(|storage| {
+            let known = storage::Known::of(catalog, Some(&storage));
+            let findings = storage::judge(&storage.path, &examine(&storage.path), &known, subject.rules);
+            findings.into_iter().map(move |finding| Finding {
+                what: format!("storage {}: {}", storage.name, finding.what),
+                ..finding
+            })
+        })
+        .collect()
 }
 
 /// Where the catalog lies, as far as both directories are there.

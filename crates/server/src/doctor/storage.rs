@@ -17,16 +17,41 @@ const SPACE: &str = "space";
 /// With fewer inodes than this a backup of many files fails soon.
 const FEW_INODES: u64 = 100_000;
 
+/// What the catalog knows of a storage.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// The server that the catalog belongs to; empty where there is no catalog.
+    pub server: String,
+    /// The storage's identity; empty where it is not known.
+    pub identity: String,
+    /// How many backups lie there.
+    pub backups: u64,
+}
+
+impl Known {
+    /// What the catalog knows of a storage.
+    pub fn of(catalog: &Catalog, storage: Option<&catalog::Storage>) -> Self {
+        let totals = storage.and_then(|storage| catalog.storage_totals(storage.id).ok());
+        Self {
+            server: catalog.server_id().to_string(),
+            identity: storage
+                .map(|storage| storage.identity.clone())
+                .unwrap_or_default(),
+            backups: totals.map_or(0, |totals| totals.backups),
+        }
+    }
+}
+
 /// Judges what an examination of the storage at `path` came to.
 pub fn judge(
     path: &Path,
     examined: &storage::Result<Examination>,
-    catalog: Option<&Catalog>,
+    known: &Known,
     rules: &ServerRules,
 ) -> Vec<Finding> {
     let examined = match examined {
         Ok(examined) => examined,
-        Err(error) => return vec![judge_absence(path, error, catalog)],
+        Err(error) => return vec![judge_absence(path, error, known.backups)],
     };
     let what = format!(
         "{} is a storage on {}",
@@ -34,17 +59,16 @@ pub fn judge(
         examined.capabilities.file_system
     );
     let mut findings = vec![Finding::ok(STORAGE, what)];
-    findings.extend(catalog.map(|catalog| judge_owner(examined, catalog)));
+    if !known.server.is_empty() {
+        findings.push(judge_owner(examined, known));
+    }
     findings.push(judge_backend(examined));
     findings.push(judge_writing(path, examined));
     findings.extend(judge_space(examined.space, rules));
     findings
 }
 
-fn judge_absence(path: &Path, error: &Error, catalog: Option<&Catalog>) -> Finding {
-    let backups = catalog
-        .and_then(|catalog| catalog.totals().ok())
-        .map_or(0, |totals| totals.backups);
+fn judge_absence(path: &Path, error: &Error, backups: u64) -> Finding {
     match error {
         Error::Missing { .. } | Error::NotAStorage { .. } if backups > 0 => Finding::of(
             Level::Error,
@@ -73,8 +97,8 @@ fn judge_absence(path: &Path, error: &Error, catalog: Option<&Catalog>) -> Findi
     }
 }
 
-fn judge_owner(examined: &Examination, catalog: &Catalog) -> Finding {
-    if examined.owner.as_str() != catalog.server_id().to_string() {
+fn judge_owner(examined: &Examination, known: &Known) -> Finding {
+    if examined.owner.as_str() != known.server {
         return Finding::of(
             Level::Error,
             OWNER,
@@ -86,21 +110,15 @@ fn judge_owner(examined: &Examination, catalog: &Catalog) -> Finding {
              be taken over for good, \"perennial server adopt-storage\" does that",
         );
     }
-    match catalog.storage_id() {
-        Ok(Some(known)) if known != examined.id => Finding::of(
+    if !known.identity.is_empty() && known.identity != examined.id {
+        return Finding::of(
             Level::Error,
             OWNER,
             "the backups of the catalog lie in another storage",
             "mount the right file system, or name the right directory with --storage",
-        ),
-        Err(error) => Finding::of(
-            Level::Error,
-            OWNER,
-            format!("the catalog does not tell which storage is its own: {error}"),
-            "put a copy of the catalog back with \"perennial server restore-catalog\"",
-        ),
-        Ok(_) => Finding::ok(OWNER, "the storage belongs to this server"),
+        );
     }
+    Finding::ok(OWNER, "the storage belongs to this server")
 }
 
 fn judge_backend(examined: &Examination) -> Finding {

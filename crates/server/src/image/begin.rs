@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::image::choice::ImageChoice;
 use crate::image::session::{DATA_CONNECTIONS, Disk, Session};
 use crate::jobs::LiveJob;
+use crate::storages::OpenStorage;
 
 /// Most disks, and volumes of all of them, that an image may have.
 const MAX_DISKS: usize = 1000;
@@ -47,9 +48,10 @@ fn open_session(
 ) -> Result<(Begun, ImageSession)> {
     check_counts(begin)?;
     let format = ImageChoice::of(&core.policies.of(client.as_str())).format;
-    check_sizes(core, begin, format)?;
+    let storage = core.storage_for(client.as_str())?;
+    check_sizes(&storage, begin, format)?;
     let disks: Vec<DiskDescription> = begin.disks.iter().map(described).collect::<Result<_>>()?;
-    let ingest = begin_tree(core, client, begin, format)?;
+    let ingest = begin_tree(core, &storage, client, begin, format)?;
     let base = ingest.base_name().cloned();
     let started = core.clock.now();
     let name = core.free_name(client, storage::BackupKind::Image, started)?;
@@ -89,7 +91,7 @@ fn open_session(
         name: info.name.clone(),
         description: info.description.clone(),
     });
-    let session = Session::create(header, job.clone(), ingest, opened, disks.collect())?;
+    let session = Session::create((storage, header), job.clone(), ingest, opened, disks.collect())?;
     let reply = ImageSession {
         session: session.token().to_vec(),
         ..reply
@@ -119,18 +121,25 @@ fn open_volumes(
 /// Begins the tree: from what an interrupted image left, else from the image that has most of the volumes, else empty.
 fn begin_tree(
     core: &Core,
+    storage: &OpenStorage,
     client: &ClientName,
     begin: &ImageBegin,
     format: Option<VolumeFormat>,
 ) -> Result<ImageIngest> {
-    let base = best_base(core, client, begin)?;
-    with_patience(|| core.store.begin_image_in(format, client, base.as_ref()))
+    let base = best_base(core, storage, client, begin)?;
+    with_patience(|| storage.store.begin_image_in(format, client, base.as_ref()))
 }
 
 /// The newest of those images that have most of the volumes: one of a single volume in between is no base for an image of all.
-fn best_base(core: &Core, client: &ClientName, begin: &ImageBegin) -> Result<Option<BackupName>> {
+fn best_base(
+    core: &Core,
+    storage: &OpenStorage,
+    client: &ClientName,
+    begin: &ImageBegin,
+) -> Result<Option<BackupName>> {
     let images = core.catalog.backups(&BackupFilter {
         kind: Some(catalog::BackupKind::Image),
+        storage: Some(storage.id),
         ..BackupFilter::committed_of(client.as_str())
     })?;
     let wanted: Vec<Vec<u8>> = begin.disks.iter().flat_map(volume_paths).collect();
@@ -207,11 +216,12 @@ fn check_counts(begin: &ImageBegin) -> Result<()> {
 }
 
 /// Fails where a volume is too large for the format that it would be kept in.
-fn check_sizes(core: &Core, begin: &ImageBegin, format: Option<VolumeFormat>) -> Result<()> {
+fn check_sizes(storage: &OpenStorage, begin: &ImageBegin, format: Option<VolumeFormat>) -> Result<()> {
     for disk in &begin.disks {
         for volume in &disk.volumes {
             let path = format!("{}/{}", disk.name, volume.name);
-            core.store
+            storage
+                .store
                 .check_volume(format, path.as_bytes(), volume.size_bytes)?;
         }
     }

@@ -35,6 +35,7 @@ pub fn commit(core: &Arc<Core>, session: &Arc<Session>, job: &Arc<LiveJob>, repl
     let backup = concluded::record(
         catalog::BackupKind::Image,
         &concluded::Conclusion {
+            storage: session.storage().id,
             header: session.header(),
             summary: &summary,
             problems: &problems,
@@ -45,7 +46,7 @@ pub fn commit(core: &Arc<Core>, session: &Arc<Session>, job: &Arc<LiveJob>, repl
     );
     core.catalog.commit_backup(&backup)?;
     storage::crash::point("catalog knows the image");
-    core.housekeeping.committed(committed);
+    session.storage().housekeeping.committed(committed);
     info!(
         client = backup.client,
         name = backup.name,

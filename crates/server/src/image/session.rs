@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::jobs::LiveJob;
 use crate::problems::ProblemList;
 use crate::sessions::DataSession;
+use crate::storages::OpenStorage;
 
 /// Data connections of one session.
 pub const DATA_CONNECTIONS: u32 = 4;
@@ -34,6 +35,7 @@ pub struct Disk {
 
 /// An image session.
 pub struct Session {
+    storage: Arc<OpenStorage>,
     token: [u8; 32],
     header: Header,
     job: Arc<LiveJob>,
@@ -79,7 +81,7 @@ impl Open {
 impl Session {
     /// Creates the session of a job.
     pub fn create(
-        header: Header,
+        (storage, header): (Arc<OpenStorage>, Header),
         job: Arc<LiveJob>,
         ingest: ImageIngest,
         volumes: Vec<(u64, VolumeSink)>,
@@ -91,6 +93,7 @@ impl Session {
             return Err(Error::protocol("two volumes have one number"));
         }
         Ok(Self {
+            storage,
             token: rand::random(),
             header,
             job,
@@ -108,6 +111,11 @@ impl Session {
     /// What binds a data connection to this session.
     pub fn token(&self) -> &[u8] {
         &self.token
+    }
+
+    /// The storage that it goes to.
+    pub fn storage(&self) -> &OpenStorage {
+        &self.storage
     }
 
     /// What the manifest says of the backup as a whole.

@@ -24,7 +24,9 @@ const PROBLEM: &str = "synthetic disk";
 
 /// Assembles the synthetic disks that the settings ask for.
 pub fn assemble(core: &Core, session: &Session, ingest: &ImageIngest) {
-    if core.store.backend() == BackendKind::Hardlink || ingest.volume_format() != VolumeFormat::Raw {
+    if session.storage().store.backend() == BackendKind::Hardlink
+        || ingest.volume_format() != VolumeFormat::Raw
+    {
         // Nothing could be shared: each would be a copy of the whole disk.
         return;
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use catalog::BackupFilter;
 use manifest::assemble::Assembler;
 use manifest::{Header, Reader, Source, Timestamp, Writer};
-use storage::{BackupName, Basis, ClientName, SMALL_FILE_BYTES};
+use storage::{BackupName, Basis, ClientName, SMALL_FILE_BYTES, Store};
 use tracing::{info, warn};
 use wire::v1::{BackupMode, IngestBegin, IngestSession};
 
@@ -14,6 +14,7 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::ingest::session::{DATA_CONNECTIONS, Session, WINDOW_FILES};
 use crate::jobs::LiveJob;
+use crate::storages::OpenStorage;
 
 /// Most sources that a backup may have.
 const MAX_SOURCES: usize = 1000;
@@ -47,16 +48,19 @@ fn open_session(
     begin: &IngestBegin,
     job: &Arc<LiveJob>,
 ) -> Result<(Begun, IngestSession)> {
-    core.housekeeping.settle_index();
+    let storage = core.storage_for(client.as_str())?;
+    discard_elsewhere(core, &storage, client);
+    storage.housekeeping.settle_index();
     let newest = core.catalog.newest_backup(&BackupFilter {
         kind: Some(catalog::BackupKind::File),
+        storage: Some(storage.id),
         ..BackupFilter::committed_of(client.as_str())
     })?;
     let base_name = newest
         .as_ref()
         .map(|backup| backup.name.parse::<BackupName>())
         .transpose()?;
-    let (ingest, resumed) = begin_tree(core, client, base_name.as_ref())?;
+    let (ingest, resumed) = begin_tree(&storage.store, client, base_name.as_ref())?;
     let base = ingest.base_manifest().map(open_base).transpose()?;
     let started = core.clock.now();
     let name = core.free_name(client, storage::BackupKind::File, started)?;
@@ -77,7 +81,7 @@ fn open_session(
         server_id: core.catalog.server_id().to_string(),
     };
     let writer = Writer::create(ingest.manifest_file()?, &header)?;
-    let session = Session::create(core, header, job.clone(), ingest, Assembler::new(writer));
+    let session = Session::create(storage, header, job.clone(), ingest, Assembler::new(writer));
     let reply = IngestSession {
         session: session.token().to_vec(),
         base_digest: base
@@ -111,22 +115,36 @@ fn open_session(
 
 /// Begins the tree: from what an interrupted backup left, else from the newest backup, else empty.
 fn begin_tree(
-    core: &Core,
+    store: &Store,
     client: &ClientName,
     base: Option<&BackupName>,
 ) -> Result<(storage::Ingest, bool)> {
-    if core.store.incomplete(client)?.is_some() {
-        match core.store.begin(client, &Basis::Resume) {
+    if store.incomplete(client)?.is_some() {
+        match store.begin(client, &Basis::Resume) {
             Ok(ingest) => return Ok((ingest, true)),
             Err(error @ (storage::Error::Corrupt { .. } | storage::Error::Manifest { .. })) => {
                 warn!(client = client.as_str(), %error, "what an interrupted backup left can't be used");
-                core.store.discard_incomplete(client, storage::BackupKind::File)?;
+                store.discard_incomplete(client, storage::BackupKind::File)?;
             }
             Err(error) => return Err(error.into()),
         }
     }
     let basis = base.map_or(Basis::Fresh, |name| Basis::Backup(name.clone()));
-    Ok((core.store.begin(client, &basis)?, false))
+    Ok((store.begin(client, &basis)?, false))
+}
+
+/// What an interrupted backup has left in a storage that the client's backups don't go to any more is of no use.
+fn discard_elsewhere(core: &Core, storage: &OpenStorage, client: &ClientName) {
+    for other in core.storages.all().iter().filter(|other| other.id != storage.id) {
+        let discarded = match other.store.incomplete(client) {
+            Ok(Some(_)) => other.store.discard_incomplete(client, storage::BackupKind::File),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = discarded {
+            warn!(client = client.as_str(), %error, "what an interrupted backup left in another storage can't be removed");
+        }
+    }
 }
 
 fn open_base(file: &File) -> Result<Reader> {

@@ -50,6 +50,7 @@ pub fn commit(
     let backup = concluded::record(
         catalog::BackupKind::File,
         &concluded::Conclusion {
+            storage: session.storage().id,
             header: session.header(),
             summary: &summary,
             problems: &problems,
@@ -60,8 +61,8 @@ pub fn commit(
     );
     core.catalog.commit_backup(&backup)?;
     storage::crash::point("catalog knows the backup");
-    core.store.point_current(&client, &name)?;
-    core.housekeeping.committed(committed);
+    session.store().point_current(&client, &name)?;
+    session.storage().housekeeping.committed(committed);
     info!(
         client = client.as_str(),
         name = name.as_str(),

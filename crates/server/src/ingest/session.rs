@@ -14,13 +14,13 @@ use storage::{Ingest, Store};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::ingest::announced::AnnouncedFiles;
 use crate::ingest::content;
 use crate::jobs::LiveJob;
 use crate::problems::{self, ProblemList};
 use crate::sessions::DataSession;
+use crate::storages::OpenStorage;
 
 /// Files that may be announced and not complete.
 pub const WINDOW_FILES: u32 = 16 * 1024;
@@ -33,7 +33,7 @@ pub type ManifestAssembler = Assembler<File>;
 
 /// An ingest session.
 pub struct Session {
-    core: Arc<Core>,
+    storage: Arc<OpenStorage>,
     token: [u8; 32],
     header: Header,
     job: Arc<LiveJob>,
@@ -52,14 +52,14 @@ pub struct Session {
 impl Session {
     /// Creates the session of a job.
     pub fn create(
-        core: &Arc<Core>,
+        storage: Arc<OpenStorage>,
         header: Header,
         job: Arc<LiveJob>,
         ingest: Ingest,
         assembler: ManifestAssembler,
     ) -> Self {
         Self {
-            core: core.clone(),
+            storage,
             token: rand::random(),
             header,
             job,
@@ -82,8 +82,13 @@ impl Session {
     }
 
     /// The storage that it goes to.
+    pub fn storage(&self) -> &OpenStorage {
+        &self.storage
+    }
+
+    /// The same, without what works for it.
     pub fn store(&self) -> &Store {
-        &self.core.store
+        &self.storage.store
     }
 
     /// What the manifest says of the backup as a whole.

@@ -6,6 +6,8 @@ use catalog::{Backup, BackupState, ClientState, JobKind, JobState, MessageState}
 use policy::standing::Standing;
 
 use super::exposition::{Exposition, Family, Kind};
+use storage::Space;
+
 use crate::core::Core;
 use crate::error::Result;
 use crate::schedule;
@@ -41,26 +43,46 @@ fn server(core: &Core, text: &mut Exposition) {
 }
 
 fn storage(core: &Core, text: &mut Exposition) -> Result<()> {
-    let space = core.store.space()?;
-    text.family(
+    let mut spaces = Vec::new();
+    for storage in core.storages.all() {
+        // One that can't be asked now is no reason to tell nothing of the others.
+        if let Ok(space) = storage.store.space() {
+            spaces.push((storage.name(), space));
+        }
+    }
+    let mut each = |name, help, value: &dyn Fn(&Space) -> Option<u64>| {
+        let mut family = text.family(name, Kind::Gauge, help);
+        for (storage, space) in &spaces {
+            if let Some(value) = value(space) {
+                family.count(&[("storage", storage)], value);
+            }
+        }
+    };
+    each(
         "perennial_storage_size_bytes",
-        Kind::Gauge,
         "The size of the storage's file system.",
-    )
-    .count(&[], space.total_bytes);
-    text.family(
+        &|space| Some(space.total_bytes),
+    );
+    each(
         "perennial_storage_free_bytes",
-        Kind::Gauge,
         "What the server may still use of it.",
-    )
-    .count(&[], space.free_bytes);
-    if let Some(free_inodes) = space.free_inodes {
-        text.family(
-            "perennial_storage_free_inodes",
-            Kind::Gauge,
-            "Files that may still be made there.",
-        )
-        .count(&[], free_inodes);
+        &|space| Some(space.free_bytes),
+    );
+    each(
+        "perennial_storage_free_inodes",
+        "Files that may still be made there.",
+        &|space| space.free_inodes,
+    );
+    let mut family = text.family(
+        "perennial_storage_up",
+        Kind::Gauge,
+        "1 for a storage that is open, 0 for one that is not there.",
+    );
+    for storage in core.storages.all() {
+        family.count(&[("storage", &storage.name())], 1);
+    }
+    for (_, absent) in core.storages.absent() {
+        family.count(&[("storage", &absent.name)], 0);
     }
     let catalog_bytes = std::fs::metadata(core.catalog.path()).map_or(0, |found| found.len());
     text.family(

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use catalog::{ArchivedUntil, Backup, BackupFilter, BackupKind, BackupMode, BackupState, Verified};
+use catalog::{
+    ArchivedUntil, Backup, BackupFilter, BackupKind, BackupMode, BackupState, StorageId, Verified,
+};
 use policy::Target;
 use policy::archive::Until;
 use policy::retention::trash::Trashed;
@@ -26,12 +28,29 @@ pub struct Belongings {
 
 /// What all clients have, or one, by name.
 pub fn belongings(core: &Core, client: Option<&str>) -> Result<BTreeMap<String, Belongings>> {
-    let filter = BackupFilter {
-        client: client.map(str::to_owned),
-        ..BackupFilter::default()
-    };
+    gather(
+        core,
+        &BackupFilter {
+            client: client.map(str::to_owned),
+            ..BackupFilter::default()
+        },
+    )
+}
+
+/// What all clients have in a storage, by name.
+pub fn belongings_in(core: &Core, storage: StorageId) -> Result<BTreeMap<String, Belongings>> {
+    gather(
+        core,
+        &BackupFilter {
+            storage: Some(storage),
+            ..BackupFilter::default()
+        },
+    )
+}
+
+fn gather(core: &Core, filter: &BackupFilter) -> Result<BTreeMap<String, Belongings>> {
     let mut found: BTreeMap<String, Belongings> = BTreeMap::new();
-    for backup in core.catalog.backups(&filter)? {
+    for backup in core.catalog.backups(filter)? {
         let of_client = found.entry(backup.client.clone()).or_insert_with(|| {
             let rules = core.policies.of(&backup.client);
             Belongings {
@@ -67,14 +86,27 @@ pub struct Estate {
     pub series: Vec<Series<Backup>>,
 }
 
-/// What all clients have together.
-pub fn estate(core: &Core) -> Result<Estate> {
-    let mut estate = Estate::default();
-    for of_client in belongings(core, None)?.into_values() {
-        estate.trash.extend(of_client.trash);
-        estate.series.extend(of_client.series);
+impl Estate {
+    /// What all clients have together.
+    pub fn of_all(core: &Core) -> Result<Self> {
+        belongings(core, None).map(Self::from)
     }
-    Ok(estate)
+
+    /// What all clients have together in a storage.
+    pub fn in_storage(core: &Core, storage: StorageId) -> Result<Self> {
+        belongings_in(core, storage).map(Self::from)
+    }
+}
+
+impl From<BTreeMap<String, Belongings>> for Estate {
+    fn from(of_clients: BTreeMap<String, Belongings>) -> Self {
+        let mut estate = Self::default();
+        for of_client in of_clients.into_values() {
+            estate.trash.extend(of_client.trash);
+            estate.series.extend(of_client.series);
+        }
+        estate
+    }
 }
 
 fn empty(target: Target, rules: &ClientRules) -> Series<Backup> {

@@ -13,9 +13,11 @@ use storage::{CopyName, Space};
 use tracing::error;
 use wire::v1::{LogLine, log_line};
 
-use super::candidates::{Estate, estate};
+use super::candidates::Estate;
+use super::quota;
 use super::space::{Wanted, give_up_until};
 use super::trash::{delete, delete_for_good};
+use super::usage;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::jobs::{LiveJob, Order, finished};
@@ -114,7 +116,7 @@ fn run(core: &Arc<Core>, job: &Arc<LiveJob>) {
 
 fn clean_up(core: &Arc<Core>, job: &LiveJob) -> Result<Tally> {
     let mut tally = Tally::default();
-    let Estate { trash, series } = estate(core)?;
+    let Estate { trash, series } = Estate::of_all(core)?;
     empty_trash(core, job, trash, &mut tally)?;
     apply_rules(core, job, series, &mut tally)?;
     let rules = core.policies.server();
@@ -123,12 +125,19 @@ fn clean_up(core: &Arc<Core>, job: &LiveJob) -> Result<Tally> {
         Some(limit_bytes) => space.total_bytes.saturating_sub(space.free_bytes) > limit_bytes,
         None => false,
     };
-    let wanted = Wanted {
-        why: &format!("the storage is over its quota of {quota}"),
-        is_lacking: &is_over,
-        is_over: &|| job.cancel.is_cancelled(),
-    };
-    tally.emptied += give_up_until(core, &wanted, |text| tell(job, log_line::Level::Warning, text))?;
+    let warn = |text: &str| tell(job, log_line::Level::Warning, text);
+    let is_cancelled = || job.cancel.is_cancelled();
+    for storage in core.storages.all() {
+        tally.emptied += quota::keep_to(core, &storage, &is_cancelled, warn)?;
+        let wanted = Wanted {
+            storage: &storage,
+            why: &format!("the storage {} is over its quota of {quota}", storage.name()),
+            is_lacking: &is_over,
+            is_over: &is_cancelled,
+        };
+        tally.emptied += give_up_until(core, &wanted, warn)?;
+    }
+    usage::take_sample(core)?;
     prune(core)?;
     Ok(tally)
 }
@@ -242,5 +251,6 @@ fn prune(core: &Core) -> Result<()> {
     core.catalog.prune_jobs(before(rules.keep_jobs))?;
     core.catalog.prune_changes(before(rules.keep_changes))?;
     core.catalog.prune_messages(before(rules.keep_messages))?;
+    core.catalog.prune_usage(before(rules.keep_usage))?;
     Ok(())
 }

@@ -12,11 +12,14 @@ mod archive;
 mod candidates;
 mod cleanup;
 mod plan;
+mod quota;
 mod space;
 mod trash;
+mod usage;
 
 pub use archive::archive;
 pub use cleanup::{look as look_for_cleanup, start as start_cleanup};
 pub use plan::{Expecting, Judged, Planned, plan_ahead, plan_now};
 pub use space::{Emergency, look as look_for_space};
 pub use trash::{delete, delete_for_good, restore, trash};
+pub use usage::{freed_by, measure as measure_usage};

@@ -10,11 +10,12 @@ use policy::retention::{Sacrifice, emergency};
 use storage::Space;
 use tracing::{error, warn};
 
-use super::candidates::{Estate, estate};
+use super::candidates::Estate;
 use super::trash::delete_for_good;
 use crate::audit::{self, Actor};
 use crate::core::Core;
 use crate::error::Result;
+use crate::storages::OpenStorage;
 
 /// How long the file system may take to free what was deleted.
 const FREEING_TIMEOUT: Duration = Duration::from_secs(60);
@@ -22,6 +23,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// What space is wanted for.
 pub struct Wanted<'a> {
+    /// Where.
+    pub storage: &'a OpenStorage,
     /// Why, in words.
     pub why: &'a str,
     /// Whether it is still lacking.
@@ -30,26 +33,36 @@ pub struct Wanted<'a> {
     pub is_over: &'a dyn Fn() -> bool,
 }
 
-/// Gives up backups until there is as much free space as the settings ask for, on a thread of its own.
+/// Gives up backups until there is as much free space in each storage as the settings ask for, on threads of their own.
 pub fn look(core: &Arc<Core>) -> Result<()> {
+    let mut looked = Ok(());
+    for storage in core.storages.all() {
+        // One that can't be looked at is no reason to leave another full.
+        looked = looked.and(look_at(core, &storage));
+    }
+    looked
+}
+
+fn look_at(core: &Arc<Core>, storage: &Arc<OpenStorage>) -> Result<()> {
     let min_free = core.policies.server().min_free;
-    if !is_lacking(min_free, core.store.space()?) {
-        core.emergency.told.store(false, Ordering::Relaxed);
+    let emergency = &storage.emergency;
+    if !is_lacking(min_free, storage.store.space()?) {
+        emergency.told.store(false, Ordering::Relaxed);
         return Ok(());
     }
-    if core.emergency.runs.swap(true, Ordering::AcqRel) {
+    if emergency.runs.swap(true, Ordering::AcqRel) {
         return Ok(());
     }
-    let running = core.clone();
+    let (running, full) = (core.clone(), storage.clone());
     let work = move || {
-        if let Err(error) = clear(&running, min_free) {
+        if let Err(error) = clear(&running, &full, min_free) {
             error!(error = error.chain(), "the emergency cleanup failed");
         }
-        running.emergency.runs.store(false, Ordering::Release);
+        full.emergency.runs.store(false, Ordering::Release);
     };
     let spawned = std::thread::Builder::new().name("emergency".into()).spawn(work);
     spawned.map(drop).map_err(|source| {
-        core.emergency.runs.store(false, Ordering::Release);
+        emergency.runs.store(false, Ordering::Release);
         crate::Error::Io {
             action: "start a thread for",
             path: "an emergency cleanup".into(),
@@ -78,15 +91,16 @@ fn is_lacking(min_free: Quota, space: Space) -> bool {
         .is_some_and(|least_bytes| space.free_bytes < least_bytes)
 }
 
-fn clear(core: &Arc<Core>, min_free: Quota) -> Result<()> {
+fn clear(core: &Arc<Core>, storage: &OpenStorage, min_free: Quota) -> Result<()> {
     let lacking = |space| is_lacking(min_free, space);
     let wanted = Wanted {
-        why: &format!("less than {min_free} of the storage is free"),
+        storage,
+        why: &format!("less than {min_free} of the storage {} is free", storage.name()),
         is_lacking: &lacking,
         is_over: &|| core.shutdown.is_cancelled(),
     };
     give_up_until(core, &wanted, |text| warn!("{text}"))?;
-    if lacking(core.store.space()?) && !core.emergency.told.swap(true, Ordering::Relaxed) {
+    if lacking(storage.store.space()?) && !storage.emergency.told.swap(true, Ordering::Relaxed) {
         error!(
             why = wanted.why,
             "space runs out, and all that is left is protected: no backup can be given up"
@@ -98,19 +112,20 @@ fn clear(core: &Arc<Core>, min_free: Quota) -> Result<()> {
 /// Gives up backups in the order that `policy` says until space is no longer lacking. Returns how many went.
 pub fn give_up_until(core: &Arc<Core>, wanted: &Wanted<'_>, tell: impl Fn(&str)) -> Result<u64> {
     let mut gone = 0;
-    if !(wanted.is_lacking)(core.store.space()?) {
+    let store = &wanted.storage.store;
+    if !(wanted.is_lacking)(store.space()?) {
         return Ok(gone);
     }
-    let Estate { trash, series } = estate(core)?;
+    let Estate { trash, series } = Estate::in_storage(core, wanted.storage.id)?;
     for sacrifice in emergency(trash, series, &core.clock.zone(), core.clock.now_ms()) {
         if (wanted.is_over)() {
             break;
         }
         if give_up(core, wanted, &sacrifice, &tell) {
             gone += 1;
-            wait_until_freed(core, wanted);
+            wait_until_freed(wanted);
         }
-        if !(wanted.is_lacking)(core.store.space()?) {
+        if !(wanted.is_lacking)(store.space()?) {
             break;
         }
     }
@@ -144,11 +159,17 @@ fn give_up(
 
 /// Waits for the file system, which frees what was deleted in the background: giving up another backup meanwhile would be too
 /// much.
-fn wait_until_freed(core: &Core, wanted: &Wanted<'_>) {
+fn wait_until_freed(wanted: &Wanted<'_>) {
     let begun = Instant::now();
-    let is_enough = || core.store.space().is_ok_and(|space| !(wanted.is_lacking)(space));
+    let is_enough = || {
+        wanted
+            .storage
+            .store
+            .space()
+            .is_ok_and(|space| !(wanted.is_lacking)(space))
+    };
     while begun.elapsed() < FREEING_TIMEOUT && !(wanted.is_over)() && !is_enough() {
-        if core.housekeeping.is_idle() {
+        if wanted.storage.housekeeping.is_idle() {
             return;
         }
         std::thread::sleep(LOOK_AGAIN);

@@ -99,10 +99,13 @@ fn repoint(core: &Core, changed: &Backup) {
     let attempt = || -> Result<()> {
         let newest = core.catalog.newest_backup(&BackupFilter {
             kind: Some(BackupKind::File),
+            storage: Some(changed.storage),
             ..BackupFilter::committed_of(&changed.client)
         })?;
         if let Some(newest) = newest {
-            core.store
+            let storage = core.storages.of(&newest)?;
+            storage
+                .store
                 .point_current(&newest.client.parse()?, &newest.name.parse()?)?;
         }
         Ok(())

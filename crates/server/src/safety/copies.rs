@@ -35,7 +35,8 @@ pub fn copy_catalog(core: &Core, check: Check) -> Result<Option<CopyName>> {
     if what == "off" {
         return Ok(None);
     }
-    let copies = core.store.catalog_copies()?;
+    let storage = core.storages.default();
+    let copies = storage.store.catalog_copies()?;
     let (name, copy) = begin(&copies, core.clock.now())?;
     core.catalog.back_up_to(&copy.database())?;
     if what == "catalog-and-keys" {

@@ -1,5 +1,6 @@
 //! Putting a copy of the catalog back. No server may be running.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use catalog::{Catalog, CopyFacts};
@@ -9,6 +10,7 @@ use tracing::warn;
 use super::made_at;
 use crate::error::{Error, Result};
 use crate::settings::Settings;
+use crate::storages::open_options;
 use crate::{reconcile, repair, run, trust};
 
 pub use crate::trust::Keys;
@@ -94,7 +96,7 @@ pub fn catalog_copies(storage_dir: &Path) -> Result<Vec<StoredCopy>> {
 pub fn restore_catalog(settings: &Settings, choice: &CopyChoice) -> Result<Restored> {
     let owner = Store::owner(&settings.storage_dir)?;
     let candidates = candidates(&settings.storage_dir, choice)?;
-    let options = run::open_options(settings, &reconcile::start_rules(settings), owner.clone());
+    let options = open_options(settings, &reconcile::start_rules(settings), owner.clone());
     let store = Store::open(&settings.storage_dir, &options)?;
     run::create_private_dir(&settings.state_dir)?;
     let mut passed_over = Vec::new();
@@ -103,7 +105,7 @@ pub fn restore_catalog(settings: &Settings, choice: &CopyChoice) -> Result<Resto
             Ok(rebuilt) => {
                 let trust_dir = trust::dir(&settings.state_dir);
                 let keys = trust::put_back_keys(&trust_dir, candidate.keys.as_deref())?;
-                return conclude(&store, rebuilt, candidate.database, passed_over, keys);
+                return conclude(settings, &store, rebuilt, (candidate.database, passed_over), keys);
             }
             Err(Error::Catalog(error)) if *choice == CopyChoice::Latest && is_of_the_copy(&error) => {
                 passed_over.push(PassedOver {
@@ -186,17 +188,18 @@ fn is_of_the_copy(error: &catalog::Error) -> bool {
 
 /// Brings what was put back to the state of the storage.
 fn conclude(
+    settings: &Settings,
     store: &Store,
     rebuilt: catalog::Rebuilt,
-    database: PathBuf,
-    passed_over: Vec<PassedOver>,
+    (database, passed_over): (PathBuf, Vec<PassedOver>),
     keys: Keys,
 ) -> Result<Restored> {
     let catalog = rebuilt.catalog;
-    let adopted = reconcile::adopt(&catalog, store)?;
+    let id = catalog.set_default_storage(store.id(), &settings.storage_dir)?;
+    let adopted = reconcile::adopt(&catalog, &BTreeMap::from([(id, store)]), &[id])?;
     for client in store.clients()? {
         // Links were made and removed since; too few would let a directory go that is still needed.
-        if let Err(error) = repair::recount(store, &catalog, &client) {
+        if let Err(error) = repair::recount(&catalog, (id, store), &client) {
             warn!(%client, error = error.chain(), "links into the pool can't be counted anew");
         }
     }

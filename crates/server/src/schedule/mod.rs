@@ -26,7 +26,7 @@ use tracing::error;
 
 use crate::core::Core;
 use crate::error::Result;
-use crate::{retention, telling};
+use crate::{retention, storages, telling};
 
 /// How often is looked what has become due.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -63,6 +63,7 @@ fn look(core: &Arc<Core>) -> Result<()> {
 }
 
 fn look_for_work(core: &Arc<Core>) -> Result<()> {
+    storages::try_absent(core)?;
     round::look(core)?;
     if core.settings.scheduling.is_on() {
         retention::look_for_space(core)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::{JobFilter, JobId, JobState};
+use policy::settings::DEFAULT_STORAGE;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -99,13 +100,14 @@ impl Admin for Service {
         self.check(&request)?;
         let core = &self.core;
         let totals = core.catalog.totals().map_err(Error::from)?;
-        let space = core.store.space().map_err(Error::from)?;
+        let storage = core.storages.default();
+        let space = storage.store.space().map_err(Error::from)?;
         Ok(Response::new(StatusReply {
             version: env!("CARGO_PKG_VERSION").into(),
             server_id: core.catalog.server_id().to_string(),
             storage_path: core.settings.storage_dir.display().to_string(),
-            storage_backend: core.store.backend().to_string(),
-            file_system: core.store.capabilities().file_system.name.to_string(),
+            storage_backend: storage.store.backend().to_string(),
+            file_system: storage.store.capabilities().file_system.name.to_string(),
             space_total_bytes: space.total_bytes,
             space_free_bytes: space.free_bytes,
             clients: totals.clients,
@@ -187,9 +189,13 @@ impl Admin for Service {
 
     async fn repair_storage(&self, request: Request<RepairRequest>) -> Result<Response<RepairReply>, Status> {
         self.check(&request)?;
-        let apply = request.into_inner().apply;
+        let RepairRequest { apply, storage } = request.into_inner();
         let core = self.core.clone();
-        let steps = blocking(move || crate::repair::repair(&core, apply)).await?;
+        let steps = blocking(move || {
+            let storage = core.storages.named(or_default(&storage))?;
+            crate::repair::repair(&core, &storage, apply)
+        })
+        .await?;
         Ok(Response::new(RepairReply { steps }))
     }
 
@@ -198,12 +204,14 @@ impl Admin for Service {
         request: Request<RebuildIndexRequest>,
     ) -> Result<Response<RebuildIndexReply>, Status> {
         self.check(&request)?;
+        let name = request.into_inner().storage;
         let core = self.core.clone();
         let backups = blocking(move || {
-            core.store.reset_index()?;
-            core.housekeeping.refresh();
-            core.housekeeping.settle_index();
-            Ok(core.catalog.totals()?.backups)
+            let storage = core.storages.named(or_default(&name))?;
+            storage.store.reset_index()?;
+            storage.housekeeping.refresh();
+            storage.housekeeping.settle_index();
+            Ok(core.catalog.storage_totals(storage.id)?.backups)
         })
         .await?;
         Ok(Response::new(RebuildIndexReply { backups }))
@@ -300,6 +308,14 @@ impl Admin for Service {
             }));
         }
         Ok(Response::new(CancelJobReply {}))
+    }
+}
+
+/// The name of the storage that is meant.
+fn or_default(name: &str) -> &str {
+    match name {
+        "" => DEFAULT_STORAGE,
+        name => name,
     }
 }
 

@@ -133,7 +133,10 @@ impl Backups for Service {
                 path: source.path.to_vec(),
                 consistency: source.consistency.clone(),
             });
-            let taken = core.store.sizes(&backup.client.parse()?, &backup.name.parse()?);
+            let storage = core.storages.of(&backup)?;
+            let taken = storage
+                .store
+                .sizes(&backup.client.parse()?, &backup.name.parse()?);
             Ok(BackupDetail {
                 taken: taken.map(|sizes| TakenSpace {
                     stored_new_bytes: backup.figures.bytes_stored_new.unwrap_or(sizes.stored_new_bytes),
@@ -144,7 +147,9 @@ impl Backups for Service {
                 sources: sources.collect(),
                 problems: conclusion.problems.iter().map(views::problem).collect(),
                 location: match caller {
-                    Caller::Admin => core.location(&backup).display().to_string(),
+                    Caller::Admin => core
+                        .location(&backup)
+                        .map_or_else(String::new, |path| path.display().to_string()),
                     Caller::Client(_) => String::new(),
                 },
             })

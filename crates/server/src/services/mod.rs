@@ -9,6 +9,7 @@ mod enrolment;
 mod images;
 mod planning;
 mod settings;
+mod storages;
 pub(crate) mod views;
 mod watch;
 
@@ -24,6 +25,7 @@ use wire::v1::images_server::ImagesServer;
 use wire::v1::notify_server::NotifyServer;
 use wire::v1::planning_server::PlanningServer;
 use wire::v1::settings_server::SettingsServer;
+use wire::v1::storages_server::StoragesServer;
 
 use crate::core::Core;
 
@@ -44,6 +46,7 @@ pub fn routes(core: Arc<Core>) -> Routes {
         .add_service(images)
         .add_service(SettingsServer::new(settings::Service::new(core.clone())))
         .add_service(PlanningServer::new(planning::Service::new(core.clone())))
+        .add_service(StoragesServer::new(storages::Service::new(core.clone())))
         .add_service(NotifyServer::new(channels::Service::new(core.clone())))
         .add_service(AdminServer::new(admin::Service::new(core)))
 }

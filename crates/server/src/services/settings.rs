@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use catalog::{ChangeFilter, SettingsOwner};
-use policy::settings::{Action, Explanation};
+use policy::settings::{Action, DEFAULT_STORAGE, Explanation};
 use tonic::{Request, Response, Status};
 use wire::v1::settings_owner::Owner;
 use wire::v1::settings_server::Settings;
@@ -58,6 +58,28 @@ impl Service {
         }
     }
 
+    /// Refuses to place clients in a storage that there is not.
+    fn check_placement(&self, wishes: &[Wish]) -> Result<(), Status> {
+        for wish in wishes {
+            let Wish::Put { key, text, .. } = wish else {
+                continue;
+            };
+            let name = text.trim();
+            if key != "storage" || name == DEFAULT_STORAGE {
+                continue;
+            }
+            let storages = self.core.catalog.storages().map_err(Error::from)?;
+            if storages.iter().all(|storage| storage.name != name) {
+                let names: Vec<_> = storages.iter().map(|storage| storage.name.as_str()).collect();
+                return Err(Status::invalid_argument(format!(
+                    "there is no storage {name:?}; there are: {DEFAULT_STORAGE}, {}",
+                    names.join(", ")
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Makes a change of groups, notes it, and lets it hold.
     fn change_groups<T>(
         &self,
@@ -108,6 +130,7 @@ impl Settings for Service {
         let request = request.into_inner();
         let owner = self.owner(&caller, request.owner.and_then(|owner| owner.owner))?;
         let wishes: Vec<Wish> = request.changes.into_iter().map(wish).collect();
+        self.check_placement(&wishes)?;
         self.core.policies.change(&owner, &wishes)?;
         for wish in &wishes {
             audit::note(&self.core, &actor, "setting", &owner.to_string(), &told(wish));

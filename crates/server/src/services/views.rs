@@ -22,6 +22,15 @@ pub fn wire_mode(mode: catalog::BackupMode) -> BackupMode {
     }
 }
 
+/// A problem as the catalog keeps it.
+pub fn kept_problem(problem: &Problem) -> catalog::Problem {
+    catalog::Problem {
+        path: problem.path.clone(),
+        kind: problem.kind.clone(),
+        message: problem.message.clone(),
+    }
+}
+
 /// A backup's record.
 pub fn backup_info(backup: &catalog::Backup) -> BackupInfo {
     BackupInfo {

@@ -28,10 +28,8 @@ pub fn look(core: &Core) -> Result<()> {
         .iter()
         .filter_map(|record| Some((record.subject.as_str(), read(record)?)))
         .collect();
-    let told_of_space = told
-        .get(Subject::Space.word().as_str())
-        .map(|told| told.finding.what);
-    let watched = watch(core, told_of_space)?;
+    let told_of = |subject: &Subject| told.get(subject.word().as_str()).map(|told| told.finding.what);
+    let watched = watch(core, told_of)?;
     for record in &records {
         // A client that is gone, or something that only another version watches.
         if watched

@@ -63,8 +63,8 @@ struct Report {
 
 /// What is told of the server to those who hear of all clients.
 struct ServerFigures {
-    free_bytes: u64,
-    total_bytes: u64,
+    /// Of each storage: its name, what is free, and all there is.
+    storages: Vec<(String, u64, u64)>,
     backups: u64,
     in_trash: u64,
     deleted_by_hand: usize,
@@ -243,7 +243,11 @@ fn shortened(mut lines: Vec<String>) -> Vec<String> {
 
 impl ServerFigures {
     fn gather(core: &Core, from_ms: i64) -> Result<Self> {
-        let space = core.store.space()?;
+        let mut storages = Vec::new();
+        for storage in core.storages.all() {
+            let space = storage.store.space()?;
+            storages.push((storage.name(), space.free_bytes, space.total_bytes));
+        }
         let counts = core.catalog.backup_counts()?;
         let in_state = |state| {
             counts
@@ -260,8 +264,7 @@ impl ServerFigures {
             })
         };
         Ok(Self {
-            free_bytes: space.free_bytes,
-            total_bytes: space.total_bytes,
+            storages,
             backups: in_state(BackupState::Committed),
             in_trash: in_state(BackupState::Deleting),
             deleted_by_hand: noted("backup-delete")?.len(),
@@ -276,17 +279,25 @@ impl ServerFigures {
             .filter_map(|job| serde_json::from_str::<Value>(job.figures.as_deref()?).ok())
             .filter_map(|figures| figures["backups_removed"].as_u64())
             .sum();
-        format!(
-            "Deleted: {removed} by the cleanup, {} by hand, {} given up for space\n\
-             Backups: {}, and {} in the trash or on their way out\n\
-             Storage: {} of {} free",
-            self.deleted_by_hand,
-            self.given_up,
-            self.backups,
-            self.in_trash,
-            binary_size(self.free_bytes),
-            binary_size(self.total_bytes)
-        )
+        let mut lines = vec![
+            format!(
+                "Deleted: {removed} by the cleanup, {} by hand, {} given up for space",
+                self.deleted_by_hand, self.given_up
+            ),
+            format!(
+                "Backups: {}, and {} in the trash or on their way out",
+                self.backups, self.in_trash
+            ),
+        ];
+        for (name, free_bytes, total_bytes) in &self.storages {
+            let which = match self.storages.len() {
+                1 => "Storage".to_owned(),
+                _ => format!("Storage {name}"),
+            };
+            let (free, total) = (binary_size(*free_bytes), binary_size(*total_bytes));
+            lines.push(format!("{which}: {free} of {total} free"));
+        }
+        lines.join("\n")
     }
 }
 
@@ -338,8 +349,7 @@ mod tests {
             stands,
             jobs,
             server: Some(ServerFigures {
-                free_bytes: 1 << 40,
-                total_bytes: 4 << 40,
+                storages: vec![("main".to_owned(), 1 << 40, 4 << 40)],
                 backups: 12,
                 in_trash: 3,
                 deleted_by_hand: 1,

@@ -16,6 +16,7 @@ use tracing::error;
 use crate::core::Core;
 use crate::error::Result;
 use crate::schedule;
+use crate::storages::OpenStorage;
 
 /// How long after backups were given up the next ones belong to the same event.
 const GIVEN_UP_MS: i64 = 24 * 3_600_000;
@@ -37,8 +38,16 @@ pub enum Subject {
         /// The client.
         client: String,
     },
-    /// The storage's free space.
-    Space,
+    /// A storage's free space.
+    Space {
+        /// Which; `None` for the one that the server was started with.
+        storage: Option<String>,
+    },
+    /// Whether a storage is there.
+    Presence {
+        /// Which.
+        storage: String,
+    },
     /// That backups are given up.
     GivenUp,
     /// The nightly cleanup.
@@ -53,7 +62,11 @@ impl Subject {
                 format!("{} {client}", schedule::backup_kind(*target))
             }
             Self::Soundness { client } => format!("soundness {client}"),
-            Self::Space => "space".to_owned(),
+            Self::Space { storage: None } => "space".to_owned(),
+            Self::Space {
+                storage: Some(storage),
+            } => format!("space {storage}"),
+            Self::Presence { storage } => format!("storage {storage}"),
             Self::GivenUp => "given-up".to_owned(),
             Self::Cleanup => "cleanup".to_owned(),
         }
@@ -63,7 +76,7 @@ impl Subject {
     pub fn client(&self) -> Option<&str> {
         match self {
             Self::Backups { client, .. } | Self::Soundness { client } => Some(client),
-            Self::Space | Self::GivenUp | Self::Cleanup => None,
+            Self::Space { .. } | Self::Presence { .. } | Self::GivenUp | Self::Cleanup => None,
         }
     }
 }
@@ -171,8 +184,8 @@ fn is_only_cut_short(track: &Track) -> bool {
     track.failures > 0 && track.failures == track.interruptions
 }
 
-/// Finds everything that is watched. `told_of_space` is what was told last of the storage's space.
-pub fn watch(core: &Core, told_of_space: Option<What>) -> Result<Vec<Watched>> {
+/// Finds everything that is watched. `told` is what was told last of a subject.
+pub fn watch(core: &Core, told: impl Fn(&Subject) -> Option<What>) -> Result<Vec<Watched>> {
     let stands = stands(core)?;
     let clients = stands.iter().map(|stand| stand.client.clone()).collect();
     let mut watched: Vec<Watched> = stands
@@ -188,7 +201,13 @@ pub fn watch(core: &Core, told_of_space: Option<What>) -> Result<Vec<Watched>> {
         })
         .collect();
     watched.extend(soundness(core, clients)?);
-    watched.push(space(core, told_of_space));
+    for storage in core.storages.all() {
+        watched.push(space(core, &storage, &told));
+        watched.push(presence(core, storage.name(), None));
+    }
+    for (_, absent) in core.storages.absent() {
+        watched.push(presence(core, absent.name, Some(absent.why)));
+    }
     watched.push(given_up(core)?);
     watched.push(cleanup(core)?);
     Ok(watched)
@@ -219,21 +238,40 @@ fn soundness(core: &Core, clients: BTreeSet<String>) -> Result<Vec<Watched>> {
     Ok(clients.into_iter().map(of_client).collect())
 }
 
-/// The storage's space. While it can't be asked, what was told of it stands.
-fn space(core: &Core, told: Option<What>) -> Watched {
+/// Whether a storage is there; if not, why.
+fn presence(core: &Core, storage: String, absent: Option<String>) -> Watched {
+    Watched {
+        subject: Subject::Presence { storage },
+        found: match absent {
+            None => Found::Well,
+            Some(_) => Found::Wrong(Finding::of(What::StorageMissing)),
+        },
+        reason: absent.unwrap_or_default(),
+        repeat: core.policies.server().alert_repeat,
+    }
+}
+
+/// A storage's space. While it can't be asked, what was told of it stands.
+fn space(core: &Core, storage: &OpenStorage, told: impl Fn(&Subject) -> Option<What>) -> Watched {
     let rules = core.policies.server();
-    let exhaustion = match core.emergency.is_exhausted() {
+    let subject = Subject::Space {
+        storage: match core.storages.is_default(storage) {
+            true => None,
+            false => Some(storage.name()),
+        },
+    };
+    let exhaustion = match storage.emergency.is_exhausted() {
         true => Exhaustion::Exhausted,
         false => Exhaustion::NotYet,
     };
-    let found = match core.store.space() {
+    let found = match storage.store.space() {
         Ok(space) => {
             let limits = SpaceLimits {
                 free_bytes: space.free_bytes,
                 total_bytes: space.total_bytes,
                 alert_free: rules.alert_free,
             };
-            of_space(&limits, exhaustion, told)
+            of_space(&limits, exhaustion, told(&subject))
         }
         Err(failed) => {
             error!(%failed, "the storage's free space could not be found out");
@@ -241,7 +279,7 @@ fn space(core: &Core, told: Option<What>) -> Watched {
         }
     };
     Watched {
-        subject: Subject::Space,
+        subject,
         found,
         reason: format!("there should be {} free at least", rules.alert_free),
         repeat: rules.alert_repeat,

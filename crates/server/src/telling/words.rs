@@ -4,6 +4,7 @@ use catalog::{BackupKind, JobFilter, JobState};
 use notify::{Event, Fact, Message, Moment, Severity};
 use policy::Span;
 use policy::alert::{Level, News, What};
+use policy::settings::DEFAULT_STORAGE;
 
 use super::watch::{Subject, Watched};
 use crate::core::Core;
@@ -46,10 +47,14 @@ fn wrong(subject: &Subject, what: What) -> String {
         What::ClientNever => format!("{client} has had no {kind} backup yet"),
         What::BackupProblems => format!("A {kind} backup of {client} was made with problems"),
         What::VerificationFailed => format!("Backups of {client} are damaged"),
-        What::SpaceLow => "The storage has little free space".to_owned(),
-        What::SpaceOut => "The storage is full, and nothing is left that may be given up".to_owned(),
+        What::SpaceLow => format!("{} has little free space", storage(subject)),
+        What::SpaceOut => format!(
+            "{} is full, and nothing is left that may be given up",
+            storage(subject)
+        ),
         What::BackupsGivenUp => "Backups were given up for space".to_owned(),
         What::CleanupFailed => "The cleanup failed".to_owned(),
+        What::StorageMissing => format!("{} is not there", storage(subject)),
     }
 }
 
@@ -57,9 +62,21 @@ fn right_again(subject: &Subject) -> String {
     match subject {
         Subject::Backups { client, .. } => format!("{client} has a good {} backup again", kind(subject)),
         Subject::Soundness { client } => format!("No backup of {client} is damaged any more"),
-        Subject::Space => "The storage has enough free space again".to_owned(),
+        Subject::Space { .. } => format!("{} has enough free space again", storage(subject)),
+        Subject::Presence { .. } => format!("{} is there again", storage(subject)),
         Subject::GivenUp => "No more backups are given up".to_owned(),
         Subject::Cleanup => "The cleanup works again".to_owned(),
+    }
+}
+
+/// The storage that it is about, in words.
+fn storage(subject: &Subject) -> String {
+    match subject {
+        Subject::Space {
+            storage: Some(storage),
+        }
+        | Subject::Presence { storage } => format!("The storage {storage}"),
+        _ => "The storage".to_owned(),
     }
 }
 
@@ -132,8 +149,9 @@ fn facts(core: &Core, subject: &Subject, news: &News) -> Vec<Fact> {
     if let Subject::Backups { .. } = subject {
         facts.push(fact("Kind", format!("{} backup", kind(subject))));
     }
-    if *subject == Subject::Space
-        && let Ok(space) = core.store.space()
+    if let Subject::Space { storage } = subject
+        && let Ok(storage) = core.storages.named(storage.as_deref().unwrap_or(DEFAULT_STORAGE))
+        && let Ok(space) = storage.store.space()
     {
         let (free, total) = (binary_size(space.free_bytes), binary_size(space.total_bytes));
         facts.push(fact("Free", format!("{free} of {total}")));
@@ -228,7 +246,11 @@ mod tests {
         for what in What::ALL.into_iter().filter(|what| {
             !matches!(
                 what,
-                What::SpaceLow | What::SpaceOut | What::BackupsGivenUp | What::CleanupFailed
+                What::SpaceLow
+                    | What::SpaceOut
+                    | What::BackupsGivenUp
+                    | What::CleanupFailed
+                    | What::StorageMissing
             )
         }) {
             assert!(wrong(&subject, what).contains("anna"), "{what}");

@@ -21,6 +21,7 @@ use wire::v1::{LogLine, Problem, Progress, SampleFile, SampledFile};
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::jobs::{LiveJob, finished};
+use crate::services::views;
 
 /// Files that wait for a thread that hashes.
 const QUEUED_FILES: usize = 1024;
@@ -66,7 +67,8 @@ fn note(core: &Core, backup: &Backup, problems: &[Problem]) {
             false => Verified::Failed,
         },
     };
-    if let Err(error) = core.catalog.set_verified(backup.id, verification) {
+    let damage: Vec<catalog::Problem> = problems.iter().map(views::kept_problem).collect();
+    if let Err(error) = core.catalog.set_verified(backup.id, verification, &damage) {
         tracing::warn!(client = backup.client, name = backup.name, %error, "a verification could not be noted");
     }
 }

@@ -44,6 +44,21 @@ impl fmt::Display for BackendKind {
     }
 }
 
+/// A word that stands for no backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is none of btrfs, reflink and hardlink")]
+pub struct UnknownBackend;
+
+impl std::str::FromStr for BackendKind {
+    type Err = UnknownBackend;
+
+    fn from_str(word: &str) -> std::result::Result<Self, Self::Err> {
+        let all = [Self::Btrfs, Self::Reflink, Self::Hardlink];
+        let found = all.into_iter().find(|kind| kind.to_string() == word);
+        found.ok_or(UnknownBackend)
+    }
+}
+
 impl BackendKind {
     /// The best that a file system offers.
     pub fn best(capabilities: &Capabilities) -> Self {

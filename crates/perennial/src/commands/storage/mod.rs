@@ -1,11 +1,13 @@
-//! `storage repair` and `storage rebuild-index`
+//! `storage …`
+
+mod places;
 
 use anyhow::{Context as _, Result};
 use wire::v1::{RebuildIndexRequest, RepairRequest, RepairStep};
 
 use super::Context;
 use crate::channel::AdminLink;
-use crate::cli::{RepairArgs, StorageCommand};
+use crate::cli::{RebuildIndexArgs, RepairArgs, StorageCommand};
 use crate::failure::Outcome;
 use crate::output::table::{Side, Table};
 use crate::output::{Shape, format, json};
@@ -13,15 +15,23 @@ use crate::output::{Shape, format, json};
 pub async fn run(context: &Context, command: StorageCommand) -> Result<Outcome> {
     let link = AdminLink::open(context).await?;
     let outcome = match command {
+        StorageCommand::List(output) => places::list(context, &link, output.shape()).await,
+        StorageCommand::Add(args) => places::add(context, &link, &args).await,
+        StorageCommand::Remove { name } => places::remove(context, &link, name).await,
+        StorageCommand::Rename { name, new_name } => places::rename(&link, name, new_name).await,
+        StorageCommand::Usage(args) => places::usage(context, &link, &args).await,
         StorageCommand::Repair(args) => repair(context, &link, &args).await,
-        StorageCommand::RebuildIndex(output) => rebuild_index(context, &link, output.shape()).await,
+        StorageCommand::RebuildIndex(args) => rebuild_index(context, &link, &args).await,
     };
     link.close().await;
     outcome
 }
 
 async fn repair(context: &Context, link: &AdminLink, args: &RepairArgs) -> Result<Outcome> {
-    let request = RepairRequest { apply: args.apply };
+    let request = RepairRequest {
+        apply: args.apply,
+        storage: args.storage.clone().unwrap_or_default(),
+    };
     let reply = link
         .admin()
         .repair_storage(request)
@@ -67,14 +77,17 @@ fn steps_table(steps: &[RepairStep]) -> String {
     table.render()
 }
 
-async fn rebuild_index(context: &Context, link: &AdminLink, shape: Shape) -> Result<Outcome> {
+async fn rebuild_index(context: &Context, link: &AdminLink, args: &RebuildIndexArgs) -> Result<Outcome> {
+    let request = RebuildIndexRequest {
+        storage: args.storage.clone().unwrap_or_default(),
+    };
     let reply = link
         .admin()
-        .rebuild_index(RebuildIndexRequest {})
+        .rebuild_index(request)
         .await
         .context("can't rebuild the content index")?;
     let backups = reply.into_inner().backups;
-    match shape {
+    match args.output.shape() {
         Shape::Json => context
             .console()
             .json(&serde_json::json!({ "backups": backups }))?,

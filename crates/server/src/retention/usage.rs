@@ -1,0 +1,69 @@
+//! What clients take of the storages: now, and sampled once a day for the charts.
+
+use std::collections::BTreeMap;
+
+use catalog::{Backup, BackupFilter, StorageId, UsageSample};
+use storage::{BackupName, ClientName};
+
+use crate::core::Core;
+use crate::error::Result;
+use crate::storages::OpenStorage;
+
+/// What the clients take of all storages that are open; without those of which it is not known yet.
+pub fn measure(core: &Core) -> Result<Vec<UsageSample>> {
+    let mut samples = Vec::new();
+    for storage in core.storages.all() {
+        samples.extend(measure_in(core, &storage)?);
+    }
+    Ok(samples)
+}
+
+/// Keeps what the clients take now.
+pub fn take_sample(core: &Core) -> Result<()> {
+    Ok(core.catalog.add_usage(&measure(core)?)?)
+}
+
+/// What deleting all of these would free; `None` while that is not known.
+pub fn freed_by(core: &Core, backups: &[Backup]) -> Result<Option<u64>> {
+    let mut of_storages: BTreeMap<StorageId, Vec<(ClientName, BackupName)>> = BTreeMap::new();
+    for backup in backups {
+        let names = of_storages.entry(backup.storage).or_default();
+        names.push((backup.client.parse()?, backup.name.parse()?));
+    }
+    let mut total: Option<u64> = Some(0);
+    for (id, names) in of_storages {
+        let freed = core.storages.get(id)?.store.freed_by(&names);
+        total = total.zip(freed).map(|(total, freed)| total.saturating_add(freed));
+    }
+    Ok(total)
+}
+
+fn measure_in(core: &Core, storage: &OpenStorage) -> Result<Vec<UsageSample>> {
+    let at_ms = core.clock.now_ms();
+    let filter = BackupFilter {
+        storage: Some(storage.id),
+        ..BackupFilter::default()
+    };
+    let mut of_clients: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for backup in core.catalog.backups(&filter)? {
+        let (backups, bytes) = of_clients.entry(backup.client).or_default();
+        *backups += 1;
+        *bytes = bytes.saturating_add(backup.figures.bytes_logical);
+    }
+    let mut samples = Vec::new();
+    for (client, (backups, bytes_logical)) in of_clients {
+        let Some(used) = storage.store.used_by(&client.parse()?) else {
+            continue;
+        };
+        samples.push(UsageSample {
+            at_ms,
+            client,
+            storage: storage.id,
+            backups,
+            bytes_logical,
+            bytes_exclusive: used.exclusive_bytes,
+            bytes_shared: used.shared_bytes,
+        });
+    }
+    Ok(samples)
+}

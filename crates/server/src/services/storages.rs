@@ -1,0 +1,222 @@
+//! The service for storages: which there are, what lies in them, what clients take.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use catalog::{StorageId, UsageFilter, UsageSample};
+use storage::BackendKind;
+use tonic::{Request, Response, Status};
+use wire::v1::storages_server::Storages;
+use wire::v1::{
+    AddStorageRequest, DamagedFile, FreedByReply, FreedByRequest, ListDamageReply, ListDamageRequest,
+    ListStoragesReply, ListStoragesRequest, RemoveStorageReply, RenameStorageReply, RenameStorageRequest,
+    StorageInfo, StorageRef, UsageOfClient, UsageReply, UsageRequest,
+};
+
+use crate::audit;
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::retention;
+use crate::services::access::{Caller, actor_of};
+use crate::services::backups::blocking;
+use crate::storages;
+
+/// Answers all that is about storages.
+pub struct Service {
+    core: Arc<Core>,
+}
+
+impl Service {
+    /// Creates the service.
+    pub fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    fn check<T>(&self, request: &Request<T>) -> Result<(), Status> {
+        Caller::of(&self.core, request)?.admin()
+    }
+}
+
+#[tonic::async_trait]
+impl Storages for Service {
+    async fn list(
+        &self,
+        request: Request<ListStoragesRequest>,
+    ) -> Result<Response<ListStoragesReply>, Status> {
+        self.check(&request)?;
+        let core = self.core.clone();
+        let storages = blocking(move || {
+            let all = core.catalog.storages()?;
+            all.iter()
+                .map(|storage| view(&core, storage))
+                .collect::<Result<Vec<_>>>()
+        });
+        Ok(Response::new(ListStoragesReply {
+            storages: storages.await?,
+        }))
+    }
+
+    async fn add(&self, request: Request<AddStorageRequest>) -> Result<Response<StorageInfo>, Status> {
+        self.check(&request)?;
+        let actor = actor_of(&self.core, &request)?;
+        let AddStorageRequest { name, path, backend } = request.into_inner();
+        let backend = match backend.as_str() {
+            "" => None,
+            word => Some(
+                word.parse::<BackendKind>()
+                    .map_err(|error| Status::invalid_argument(format!("{word:?} {error}")))?,
+            ),
+        };
+        let core = self.core.clone();
+        let (named, placed) = (name.clone(), path.clone());
+        let added = blocking(move || {
+            let storage = storages::add(&core, &named, Path::new(&placed), backend)?;
+            info_of(&core, storage.id)
+        })
+        .await?;
+        audit::note(&self.core, &actor, "storage-add", &name, &path);
+        Ok(Response::new(added))
+    }
+
+    async fn remove(&self, request: Request<StorageRef>) -> Result<Response<RemoveStorageReply>, Status> {
+        self.check(&request)?;
+        let actor = actor_of(&self.core, &request)?;
+        let StorageRef { name } = request.into_inner();
+        let (core, removed) = (self.core.clone(), name.clone());
+        let path = blocking(move || storages::remove(&core, &removed)).await?;
+        let path = path.display().to_string();
+        audit::note(&self.core, &actor, "storage-remove", &name, &path);
+        Ok(Response::new(RemoveStorageReply { path }))
+    }
+
+    async fn rename(
+        &self,
+        request: Request<RenameStorageRequest>,
+    ) -> Result<Response<RenameStorageReply>, Status> {
+        self.check(&request)?;
+        let actor = actor_of(&self.core, &request)?;
+        let RenameStorageRequest { name, new_name } = request.into_inner();
+        storages::rename(&self.core, &name, &new_name)?;
+        audit::note(&self.core, &actor, "storage-rename", &name, &new_name);
+        Ok(Response::new(RenameStorageReply {}))
+    }
+
+    async fn list_damage(
+        &self,
+        request: Request<ListDamageRequest>,
+    ) -> Result<Response<ListDamageReply>, Status> {
+        self.check(&request)?;
+        let ListDamageRequest { client } = request.into_inner();
+        let client = (!client.is_empty()).then_some(client);
+        let damage = self.core.catalog.damage(client.as_deref()).map_err(Error::from)?;
+        let files = damage.into_iter().map(|damage| DamagedFile {
+            client: damage.client,
+            backup: damage.name,
+            path: damage.path,
+            kind: damage.kind,
+            message: damage.message,
+            found_ms: damage.found_ms,
+        });
+        Ok(Response::new(ListDamageReply {
+            files: files.collect(),
+        }))
+    }
+
+    async fn usage(&self, request: Request<UsageRequest>) -> Result<Response<UsageReply>, Status> {
+        self.check(&request)?;
+        let UsageRequest { client, since_ms } = request.into_inner();
+        let client = (!client.is_empty()).then_some(client);
+        if let Some(name) = &client {
+            self.core.catalog.client(name).map_err(Error::from)?;
+        }
+        let core = self.core.clone();
+        let samples = blocking(move || {
+            let samples = match since_ms {
+                0 => {
+                    let mut now = retention::measure_usage(&core)?;
+                    now.retain(|sample| client.as_ref().is_none_or(|client| *client == sample.client));
+                    now
+                }
+                since_ms => core.catalog.usage(&UsageFilter {
+                    client,
+                    since_ms: Some(since_ms),
+                })?,
+            };
+            Ok(samples
+                .into_iter()
+                .map(|sample| usage_view(&core, sample))
+                .collect())
+        });
+        Ok(Response::new(UsageReply {
+            samples: samples.await?,
+        }))
+    }
+
+    async fn freed_by(&self, request: Request<FreedByRequest>) -> Result<Response<FreedByReply>, Status> {
+        self.check(&request)?;
+        let wanted = request.into_inner().backups;
+        let core = self.core.clone();
+        let bytes = blocking(move || {
+            let backups = wanted.iter().map(|of| core.catalog.backup(&of.client, &of.name));
+            let backups = backups.collect::<Result<Vec<_>, _>>()?;
+            retention::freed_by(&core, &backups)
+        });
+        Ok(Response::new(FreedByReply { bytes: bytes.await? }))
+    }
+}
+
+fn info_of(core: &Core, id: StorageId) -> Result<StorageInfo> {
+    let all = core.catalog.storages()?;
+    match all.iter().find(|storage| storage.id == id) {
+        Some(storage) => view(core, storage),
+        None => Err(Error::NotFound {
+            what: "storage",
+            name: format!("number {}", id.0),
+        }),
+    }
+}
+
+fn view(core: &Core, known: &catalog::Storage) -> Result<StorageInfo> {
+    let totals = core.catalog.storage_totals(known.id)?;
+    let moves = core.catalog.moves()?.into_iter();
+    let info = StorageInfo {
+        name: known.name.clone(),
+        path: known.path.display().to_string(),
+        identity: known.identity.clone(),
+        clients: totals.clients,
+        backups: totals.backups,
+        arriving: moves.filter(|of| of.to == known.id).map(|of| of.client).collect(),
+        ..StorageInfo::default()
+    };
+    let storage = match core.storages.get(known.id) {
+        Ok(storage) => storage,
+        Err(error) => {
+            let absent = match error {
+                Error::StorageAbsent { why, .. } => why,
+                error => error.chain(),
+            };
+            return Ok(StorageInfo { absent, ..info });
+        }
+    };
+    let space = storage.store.space()?;
+    Ok(StorageInfo {
+        is_default: core.storages.is_default(&storage),
+        backend: storage.store.backend().to_string(),
+        file_system: storage.store.capabilities().file_system.name.to_string(),
+        total_bytes: space.total_bytes,
+        free_bytes: space.free_bytes,
+        ..info
+    })
+}
+
+fn usage_view(core: &Core, sample: UsageSample) -> UsageOfClient {
+    UsageOfClient {
+        storage: core.storages.name_of(sample.storage),
+        client: sample.client,
+        at_ms: sample.at_ms,
+        backups: sample.backups,
+        bytes_logical: sample.bytes_logical,
+        bytes_exclusive: sample.bytes_exclusive,
+        bytes_shared: sample.bytes_shared,
+    }
+}
