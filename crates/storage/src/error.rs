@@ -193,6 +193,24 @@ pub enum Error {
         /// The entry.
         path: PathBuf,
     },
+    /// Another backup has the name in the storage that one is transferred to.
+    #[error("the storage has another backup {name} of {client}")]
+    OtherBackup {
+        /// Whose.
+        client: ClientName,
+        /// Which.
+        name: BackupName,
+    },
+    /// A file or volume of a backup is missing, or its content is not what the manifest says.
+    #[error("{} in the backup {backup} of {client} is damaged", .path.display())]
+    DamagedContent {
+        /// Whose.
+        client: ClientName,
+        /// Which.
+        backup: BackupName,
+        /// The file or volume.
+        path: PathBuf,
+    },
     /// A file of the storage's own is damaged.
     #[error("{} is damaged: {reason}", .path.display())]
     Corrupt {
@@ -258,6 +276,7 @@ impl Error {
             Self::Locked { .. } => "two servers can't share a storage: stop the other one",
             Self::ReadOnly { .. } => "mount it writable; if the kernel made it read-only, check the disk",
             Self::Full { .. } => "delete backups or add space",
+            Self::OtherBackup { .. } => "delete one of the two, or rename one of the clients",
             Self::Corrupt { .. } => "`perennial storage repair` shows what can be done",
             _ => return None,
         })

@@ -20,6 +20,8 @@ const POOL_LIST_SUFFIX: &str = ".pool";
 
 /// The suffix of lists of directories that a resumed session was told of.
 const RETOLD_SUFFIX: &str = ".retold";
+/// The suffix of lists of content that is known to be damaged.
+const DAMAGED_SUFFIX: &str = ".damaged";
 
 /// Mode of directories that only the server enters: backups hold other people's files, setuid programs and device
 /// nodes, so nobody else on the server may walk into them.
@@ -221,6 +223,11 @@ pub(crate) fn pool_list_file(name: &BackupName) -> String {
 /// The file name of a backup's list of directories that a resumed session was told of.
 pub(crate) fn retold_file(name: &BackupName) -> String {
     format!("{name}{RETOLD_SUFFIX}")
+}
+
+/// The file name of a backup's list of content that is known to be damaged.
+pub(crate) fn damaged_file(name: &BackupName) -> String {
+    format!("{name}{DAMAGED_SUFFIX}")
 }
 
 /// The path of a backup's manifest within the storage, for messages.

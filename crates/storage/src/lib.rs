@@ -14,6 +14,7 @@ mod backend;
 mod ballast;
 mod catalog_copies;
 pub mod crash;
+mod damage;
 mod database;
 mod durable;
 mod error;
@@ -32,6 +33,7 @@ mod repair;
 mod retold;
 mod sizes;
 mod store;
+mod transfer;
 mod trash;
 mod tree;
 mod unfinished;
@@ -59,6 +61,7 @@ pub use pool::{PoolChange, PoolChangeKind, PoolLink};
 pub use repair::{Finding, Remedy, RepairPlan, Repaired};
 pub use sizes::{Accounted, Sizes, TakenIn, Used};
 pub use store::{CreateOptions, IncompleteBackup, OpenOptions, Pooling, Reaped, Recovery, Space, Store};
+pub use transfer::{Copied, Derive, TransferOptions, Transferred, transfer};
 pub use tree::BackupTree;
 
 /// Files up to this size are sent without asking whether their content is known, and are not in the content index.

@@ -35,6 +35,13 @@ pub enum Step {
         /// Which.
         backup: BackupName,
     },
+    /// A backup is being copied to another storage.
+    Transferring {
+        /// Whose it is.
+        client: ClientName,
+        /// Which.
+        backup: BackupName,
+    },
     /// A backup is being looked at for repair.
     Examining {
         /// Whose it is.
@@ -54,6 +61,11 @@ pub trait Monitor {
     /// A step begins.
     fn step(&self, step: &Step) {
         let _ = step;
+    }
+
+    /// So much more content of a file or volume has been read; whoever takes his time here slows the work down.
+    fn copied(&self, path: &[u8], len_bytes: u64) {
+        let _ = (path, len_bytes);
     }
 
     /// Something failed that the rest of the work can do without.

@@ -83,17 +83,12 @@ impl BaseImage {
         known: Option<(u64, ContentHash)>,
         size_bytes: u64,
     ) -> Result<Option<BlockList>> {
-        if let Some((known_bytes, hash)) = known
-            && known_bytes == size_bytes
-            && let Some(list_name) = block_list_name(name)
-            && let Some(in_base) = find_dir(&self.dir, dir)?
-            && let Some(file) = find_file(&in_base, &list_name)?
-            && let Some(list) = BlockList::existing(file, size_bytes)?
-            && list.hash()? == hash
-        {
-            return Ok(Some(list));
+        match known {
+            Some((known_bytes, hash)) if known_bytes == size_bytes => {
+                right_list(&self.dir, dir, name, size_bytes, hash)
+            }
+            _ => Ok(None),
         }
-        Ok(None)
     }
 
     fn list(
@@ -108,15 +103,39 @@ impl BaseImage {
         if let Some(list) = self.right_list(dir, name, known, len_bytes)? {
             return Ok(list);
         }
-        durable::remove(work, UNNAMED_LIST)?;
-        let file = work
-            .create_file(UNNAMED_LIST, 0o600)
-            .during("create", "a block list")?;
-        durable::remove(work, UNNAMED_LIST)?;
-        let list = BlockList::new(file, len_bytes)?;
+        let list = unnamed_list(work, len_bytes)?;
         list.take_in(content)?;
         Ok(list)
     }
+}
+
+/// A list of nothing but zeros that has no name any more.
+pub(super) fn unnamed_list(work: &Dir, size_bytes: u64) -> Result<BlockList> {
+    durable::remove(work, UNNAMED_LIST)?;
+    let file = work
+        .create_file(UNNAMED_LIST, 0o600)
+        .during("create", "a block list")?;
+    durable::remove(work, UNNAMED_LIST)?;
+    BlockList::new(file, size_bytes)
+}
+
+/// The list that lies beside a volume in an image's tree, if it gives the volume's hash.
+pub(crate) fn right_list(
+    tree: &Dir,
+    dir: &[u8],
+    name: &[u8],
+    size_bytes: u64,
+    hash: ContentHash,
+) -> Result<Option<BlockList>> {
+    if let Some(list_name) = block_list_name(name)
+        && let Some(in_tree) = find_dir(tree, dir)?
+        && let Some(file) = find_file(&in_tree, &list_name)?
+        && let Some(list) = BlockList::existing(file, size_bytes)?
+        && list.hash()? == hash
+    {
+        return Ok(Some(list));
+    }
+    Ok(None)
 }
 
 /// Writes into an empty file what a volume has, with its holes.

@@ -8,12 +8,14 @@ use parking_lot::Mutex;
 use super::{BaseImage, Content, ImageIngest, State, VolumeFormat, block_list, volumes_of};
 use crate::backend::Growth;
 use crate::crash;
+use crate::damage::Damaged;
 use crate::durable::{find_dir, find_file};
 use crate::error::{During as _, Error, Result};
 use crate::incomplete::TREE;
 use crate::layout::{manifest_file, manifest_path};
 use crate::names::{BackupKind, BackupName, ClientName};
 use crate::store::{Shared, Store};
+use crate::transfer::{Begun, Origin};
 use crate::usage::Claim;
 
 impl Store {
@@ -41,13 +43,38 @@ impl Store {
         shared.layout.backups(client)?;
         shared.layout.manifests(client)?;
         shared.complete_sealed(client, BackupKind::Image)?;
+        if Origin::of_work(shared, client, BackupKind::Image)?.is_some() {
+            // It comes from another storage, and is begun anew there.
+            shared.discard_incomplete(client, BackupKind::Image)?;
+        }
         if let Some(work) = shared.layout.find_incomplete(client, BackupKind::Image)?
             && let Some(state) = State::read(&work)?
             && find_dir(&work, TREE)?.is_some()
         {
             return resume(shared, client, work, &state, claim);
         }
-        begin_new(shared, client, base, format, claim)
+        begin_new(shared, client, base, format, None, claim)
+    }
+}
+
+impl ImageIngest {
+    /// Begins to take in an image that comes from another storage, or goes on with it. Fails with [`Error::Busy`] if the client has
+    /// an incomplete one of its own.
+    pub(crate) fn begin_transfer(
+        shared: &Arc<Shared>,
+        client: &ClientName,
+        base: Option<&BackupName>,
+        format: Option<VolumeFormat>,
+        origin: &Origin,
+    ) -> Result<Self> {
+        let claim = origin.claim(shared, client)?;
+        if origin.find_begun(shared, client)? == Begun::This
+            && let Some(work) = shared.layout.find_incomplete(client, BackupKind::Image)?
+            && let Some(state) = State::read(&work)?
+        {
+            return resume(shared, client, work, &state, claim);
+        }
+        begin_new(shared, client, base, format, Some(origin), claim)
     }
 }
 
@@ -56,6 +83,7 @@ fn begin_new(
     client: &ClientName,
     base: Option<&BackupName>,
     format: Option<VolumeFormat>,
+    origin: Option<&Origin>,
     claim: Claim,
 ) -> Result<ImageIngest> {
     shared.discard_incomplete(client, BackupKind::Image)?;
@@ -71,6 +99,9 @@ fn begin_new(
     let tree = work.child(TREE).during("open", "the incomplete image")?;
     if growth == Growth::Whole {
         block_list::remove_wrong(&tree, &content.base_hashes)?;
+    }
+    if let Some(origin) = origin {
+        origin.write(&work)?;
     }
     // ORDER: the state is written last; without it recovery takes the directory for garbage.
     State::new(base, format).write(&work)?;
@@ -144,7 +175,10 @@ fn open_base(shared: &Shared, client: &ClientName, name: &BackupName) -> Result<
     let backups = shared.layout.find_backups(client)?.ok_or_else(unknown)?;
     let dir = find_dir(&backups, name.as_bytes())?.ok_or_else(unknown)?;
     let manifest = shared.open_manifest(client, name)?;
-    let base_hashes = volumes_of(&manifest).map_err(Error::manifest(manifest_path(client, name)))?;
+    let mut base_hashes = volumes_of(&manifest).map_err(Error::manifest(manifest_path(client, name)))?;
+    // What is known to be damaged is looked at, whatever its block list says.
+    let damaged = Damaged::read(&manifests, name)?;
+    base_hashes.retain(|path, _| !damaged.contains(path));
     let content = Content {
         base_hashes,
         ..Content::default()

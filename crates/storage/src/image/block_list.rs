@@ -23,7 +23,7 @@ pub(super) const UNKNOWN: BlockHash = BlockHash([0xff; 32]);
 
 /// The hashes of a volume's blocks.
 #[derive(Debug)]
-pub(super) struct BlockList {
+pub(crate) struct BlockList {
     file: File,
     size_bytes: u64,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use file_tree::Subvolumes;
-use manifest::{Conclusion, DirRecord, Entry, Header, Kind, Metadata, Summary, Writer};
+use manifest::{Conclusion, ContentHash, DirRecord, Entry, Header, Kind, Metadata, Summary, Writer};
 
 use super::grown::Place;
 use super::{ImageIngest, Listed, block_list_name};
@@ -54,6 +54,16 @@ impl ImageIngest {
     /// On success it is durable, visible and read-only. On failure it is still incomplete and can be resumed, or,
     /// once its manifest is sealed, is completed by the next [`recover`](crate::Store::recover).
     pub fn commit(self, header: &Header, conclusion: &Conclusion) -> Result<(Committed, Summary)> {
+        self.commit_checked(header, conclusion, |_| Ok(()))
+    }
+
+    /// The same, unless `check` is against it when the digest is known.
+    pub(crate) fn commit_checked(
+        self,
+        header: &Header,
+        conclusion: &Conclusion,
+        check: impl FnOnce(ContentHash) -> Result<()>,
+    ) -> Result<(Committed, Summary)> {
         let name: BackupName = header.name.parse()?;
         self.shared.check_name_is_free(&self.client, &name)?;
         self.write_virtual_disks(header)?;
@@ -68,6 +78,7 @@ impl ImageIngest {
             writer.push(&record).map_err(part_error)?;
         }
         let (summary, _) = writer.finish(conclusion).map_err(part_error)?;
+        check(summary.digest)?;
         crash::point("image: tree complete");
         // ORDER: all content of the tree is durable before anything says that the backup is complete.
         cow_fs::sync_file_system(&self.tree).during("sync", "the incomplete image")?;

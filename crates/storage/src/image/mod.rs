@@ -25,6 +25,7 @@ mod format;
 mod grown;
 mod reader;
 mod state;
+mod transferred;
 mod volume;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,9 @@ use crate::error::{During as _, Error, Result, shown};
 use crate::names::{BackupName, ClientName};
 use crate::store::Shared;
 use crate::usage::Claim;
+
+pub(crate) use base::right_list;
+pub(crate) use block_list::BlockList;
 
 use base::BaseImage;
 use grown::Grown;

@@ -156,6 +156,11 @@ impl VolumeSink {
         self.grown.list.clear(blocks)
     }
 
+    /// Says of a block that it should be something else than it is.
+    pub(super) fn set_hash(&self, index: u64, hash: BlockHash) -> Result<()> {
+        self.grown.list.set(index, &[hash])
+    }
+
     fn blocks(&self, offset_bytes: u64, len_bytes: u64) -> Result<Range<u64>> {
         let end = offset_bytes.checked_add(len_bytes);
         let end = end.filter(|&end| {

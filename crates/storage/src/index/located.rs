@@ -12,6 +12,7 @@ use manifest::{DirRecord, Entry, Kind, Reader, compare_paths, split_path};
 use parking_lot::Mutex;
 
 use super::Location;
+use crate::damage::Damaged;
 use crate::durable::{find_dir, find_file};
 use crate::error::{Error, Result};
 use crate::layout::{manifest_file, manifest_path};
@@ -44,6 +45,7 @@ struct Source {
     name: BackupName,
     root: TreeRoot,
     manifest: Reader,
+    damaged: Damaged,
     place: Mutex<Place>,
 }
 
@@ -92,6 +94,9 @@ impl Located {
         let Some(source) = self.source(shared, location)? else {
             return Ok(None);
         };
+        if source.damaged.contains(&location.path) {
+            return Ok(None);
+        }
         let mut place = source.place.lock();
         if place
             .directory
@@ -169,6 +174,7 @@ impl Source {
             name: name.clone(),
             root,
             manifest,
+            damaged: Damaged::read(&manifests, name)?,
             place: Mutex::default(),
         }))
     }

@@ -4,26 +4,40 @@ use manifest::{ContentHash, KindRef, RawRecord, Reader, compare_paths, join_path
 
 use super::{BATCH_ROWS, Batches, Content, ContentIndex, Owner};
 use crate::SMALL_FILE_BYTES;
+use crate::damage::Damaged;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 
-/// Takes in all content of a backup that its base, whose content is known already, does not have.
+/// A backup's manifest, and what of the backup is known to be damaged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held<'a> {
+    pub manifest: &'a Reader,
+    pub damaged: &'a Damaged,
+}
+
+/// Takes in all content of a backup that its base, whose content is known already, does not have. Nothing may lead to what is damaged.
 pub(crate) fn take_in(
     index: &ContentIndex,
     owner: &Owner,
-    manifest: &Reader,
-    base: Option<&Reader>,
+    held: Held<'_>,
+    base: Option<Held<'_>>,
     monitor: &dyn Monitor,
 ) -> Result<()> {
     let mut batch = Vec::new();
-    compare(manifest, base, monitor, |content, in_base| {
-        if !in_base {
-            batch.push(content);
-        }
-        if batch.len() == BATCH_ROWS {
-            index.add(owner, std::mem::take(&mut batch), Batches::More);
-        }
-    })?;
+    compare(
+        held.manifest,
+        base.map(|base| base.manifest),
+        monitor,
+        |content, in_base| {
+            let is_known = in_base && base.is_some_and(|base| !base.damaged.contains(&content.path));
+            if !is_known && !held.damaged.contains(&content.path) {
+                batch.push(content);
+            }
+            if batch.len() == BATCH_ROWS {
+                index.add(owner, std::mem::take(&mut batch), Batches::More);
+            }
+        },
+    )?;
     index.add(owner, batch, Batches::Last);
     Ok(())
 }
@@ -33,22 +47,28 @@ pub(crate) fn pass_on(
     index: &ContentIndex,
     deleted: &Owner,
     manifest: &Reader,
-    next: Option<(&Owner, &Reader)>,
+    next: Option<(&Owner, Held<'_>)>,
     monitor: &dyn Monitor,
 ) -> Result<()> {
-    let (next_owner, next_manifest) = next.unzip();
+    let (next_owner, next) = next.unzip();
     let (mut kept, mut gone) = (Vec::new(), Vec::new());
-    compare(manifest, next_manifest, monitor, |content, in_next| {
-        let (batch, to) = if in_next {
-            (&mut kept, next_owner)
-        } else {
-            (&mut gone, None)
-        };
-        batch.push(content);
-        if batch.len() == BATCH_ROWS {
-            index.pass_on(deleted, to, std::mem::take(batch));
-        }
-    })?;
+    compare(
+        manifest,
+        next.map(|next| next.manifest),
+        monitor,
+        |content, in_next| {
+            let is_sound = next.is_some_and(|next| !next.damaged.contains(&content.path));
+            let (batch, to) = if in_next && is_sound {
+                (&mut kept, next_owner)
+            } else {
+                (&mut gone, None)
+            };
+            batch.push(content);
+            if batch.len() == BATCH_ROWS {
+                index.pass_on(deleted, to, std::mem::take(batch));
+            }
+        },
+    )?;
     index.pass_on(deleted, next_owner, kept);
     index.pass_on(deleted, None, gone);
     index.remove_backup(deleted);

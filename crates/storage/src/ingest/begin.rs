@@ -12,6 +12,7 @@ use super::{BaseTree, Basis, Growing, Ingest};
 use crate::attributes::Attributes;
 use crate::backend::Growth;
 use crate::crash;
+use crate::damage::Damaged;
 use crate::error::{During as _, Error, Result};
 use crate::incomplete::{OldBase, Resumption, State, TREE, boot_id, next_generation, take_base};
 use crate::layout::manifest_file;
@@ -19,6 +20,7 @@ use crate::names::{BackupKind, BackupName, ClientName};
 use crate::pool::PoolList;
 use crate::retold::Retold;
 use crate::store::Shared;
+use crate::transfer::{Begun, Origin};
 use crate::tree::TreeRoot;
 use crate::usage::Claim;
 use crate::watermark::Watermark;
@@ -35,9 +37,32 @@ impl Ingest {
         shared.layout.manifests(client)?;
         shared.complete_sealed(client, BackupKind::File)?;
         let growing = match basis {
-            Basis::Fresh => begin_new(shared, client, None, claim)?,
-            Basis::Backup(name) => begin_new(shared, client, Some(name), claim)?,
+            Basis::Fresh => begin_new(shared, client, None, None, claim)?,
+            Basis::Backup(name) => begin_new(shared, client, Some(name), None, claim)?,
+            Basis::Resume if Origin::of_work(shared, client, BackupKind::File)?.is_some() => {
+                return Err(Error::NothingToResume {
+                    client: client.clone(),
+                });
+            }
             Basis::Resume => resume(shared, client, claim)?,
+        };
+        Ok(Self {
+            growing: Arc::new(growing),
+        })
+    }
+
+    /// Begins to take in a backup that comes from another storage, or goes on with it. Fails with [`Error::Busy`] if the client has
+    /// an incomplete backup of its own.
+    pub(crate) fn begin_transfer(
+        shared: &Arc<Shared>,
+        client: &ClientName,
+        base: Option<&BackupName>,
+        origin: &Origin,
+    ) -> Result<Self> {
+        let claim = origin.claim(shared, client)?;
+        let growing = match origin.find_begun(shared, client)? {
+            Begun::This => resume(shared, client, claim)?,
+            Begun::Nothing => begin_new(shared, client, base, Some(origin), claim)?,
         };
         Ok(Self {
             growing: Arc::new(growing),
@@ -49,6 +74,7 @@ fn begin_new(
     shared: &Arc<Shared>,
     client: &ClientName,
     base: Option<&BackupName>,
+    origin: Option<&Origin>,
     claim: Claim,
 ) -> Result<Growing> {
     let base_tree = base
@@ -57,15 +83,17 @@ fn begin_new(
     shared.discard_incomplete(client, BackupKind::File)?;
     let work = shared.layout.incomplete(client, BackupKind::File)?;
     let state = State::first(base, boot_id());
+    let manifests = shared.layout.manifests(client)?;
     let base_manifest = match base {
-        Some(name) => Some(take_base(
-            &work,
-            &state,
-            &shared.layout.manifests(client)?,
-            &manifest_file(name),
-        )?),
+        Some(name) => {
+            Damaged::read(&manifests, name)?.write_growing(&work)?;
+            Some(take_base(&work, &state, &manifests, &manifest_file(name))?)
+        }
         None => None,
     };
+    if let Some(origin) = origin {
+        origin.write(&work)?;
+    }
     let growth = match &base_tree {
         Some(base) => shared.backend.grow_tree(&base.root.dir, &work, TREE)?,
         None => shared.backend.create_tree(&work, TREE)?,
@@ -148,6 +176,7 @@ impl Parts {
         let watermark = Watermark::create(&self.work, &self.state.watermark_file())?;
         let has_two_sources = self.is_resumed && self.state.base.is_some();
         let retold = has_two_sources.then(|| Retold::open(&self.work)).transpose()?;
+        let damaged = Damaged::read_growing(&self.work)?;
         let tree = TreeRoot {
             client: client.clone(),
             dir: self.work.child(TREE).during("open", "the incomplete backup")?,
@@ -169,6 +198,7 @@ impl Parts {
             structure: Mutex::new(Structure::new(watermark)),
             has_split_links: AtomicBool::new(false),
             moved: Mutex::new(Vec::new()),
+            damaged: Mutex::new(damaged),
             attributes: Attributes::of_this_process(),
             tally: Tally::default(),
             _claim: claim,

@@ -7,6 +7,7 @@ use manifest::{ContentHash, Reader, Totals};
 
 use super::{Growing, Outcome};
 use crate::crash;
+use crate::damage::{self, Damaged};
 use crate::durable;
 use crate::error::{During as _, Error, Result, tree_errno};
 use crate::incomplete::{TREE, sealed_file, sealed_name};
@@ -40,6 +41,7 @@ impl Growing {
         self.shared.check_name_is_free(&self.client, name)?;
         let pool_list = self.complete(&manifest)?;
         pool_list.write(&self.work, name)?;
+        self.write_damaged(&manifest)?;
         crash::point("commit: tree complete");
         // ORDER: all content and metadata of the tree is durable before anything says that the backup is complete.
         cow_fs::sync_file_system(&self.tree.dir).during("sync", "the incomplete backup")?;
@@ -64,6 +66,15 @@ impl Growing {
             outcome: self.tally.outcome(),
             pool_changes: linked(&self.client, name, &pool_list),
         })
+    }
+
+    fn write_damaged(&self, manifest: &Reader) -> Result<()> {
+        let mut damaged = self.damaged.lock();
+        if damaged.is_empty() {
+            return Damaged::default().write_growing(&self.work);
+        }
+        damaged.retain_listed(manifest)?;
+        damaged.write_growing(&self.work)
     }
 
     /// Opens the manifest, which must be finished and this backup's.
@@ -146,6 +157,7 @@ pub(crate) fn roll_forward(shared: &Shared, client: &ClientName, work: &Dir) -> 
         _ => {}
     }
     retold::put_in_place(work, &manifests, &name)?;
+    damage::put_in_place(work, &manifests, &name)?;
     crash::point("commit: pool list in place");
     // ORDER: the tree and the pool's list are in their places for good, and the tree read-only, before the manifest makes
     // them a backup. Syncing the directories would not do: on btrfs the subvolume's flag is durable with the transaction only.

@@ -44,6 +44,7 @@ impl Growing {
         self.apply_new(&file, &entry.metadata, path, name)?;
         self.tally.written_bytes(bytes.len() as u64);
         self.tally.written_file();
+        self.note_sound(path, name);
         slot.settle()
     }
 
@@ -158,6 +159,7 @@ impl Growing {
             done => {
                 done.during_entry("reuse content for", &slot.path, &entry.name)?;
                 self.tally.reused();
+                self.note_sound(&slot.path, &entry.name);
                 slot.settle().map(|()| Reuse::Done)
             }
         }

@@ -19,6 +19,7 @@ mod sink;
 mod slot;
 mod structure;
 mod tally;
+mod transferred;
 
 use std::fs::File;
 use std::sync::Arc;
@@ -26,11 +27,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use file_tree::Dir;
 use manifest::delta::DirDelta;
-use manifest::{DirRecord, Entry, Metadata, RawRecord};
+use manifest::{ContentHash, DirRecord, Entry, Metadata, RawRecord};
 use parking_lot::Mutex;
 
 use crate::attributes::{Attributes, Fidelity};
 use crate::backend::Growth;
+use crate::damage::{self, Damaged};
 use crate::error::{During as _, Result};
 use crate::incomplete::{Checkpoint, State, boot_id};
 use crate::index::{Content, Location};
@@ -93,6 +95,8 @@ pub(crate) struct Growing {
     has_split_links: AtomicBool,
     /// Content that got a new inode since the old one can't have more links.
     moved: Mutex<Vec<Content>>,
+    /// What of the tree is known to be damaged: the base's, as far as it has not been written anew.
+    damaged: Mutex<Damaged>,
     attributes: Attributes,
     tally: Tally,
     _claim: Claim,
@@ -260,6 +264,41 @@ impl Growing {
 
     fn apply_new(&self, file: &File, metadata: &Metadata, path: &[u8], name: &[u8]) -> Result<()> {
         self.tallied(self.attributes.apply_new(file, metadata), path, name)
+    }
+
+    /// Lists a directory in which entries that are the base's may have content of their own.
+    fn note_retold(&self, path: &[u8]) -> Result<()> {
+        match &self.retold {
+            Some(retold) => retold.add(path),
+            None => Retold::open(&self.work)?.add(path),
+        }
+    }
+
+    /// A file has got content that was proven, or taken from where that is not known to be damaged.
+    fn note_sound(&self, path: &[u8], name: &[u8]) {
+        let mut damaged = self.damaged.lock();
+        if !damaged.is_empty() {
+            damaged.remove(&manifest::join_path(path, name));
+        }
+    }
+
+    /// A file has got new content in a part of it: what was damaged still is, if that is not the part.
+    fn note_patched(&self, path: &[u8], entry: &Entry) {
+        let mut damaged = self.damaged.lock();
+        if !damaged.is_empty()
+            && let Some(hash) = entry.hash()
+        {
+            let path = manifest::join_path(path, &entry.name);
+            if damaged.remove(&path) {
+                damaged.insert(path, hash);
+            }
+        }
+    }
+
+    /// A file of the tree has content that is not what the manifest will say.
+    fn note_damaged(&self, path: &[u8], hash: ContentHash) -> Result<()> {
+        self.damaged.lock().insert(path.into(), hash);
+        damage::append(&self.work, path, hash)
     }
 
     fn split_links(&self) {

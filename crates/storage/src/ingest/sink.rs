@@ -28,6 +28,7 @@ pub struct FileSink {
     growing: Arc<Growing>,
     slot: Arc<DirSlot>,
     name: Box<[u8]>,
+    start: FileStart,
     state: Mutex<State>,
     /// End of what the file has had so far.
     high_bytes: AtomicU64,
@@ -85,10 +86,51 @@ impl FileSink {
             growing: Arc::clone(growing),
             slot: Arc::clone(slot),
             name: entry.name.clone(),
+            start,
             state: Mutex::new(state),
             high_bytes: AtomicU64::new(base_bytes),
             gathered: Mutex::new(0..0),
         })
+    }
+
+    /// Opens a pending file that begins with the content of another one of the storage, which is sound.
+    pub(crate) fn open_from(
+        growing: &Arc<Growing>,
+        slot: &Arc<DirSlot>,
+        entry: &Entry,
+        source: &File,
+    ) -> Result<Self> {
+        let file = growing.create_from(source, slot, &entry.name)?;
+        let size_bytes = file
+            .metadata()
+            .during_entry("look at", &slot.path, &entry.name)?
+            .len();
+        let state = State::Open {
+            file: Arc::new(file),
+            origin: Origin::Made,
+        };
+        Ok(Self {
+            growing: Arc::clone(growing),
+            slot: Arc::clone(slot),
+            name: entry.name.clone(),
+            start: FileStart::New,
+            state: Mutex::new(state),
+            high_bytes: AtomicU64::new(size_bytes),
+            gathered: Mutex::new(0..0),
+        })
+    }
+
+    /// Whether the file has these bytes there already.
+    pub(crate) fn holds(&self, bytes: &[u8], offset_bytes: u64) -> Result<bool> {
+        let (file, _) = self.opened()?;
+        let mut found = vec![0; bytes.len()];
+        match file.read_exact_at(&mut found, offset_bytes) {
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
+            read => {
+                read.during_entry("read", &self.slot.path, &self.name)?;
+                Ok(found == bytes)
+            }
+        }
     }
 
     /// Writes a piece.
@@ -177,6 +219,10 @@ impl FileSink {
         };
         self.growing.tallied(applied, path, name)?;
         self.growing.tally.written_file();
+        match self.start {
+            FileStart::New => self.growing.note_sound(path, name),
+            FileStart::Patch => self.growing.note_patched(path, entry),
+        }
         self.slot.settle()
     }
 

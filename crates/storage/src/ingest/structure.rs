@@ -221,7 +221,7 @@ impl Growing {
     }
 
     /// Makes a slot that closes with the directory's present time of modification.
-    fn slot(&self, path: &[u8], dir: Dir, base: Option<Dir>, place: Place) -> Result<DirSlot> {
+    pub(super) fn slot(&self, path: &[u8], dir: Dir, base: Option<Dir>, place: Place) -> Result<DirSlot> {
         let mtime = match path {
             b"" => None,
             _ => Some(dir.stat_self().during("look at", shown(path))?.mtime),

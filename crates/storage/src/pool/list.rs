@@ -75,7 +75,8 @@ impl PoolList {
     }
 }
 
-fn escape(path: &[u8]) -> String {
+/// A path as printable ASCII.
+pub(crate) fn escape(path: &[u8]) -> String {
     let mut text = String::with_capacity(path.len());
     for &byte in path {
         match byte {
@@ -86,7 +87,8 @@ fn escape(path: &[u8]) -> String {
     text
 }
 
-fn unescape(text: &[u8]) -> Option<Box<[u8]>> {
+/// What [`escape`] made of a path.
+pub(crate) fn unescape(text: &[u8]) -> Option<Box<[u8]>> {
     let mut path = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((&byte, after)) = rest.split_first() {

@@ -12,7 +12,7 @@ mod unchanged;
 
 pub use link::PoolLink;
 pub(crate) use link::{link_text, parse_link};
-pub(crate) use list::PoolList;
+pub(crate) use list::{PoolList, escape, unescape};
 
 use crate::names::{BackupName, ClientName, PoolId};
 

@@ -8,6 +8,7 @@ use crate::error::{During as _, Error, Result, shown};
 use crate::incomplete::State;
 use crate::layout::{manifest_file, manifest_path};
 use crate::names::{BackupKind, BackupName, CURRENT, ClientName};
+use crate::transfer::Origin;
 use crate::tree::{BackupTree, TreeRoot};
 
 /// A backup that was begun and not committed, and can be resumed.
@@ -54,7 +55,8 @@ impl Store {
         self.shared.open_manifest(client, name)
     }
 
-    /// The client's incomplete backup, if it has one that can be resumed.
+    /// The client's incomplete backup, if it has one that can be resumed. One that comes from another storage is resumed by
+    /// [`transfer`](crate::transfer) alone.
     pub fn incomplete(&self, client: &ClientName) -> Result<Option<IncompleteBackup>> {
         let Some(work) = self.shared.layout.find_incomplete(client, BackupKind::File)? else {
             return Ok(None);
@@ -62,6 +64,9 @@ impl Store {
         let Some(state) = State::read(&work)? else {
             return Ok(None);
         };
+        if Origin::read(&work)?.is_some() {
+            return Ok(None);
+        }
         let part = find_file(&work, state.manifest_file().as_bytes())?;
         let header = part
             .and_then(|file| read_partial(file).ok())

@@ -119,6 +119,7 @@ pub(crate) fn finish_deletion(
         _ => {}
     }
     crate::retold::remove(&manifests, name)?;
+    crate::damage::remove(&manifests, name)?;
     crash::point("delete: pool list in the trash");
     if let Some(backups) = shared.layout.find_backups(client)? {
         shared.backend.drop_tree(&backups, name.as_bytes(), &item.dir)?;

@@ -1,6 +1,7 @@
 //! `Store`: an open storage.
 
 mod backups;
+mod damaged;
 mod delete;
 mod open;
 mod reap;
@@ -131,6 +132,8 @@ pub(crate) struct Shared {
     pub usage: Usage,
     /// Held by whoever removes what is in the trash.
     pub reaping: Mutex<()>,
+    /// Held by whoever changes a list of damaged content.
+    pub noting_damage: Mutex<()>,
     pub recovered: Recovery,
     pub _lock: Lock,
 }

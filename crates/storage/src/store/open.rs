@@ -157,6 +157,7 @@ impl Store {
             ledger,
             usage: Usage::default(),
             reaping: Mutex::new(()),
+            noting_damage: Mutex::new(()),
             recovered: Recovery::default(),
             _lock: lock,
         };

@@ -10,7 +10,7 @@ use crate::crash;
 use crate::durable::find_file;
 use crate::error::{During as _, Error, Result};
 use crate::index::Owner;
-use crate::index::ownership::{pass_on, take_in};
+use crate::index::ownership::{Held, pass_on, take_in};
 use crate::monitor::{Monitor, Step};
 use crate::names::{BackupKind, BackupName, ClientName};
 use crate::pool::{PoolChange, PoolChangeKind, PoolList};
@@ -80,7 +80,13 @@ impl Shared {
         Ok(())
     }
 
-    fn index_backup(&self, client: &ClientName, name: &BackupName, monitor: &dyn Monitor) -> Result<bool> {
+    /// Takes a backup into the index, unless it is there. Returns whether it was not.
+    pub fn index_backup(
+        &self,
+        client: &ClientName,
+        name: &BackupName,
+        monitor: &dyn Monitor,
+    ) -> Result<bool> {
         let manifest = self.open_manifest(client, name)?;
         let owner = owner_of(client, name, &manifest);
         if self.index.is_indexed(&owner) {
@@ -98,11 +104,17 @@ impl Shared {
             .and_then(|base| base.parse::<BackupName>().ok());
         let base = base.and_then(|base| {
             let manifest = self.open_manifest(client, &base).ok()?;
-            self.index
-                .is_indexed(&owner_of(client, &base, &manifest))
-                .then_some(manifest)
+            let is_indexed = self.index.is_indexed(&owner_of(client, &base, &manifest));
+            is_indexed.then_some((manifest, self.damaged(client, &base).ok()?))
         });
-        take_in(&self.index, &owner, &manifest, base.as_ref(), monitor)?;
+        let held = Held {
+            manifest: &manifest,
+            damaged: &self.damaged(client, name)?,
+        };
+        let base = base
+            .as_ref()
+            .map(|(manifest, damaged)| Held { manifest, damaged });
+        take_in(&self.index, &owner, held, base, monitor)?;
         Ok(true)
     }
 
@@ -159,9 +171,12 @@ impl Shared {
         let next = names.into_iter().find(|name| *name > deleted.name);
         let next = next.and_then(|name| {
             let manifest = self.open_manifest(&deleted.client, &name).ok()?;
-            Some((owner_of(&deleted.client, &name, &manifest), manifest))
+            let damaged = self.damaged(&deleted.client, &name).ok()?;
+            Some((owner_of(&deleted.client, &name, &manifest), manifest, damaged))
         });
-        let next = next.as_ref().map(|(owner, manifest)| (owner, manifest));
+        let next = next
+            .as_ref()
+            .map(|(owner, manifest, damaged)| (owner, Held { manifest, damaged }));
         pass_on(&self.index, &from, &manifest, next, monitor)
     }
 

@@ -24,6 +24,7 @@ mod reuse;
 mod scenarios;
 mod sizes;
 mod speed;
+mod transfer;
 
 /// Makes a module per kind of storage with a test per scenario.
 macro_rules! contract {
@@ -100,4 +101,12 @@ contract!(
     sizes::what_was_sent_again_is_counted,
     sizes::work_that_is_ended_goes_on_where_it_was,
     sizes::a_damaged_or_missing_ledger_is_made_anew,
+    transfer::it_is_there_already_or_in_the_way,
+    transfer::each_comes_after_what_it_grew_from,
+    transfer::what_was_cancelled_goes_on,
+    transfer::a_large_file_is_shared_after_an_interruption_too,
+    transfer::a_full_target_is_told_and_nothing_is_broken,
+    transfer::damaged_content_is_told_and_nothing_is_built_on_it,
+    transfer::a_damaged_volume_is_told_and_the_next_image_is_sound,
+    transfer::killed_at_any_point_it_ends_right,
 );
