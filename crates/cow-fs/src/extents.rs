@@ -150,6 +150,11 @@ impl PhysicalExtent {
         self.flags & others == 0
     }
 
+    /// Whether it is compressed (or encrypted), so that its length on the device is another.
+    pub(crate) fn is_encoded(&self) -> bool {
+        self.flags & sys::FIEMAP_EXTENT_ENCODED != 0
+    }
+
     /// An address for it, of which `len_bytes` belong to it alone.
     ///
     /// The extent map tells where a compressed extent begins on the device and how long it is in the file, so the next one may

@@ -1,6 +1,6 @@
 //! What Linux file systems can do with extents instead of bytes, behind safe and typed functions.
 //!
-//! Owns: whole-file and range clones, hole punching, extent maps, what files hold of their device, inode flags, btrfs
+//! Owns: whole-file and range clones, hole punching, extent maps and their comparison, what files hold of their device, inode flags, btrfs
 //! subvolumes, renames that exchange or refuse to replace, and the probe that finds out by trying which of these a
 //! directory's file system offers. [`sys`](self) (private) is the only module of the workspace that contains `unsafe`.
 //!
@@ -17,6 +17,7 @@ mod name;
 mod probe;
 mod reflink;
 mod rename;
+mod same_data;
 mod sys;
 
 pub use allocations::{Allocation, AllocationSource, Allocations, allocation_source, allocations};
@@ -32,3 +33,4 @@ pub use inode::{
 pub use probe::{Capabilities, FileSystem, Refusal, probe};
 pub use reflink::{clone_file, clone_range, copy_range};
 pub use rename::{rename_exchange, rename_noreplace};
+pub use same_data::{Sameness, same_data};

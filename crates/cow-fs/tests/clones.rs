@@ -6,7 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-use cow_fs::{Error, Extent, InodeFlags};
+use cow_fs::{Error, Extent, InodeFlags, Sameness, same_data};
 use scratch_fs::{FileSystem, Scratch, mib, skip_unless_available};
 
 const BLOCK_BYTES: u64 = 4096;
@@ -271,4 +271,43 @@ fn names_are_exchanged_or_not_replaced() {
             Err(Error::InvalidName { .. })
         ));
     }
+}
+
+#[test]
+fn files_with_the_same_extents_are_the_same_data() {
+    skip_unless_available!();
+    for scratch in with_reflinks() {
+        let one = filled(scratch.path(), "one", 1 << 20);
+        let copy = filled(scratch.path(), "copy", 1 << 20);
+        assert_eq!(same_data(&one, &copy).unwrap(), Sameness::Unknown);
+        let clone = create(scratch.path(), "clone");
+        cow_fs::clone_file(&one, &clone).unwrap();
+        assert_eq!(same_data(&one, &clone).unwrap(), Sameness::SameData);
+        // Cut into pieces and put together again it is the same.
+        let pieces = create(scratch.path(), "pieces");
+        for at in (0..8).rev().map(|piece: u64| piece * (128 << 10)) {
+            cow_fs::clone_range(&one, at, 128 << 10, &pieces, at).unwrap();
+        }
+        assert_eq!(same_data(&one, &pieces).unwrap(), Sameness::SameData);
+        let swapped = create(scratch.path(), "swapped");
+        cow_fs::clone_range(&one, 0, 512 << 10, &swapped, 512 << 10).unwrap();
+        cow_fs::clone_range(&one, 512 << 10, 512 << 10, &swapped, 0).unwrap();
+        assert_eq!(same_data(&one, &swapped).unwrap(), Sameness::Unknown);
+        clone.write_all_at(&[9; 4096], 64 << 10).unwrap();
+        assert_eq!(same_data(&one, &clone).unwrap(), Sameness::Unknown);
+        clone.set_len(100).unwrap();
+        assert_eq!(same_data(&one, &clone).unwrap(), Sameness::Unknown);
+    }
+}
+
+#[test]
+fn names_of_one_inode_are_the_same_data_everywhere() {
+    skip_unless_available!();
+    let scratch = Scratch::ext4(mib(8)).unwrap();
+    let one = filled(scratch.path(), "one", 100);
+    fs::hard_link(scratch.path().join("one"), scratch.path().join("two")).unwrap();
+    let two = File::open(scratch.path().join("two")).unwrap();
+    assert_eq!(same_data(&one, &two).unwrap(), Sameness::SameData);
+    let other = filled(scratch.path(), "other", 100);
+    assert_eq!(same_data(&one, &other).unwrap(), Sameness::Unknown);
 }

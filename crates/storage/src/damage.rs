@@ -1,7 +1,7 @@
 //! `damaged` and `NAME.damaged`: the files and volumes of a backup whose content is known not to be what the manifest says.
 //!
-//! What is listed is never offered for reuse, is not trusted by a backup that grows from this one, and is
-//! told by [`Store::damaged`](crate::Store::damaged). A list says nothing of what nobody has read yet; more may be listed than there is.
+//! What is listed is never offered for reuse, is not trusted by a backup that grows from this one, and can be
+//! [mended](crate::Store::mend). A list says nothing of what nobody has read yet; more may be listed than there is.
 //!
 //! Lines of text: a heading, then `HASH PATH` with the hash that the content should have. They are appended as damage is found, so a
 //! line that is cut short is none.

@@ -211,6 +211,18 @@ pub enum Error {
         /// The file or volume.
         path: PathBuf,
     },
+    /// Content that is offered for a file is not what the manifest says. Nothing has been changed.
+    #[error("what is there for {} is not its content", .path.display())]
+    WrongContent {
+        /// The file or volume.
+        path: PathBuf,
+    },
+    /// A volume is kept in virtual disks that stand on each other, of which no block can be replaced.
+    #[error("the volume {} is kept in a chain of virtual disks, which can't be mended", .path.display())]
+    ChainedVolume {
+        /// The volume.
+        path: PathBuf,
+    },
     /// A file of the storage's own is damaged.
     #[error("{} is damaged: {reason}", .path.display())]
     Corrupt {
@@ -276,6 +288,7 @@ impl Error {
             Self::Locked { .. } => "two servers can't share a storage: stop the other one",
             Self::ReadOnly { .. } => "mount it writable; if the kernel made it read-only, check the disk",
             Self::Full { .. } => "delete backups or add space",
+            Self::ChainedVolume { .. } => "take a new full image, which does not stand on this one",
             Self::OtherBackup { .. } => "delete one of the two, or rename one of the clients",
             Self::Corrupt { .. } => "`perennial storage repair` shows what can be done",
             _ => return None,

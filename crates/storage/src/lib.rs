@@ -6,8 +6,8 @@
 //! `docs/formats/storage.md`.
 //!
 //! This crate knows neither catalog nor network. It decides nothing about retention: backups are deleted when the caller
-//! says so. What was committed is never changed, but for directories that move into a client's pool, where they
-//! look the same.
+//! says so, [copied](transfer()) to another storage and [mended](Store::mend). What was committed is never changed, but for directories that
+//! move into a client's pool, where they look the same, and damaged content that is replaced by the right one.
 
 mod attributes;
 mod backend;
@@ -26,6 +26,7 @@ mod index;
 mod ingest;
 mod layout;
 mod lock;
+mod mend;
 mod monitor;
 mod names;
 mod pool;
@@ -52,6 +53,7 @@ pub use image::{
 };
 pub use index::{ContentIndex, Location};
 pub use ingest::{Basis, Committed, DirSlot, FileSink, FileStart, Ingest, Outcome, Reuse};
+pub use mend::{MendedVolume, Replacement};
 pub use monitor::{Monitor, Step, Unwatched};
 pub use names::{
     BackupKind, BackupName, ClientName, IMAGE_SUFFIX, InvalidName, MAX_CLIENT_NAME_BYTES, NameKind, PoolId,

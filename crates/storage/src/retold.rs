@@ -58,6 +58,17 @@ pub(crate) fn remove(manifests: &Dir, name: &BackupName) -> Result<()> {
     durable::remove(manifests, retold_file(name).as_bytes())
 }
 
+/// Adds directories to the list of a committed backup, durably.
+pub(crate) fn add(manifests: &Dir, name: &BackupName, dirs: &[&[u8]]) -> Result<()> {
+    let file = retold_file(name);
+    let mut list = durable::read(manifests, &file)?.unwrap_or_default();
+    for dir in dirs {
+        list.extend_from_slice(dir);
+        list.push(END);
+    }
+    durable::write(manifests, &file, &list)
+}
+
 /// Reads the list of a backup: the paths of directories.
 pub(crate) fn read(manifests: &Dir, name: &BackupName) -> Result<BTreeSet<Box<[u8]>>> {
     let list = durable::read(manifests, &retold_file(name))?.unwrap_or_default();

@@ -60,6 +60,17 @@ impl Backend for Btrfs {
         btrfs::set_access(tree, Access::ReadOnly).during("make read-only", ".")
     }
 
+    fn unseal(&self, tree: &Dir) -> Result<()> {
+        if !self.is_apart(tree) {
+            return Ok(());
+        }
+        btrfs::set_access(tree, Access::Writable).during("make writable", ".")
+    }
+
+    fn is_apart(&self, tree: &Dir) -> bool {
+        btrfs::is_subvolume(tree).unwrap_or(false)
+    }
+
     fn is_sealed(&self, tree: &Dir) -> bool {
         let is_own = btrfs::is_subvolume(tree).unwrap_or(false);
         !is_own || btrfs::access(tree).is_ok_and(|access| access == Access::ReadOnly)

@@ -144,6 +144,16 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// Protects a complete tree against changes as far as the file system can.
     fn seal(&self, tree: &Dir) -> Result<()>;
 
+    /// Lets a sealed tree be changed, until it is sealed again.
+    fn unseal(&self, _tree: &Dir) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether files can't be renamed into a tree from outside of it.
+    fn is_apart(&self, _tree: &Dir) -> bool {
+        false
+    }
+
     /// Whether a tree is as [`seal`](Backend::seal) leaves it.
     fn is_sealed(&self, _tree: &Dir) -> bool {
         true

@@ -2,7 +2,7 @@
 //!
 //! Only the hardlink backend has them: elsewhere an unchanged directory costs little or nothing. A pooled directory
 //! lies in `.perennial/pool/CLIENT/ID`, where the client's backups have a symbolic link instead. It is never
-//! changed and contains no link to another pooled directory. Which backup links to which is written in the backup's
+//! changed, but for damaged files that are [mended](crate::mend), and contains no link to another pooled directory. Which backup links to which is written in the backup's
 //! [list](PoolList); what no list names is not needed any more.
 
 mod link;

@@ -153,7 +153,7 @@ impl Ledger {
     }
 
     /// Lets the ledger be begun anew as soon as there is a way, as it could not be told of a change.
-    fn distrust(&self) {
+    pub fn distrust(&self) {
         let mut database = self.database.lock();
         *database = None;
         *self.books.lock() = Arc::new(rebuilding());

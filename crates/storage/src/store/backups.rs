@@ -56,7 +56,7 @@ impl Store {
     }
 
     /// The client's incomplete backup, if it has one that can be resumed. One that comes from another storage is resumed by
-    /// [`transfer`](crate::transfer) alone.
+    /// [`transfer`](crate::transfer()) alone.
     pub fn incomplete(&self, client: &ClientName) -> Result<Option<IncompleteBackup>> {
         let Some(work) = self.shared.layout.find_incomplete(client, BackupKind::File)? else {
             return Ok(None);

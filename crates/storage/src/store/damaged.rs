@@ -3,9 +3,11 @@
 use super::{Shared, Store};
 use crate::damage::Damaged;
 use crate::error::{Error, Result, shown};
+use crate::incomplete::State;
 use crate::index::Location;
 use crate::layout::manifest_path;
-use crate::names::{BackupName, ClientName};
+use crate::names::{BackupKind, BackupName, ClientName};
+use crate::retold::Retold;
 
 impl Store {
     /// The paths within a backup of files and volumes whose content is known to be damaged or missing, sorted by their bytes.
@@ -39,6 +41,20 @@ impl Store {
 }
 
 impl Shared {
+    /// Tells a backup that has grown from another one, and is not committed yet, that directories are not what that has. Whoever calls has
+    /// claimed the client.
+    pub fn retell_incomplete(&self, client: &ClientName, base: &BackupName, dirs: &[&[u8]]) -> Result<()> {
+        let Some(work) = self.layout.find_incomplete(client, BackupKind::File)? else {
+            return Ok(());
+        };
+        let state = State::read(&work)?;
+        if state.and_then(|state| state.base_name()).as_ref() != Some(base) {
+            return Ok(());
+        }
+        let retold = Retold::open(&work)?;
+        dirs.iter().try_for_each(|dir| retold.add(dir))
+    }
+
     /// What of a backup is known to be damaged.
     pub fn damaged(&self, client: &ClientName, name: &BackupName) -> Result<Damaged> {
         let manifests = self.layout.find_manifests(client)?;

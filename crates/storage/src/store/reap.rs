@@ -11,6 +11,7 @@ use crate::durable::find_file;
 use crate::error::{During as _, Error, Result};
 use crate::index::Owner;
 use crate::index::ownership::{Held, pass_on, take_in};
+use crate::mend;
 use crate::monitor::{Monitor, Step};
 use crate::names::{BackupKind, BackupName, ClientName};
 use crate::pool::{PoolChange, PoolChangeKind, PoolList};
@@ -120,7 +121,11 @@ impl Shared {
 
     fn reap_item(&self, item: Item, monitor: &dyn Monitor, reaped: &mut Reaped) -> Result<()> {
         let Some(deleted) = item.deleted()? else {
-            return item.remove(&self.layout);
+            // What recovery could not put right is left for the next time.
+            return match mend::client_of(&item)? {
+                Some(_) => Ok(()),
+                None => item.remove(&self.layout),
+            };
         };
         let key = (deleted.client.clone(), deleted.name.clone());
         let Some(_exclusive) = self.usage.exclude(&deleted.client, &deleted.name) else {

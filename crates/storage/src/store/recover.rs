@@ -7,6 +7,7 @@ use crate::image;
 use crate::incomplete::{State, TREE, boot_id};
 use crate::ingest::roll_forward;
 use crate::layout::manifest_file;
+use crate::mend;
 use crate::names::{BackupKind, BackupName, ClientName};
 use crate::trash::{Item, MANIFEST};
 
@@ -53,6 +54,11 @@ impl Shared {
             }
         }
         for item in Item::all(&self.layout)? {
+            if let Some(client) = mend::client_of(&item)?
+                && let Err(error) = mend::recover(self, &item)
+            {
+                recovery.problems.push((client, error));
+            }
             let Some(deleted) = item.deleted()? else { continue };
             if let Err(error) = self.recover_deletion(&item, &deleted.client, &deleted.name, &mut recovery) {
                 recovery.problems.push((deleted.client, error));

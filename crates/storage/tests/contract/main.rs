@@ -16,6 +16,7 @@ mod image_driver;
 mod image_power;
 mod images;
 mod lab;
+mod mend;
 mod pool;
 mod power;
 mod refusals;
@@ -101,6 +102,13 @@ contract!(
     sizes::what_was_sent_again_is_counted,
     sizes::work_that_is_ended_goes_on_where_it_was,
     sizes::a_damaged_or_missing_ledger_is_made_anew,
+    mend::content_is_replaced_from_wherever_it_is_right,
+    mend::all_names_and_metadata_of_a_file_stay,
+    mend::what_was_shared_is_shared_again,
+    mend::pooled_directories_are_mended_for_all,
+    mend::damage_goes_on_to_be_known_in_what_grows_from_it,
+    mend::blocks_of_volumes_come_from_other_images,
+    mend::killed_at_any_point_content_is_old_or_new,
     transfer::it_is_there_already_or_in_the_way,
     transfer::each_comes_after_what_it_grew_from,
     transfer::what_was_cancelled_goes_on,

@@ -107,7 +107,7 @@ fn strictness(store: &Store) -> Strictness {
     }
 }
 
-fn noise(seed: u64, len: usize) -> Vec<u8> {
+pub fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     for piece in bytes.chunks_mut(8) {
