@@ -41,6 +41,10 @@ word_enum! {
         Repair = "repair",
         /// Builds the content index anew.
         RebuildIndex = "rebuild index",
+        /// Moves a client's backups to another storage.
+        Move = "move",
+        /// Reads backups again and mends what is damaged.
+        Check = "check",
     }
 }
 

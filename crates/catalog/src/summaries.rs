@@ -46,6 +46,19 @@ impl Catalog {
         })
     }
 
+    /// Of each client, when the backup was checked, or made, that waits longest for its next check.
+    pub fn oldest_checks(&self) -> Result<Vec<(String, i64)>, Error> {
+        self.connections.read(|transaction| {
+            let mut statement = transaction.prepare_cached(
+                "SELECT clients.name, min(coalesce(verified_ms, finished_ms)) FROM backups
+                   JOIN clients ON clients.id = client_id
+                  WHERE backups.state = 'committed' GROUP BY client_id ORDER BY clients.name",
+            )?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// The backups that can be restored though their last verification failed.
     pub fn damaged_backups(&self) -> Result<Vec<Backup>, Error> {
         self.connections.read(|transaction| {

@@ -8,6 +8,7 @@ pub mod admission;
 pub mod alert;
 pub mod archive;
 pub mod catalog_copies;
+pub mod checks;
 pub mod cleanup;
 mod error;
 pub mod quota;

@@ -16,6 +16,14 @@ pub fn end_job(core: &Core, job: &LiveJob, backup: &NewBackup, problems: &Proble
     if let Ok(record) = core.catalog.backup(&backup.client, &backup.name) {
         retention::archive(core, &record);
     }
+    if core
+        .catalog
+        .damage(Some(&backup.client))
+        .is_ok_and(|damage| !damage.is_empty())
+    {
+        core.checking.has_new_content();
+        core.schedule.look_again();
+    }
     let info = core
         .catalog
         .backup(&backup.client, &backup.name)

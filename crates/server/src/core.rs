@@ -7,9 +7,11 @@ use catalog::Catalog;
 use storage::{BackupKind, BackupName, BackupTree, ClientName};
 use tokio_util::sync::CancellationToken;
 
+use crate::checking::Checking;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::jobs::{Attached, Board};
+use crate::moving::Moving;
 use crate::policies::Policies;
 use crate::schedule::Schedule;
 use crate::sessions::Sessions;
@@ -45,6 +47,12 @@ pub struct Core {
     pub authority: Authority,
     /// What is set for clients.
     pub policies: Policies,
+    /// Read while it is chosen which storage a backup goes to, written while a client is led to another.
+    pub placing: parking_lot::RwLock<()>,
+    /// When backups are to be checked again.
+    pub checking: Checking,
+    /// Moves of clients to other storages.
+    pub moving: Moving,
     /// Held while the catalog is being copied.
     pub copying: parking_lot::Mutex<()>,
     /// What waits for its turn.

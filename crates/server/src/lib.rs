@@ -5,6 +5,7 @@
 //! threads of its own; the asynchronous side only moves messages. It prints nothing and reads no environment.
 
 mod audit;
+mod checking;
 mod clock;
 mod concluded;
 mod core;
@@ -16,6 +17,7 @@ mod ingest;
 mod jobs;
 mod listen;
 mod metrics;
+mod moving;
 mod pace;
 mod policies;
 mod problems;

@@ -15,11 +15,13 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::checking::Checking;
 use crate::clock::Clock;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::jobs::{Attached, Board};
 use crate::listen::{ControlIo, bind_admin_socket, serve_port};
+use crate::moving::Moving;
 use crate::policies::Policies;
 use crate::schedule::Schedule;
 use crate::sessions::Sessions;
@@ -27,7 +29,7 @@ use crate::settings::Settings;
 use crate::storages::{Storages, create_or_open_default, open_others};
 use crate::telling::{Deliverer, Teller};
 use crate::trust::{Authority, server_config};
-use crate::{doctor, metrics, reconcile, safety, schedule, services, tokens, trust};
+use crate::{doctor, metrics, moving, reconcile, safety, schedule, services, tokens, trust};
 
 /// How long running jobs may take to stop when the server ends.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -175,6 +177,9 @@ fn open(settings: Settings, clock: Clock, local_address: std::net::SocketAddr) -
         settings,
         policies,
         schedule: Schedule::load(&catalog)?,
+        placing: parking_lot::RwLock::default(),
+        checking: Checking::default(),
+        moving: Moving::default(),
         copying: parking_lot::Mutex::default(),
         started_ms: clock.now_ms(),
         catalog,
@@ -190,6 +195,7 @@ fn open(settings: Settings, clock: Clock, local_address: std::net::SocketAddr) -
         local_address,
     });
     reconcile::finish_deletions(&core)?;
+    moving::take_up(&core)?;
     safety::copy_for_new_version(&core)?;
     doctor::tell_places(&core);
     Ok(core)

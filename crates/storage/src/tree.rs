@@ -117,6 +117,13 @@ impl BackupTree {
         &self.name
     }
 
+    /// Whether a file lies on the device where that of another backup in the storage lies; what can't be told does not.
+    pub fn has_same_data(&self, other: &Self, path: &[u8]) -> bool {
+        let both = self.open_file(path).ok().zip(other.open_file(path).ok());
+        let sameness = both.and_then(|(own, others)| cow_fs::same_data(&own, &others).ok());
+        sameness == Some(cow_fs::Sameness::SameData)
+    }
+
     /// The list of all that it holds. Cheap to clone, and independent of this from then on.
     pub fn manifest(&self) -> &Reader {
         &self.manifest

@@ -4,6 +4,7 @@
 //! and reads all files. What the base does not settle is read late: attributes of entries that changed, the
 //! content of files later and elsewhere ([`super::transfer`]).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use file_tree::{FileType, Stat, shown};
@@ -79,6 +80,8 @@ pub(super) struct Merge {
     links: Arc<Mutex<LinkTable>>,
     lineage: Lineage,
     next_file: u64,
+    /// Files that the base has damaged.
+    doubted: HashSet<Box<[u8]>>,
 }
 
 /// What became of an entry.
@@ -98,7 +101,20 @@ impl Merge {
             links,
             lineage: Lineage::default(),
             next_file: 1,
+            doubted: HashSet::new(),
         }
+    }
+
+    /// Takes what the base has of these files, which the server knows to be damaged, for nothing.
+    pub(super) fn doubting(self, paths: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        Self {
+            doubted: paths.into_iter().map(Vec::into_boxed_slice).collect(),
+            ..self
+        }
+    }
+
+    fn doubts(&self, dir: &[u8], name: &[u8]) -> bool {
+        !self.doubted.is_empty() && self.doubted.contains(&*manifest::join_path(dir, name))
     }
 
     /// Takes the next directory of the walk, in manifest order, and the base's record of the same path.
@@ -192,6 +208,14 @@ impl Comparison<'_> {
                 known = base.next().transpose()?;
             }
             match known.take_if(|entry| *entry.name == *walked.name) {
+                Some(_) if self.merge.doubts(&dir.path, &walked.name) => {
+                    let verdict = self.judge(walked, None, None);
+                    if matches!(verdict, Verdict::LeftOut) {
+                        self.removed.push(walked.name.clone());
+                    }
+                    self.take(walked, verdict, None);
+                    known = base.next().transpose()?;
+                }
                 Some(entry) => {
                     let verdict = self.judge(walked, Some(&entry), Some(&mut base));
                     if matches!(verdict, Verdict::LeftOut) {

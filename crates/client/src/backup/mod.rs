@@ -187,7 +187,7 @@ impl FileBackup {
         let writer = Writer::create(part.file()?, &header(connection, job, held, &granted))?;
         let session = self.session(connection, &granted, Assembler::new(writer));
         let small_bytes = u64::from(granted.small_file_bytes).min(MAX_SMALL_BYTES);
-        let merge = Merge::new(job.mode, small_bytes, Arc::clone(&session.links));
+        let merge = Merge::new(job.mode, small_bytes, Arc::clone(&session.links)).doubting(granted.doubted);
         if let Some(base) = &base {
             let files = base.reader.totals().entries();
             session

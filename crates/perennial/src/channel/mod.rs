@@ -244,6 +244,11 @@ impl AdminLink {
         SettingsClient::new(self.channel.clone())
     }
 
+    /// Has a job cancelled; tells whether it could.
+    pub async fn cancel_job(&self, job_id: u64) -> bool {
+        self.admin().cancel_job(JobRef { job_id }).await.is_ok()
+    }
+
     /// The service for storages.
     pub fn storages(&self) -> StoragesClient<Channel> {
         StoragesClient::new(self.channel.clone()).max_decoding_message_size(wire::MAX_MESSAGE_BYTES)

@@ -43,7 +43,9 @@ pub use settings::{
     SettingsShowArgs,
 };
 
-pub use storage::{AddArgs, RebuildIndexArgs, RepairArgs, StorageCommand, UsageArgs};
+pub use storage::{
+    AddArgs, CheckArgs, DamageArgs, MigrateArgs, RebuildIndexArgs, RepairArgs, StorageCommand, UsageArgs,
+};
 
 use crate::output::Shape;
 

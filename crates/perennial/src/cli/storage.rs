@@ -24,6 +24,12 @@ pub enum StorageCommand {
         /// The new one
         new_name: String,
     },
+    /// Move clients' backups to another storage while backups go on; what is shared stays shared
+    Migrate(MigrateArgs),
+    /// Read backups again, compare them with their hashes, and put right what is damaged
+    Check(CheckArgs),
+    /// List what is known to be damaged
+    Damage(DamageArgs),
     /// Tell what clients take of the storages, now or over time
     Usage(UsageArgs),
     /// Find what is out of order in a storage; put it right with --apply
@@ -47,6 +53,72 @@ pub struct AddArgs {
     /// btrfs, reflink or hardlink; by default the best that its file system offers
     #[arg(long, value_name = "BACKEND")]
     pub backend: Option<String>,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `storage migrate`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Clients are moved one after the other. Backups go on meanwhile; a client's new ones go to the new storage when all of its old ones are \
+there. A move that is interrupted, by Ctrl-C or a restart of the server, goes on by itself at the server's next start, or when it is \
+asked for again; with --give-up it ends, and what was copied is removed.
+
+Examples:
+  perennial storage migrate --from main --to fast     all clients
+  perennial storage migrate laptop --to fast          one
+  perennial storage migrate --give-up                 leave everything where it is")]
+pub struct MigrateArgs {
+    /// Only these clients
+    #[arg(required_unless_present_any = ["from", "give_up"])]
+    pub clients: Vec<String>,
+    /// All clients that have backups in this storage
+    #[arg(long, value_name = "STORAGE", conflicts_with = "clients")]
+    pub from: Option<String>,
+    /// Where to
+    #[arg(long, value_name = "STORAGE", required_unless_present = "give_up")]
+    pub to: Option<String>,
+    /// Give up moves that are not finished, of the clients named or of all
+    #[arg(long, conflicts_with_all = ["from", "to"])]
+    pub give_up: bool,
+    /// Don't wait for the end
+    #[arg(long)]
+    pub detach: bool,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `storage check`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The server does this by itself, in check_window, when a backup's last check is check_interval ago. What several backups have in common is \
+read once. Damage is put right from an identical file, or by the client's next backup, if it still has the file (setting mend).
+
+Exit status 3 if something is damaged.")]
+pub struct CheckArgs {
+    /// Only this client's backups
+    pub client: Option<String>,
+    /// Only those in this storage
+    #[arg(long, value_name = "NAME")]
+    pub storage: Option<String>,
+    /// All backups, and not only those whose check is due
+    #[arg(long)]
+    pub everything: bool,
+    /// Don't wait for the end
+    #[arg(long)]
+    pub detach: bool,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `storage damage`
+#[derive(Debug, Args)]
+pub struct DamageArgs {
+    /// Only this client's backups
+    pub client: Option<String>,
     /// For whom.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -1,14 +1,14 @@
 //! Follows a job on the server to its end.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use tonic::Streaming;
 use wire::v1::job_done::Outcome as JobOutcome;
 use wire::v1::job_event::Event;
 use wire::v1::log_line::Level;
-use wire::v1::{JobDone, JobEvent, LogLine, Problem};
+use wire::v1::{JobDone, JobEvent, JobRef, LogLine, Problem};
 
 use super::Context;
-use crate::channel::Link;
+use crate::channel::{AdminLink, Link};
 use crate::failure::{Failure, Outcome, Told};
 use crate::interrupt::Interrupt;
 use crate::output::format;
@@ -28,17 +28,33 @@ pub enum Followed {
 }
 
 /// Shows a job's progress until it ends. Ctrl-C cancels the job where the caller may do that.
-pub async fn follow(context: &Context, link: &Link, mut events: Streaming<JobEvent>) -> Result<Followed> {
+pub async fn follow(context: &Context, link: &Link, events: Streaming<JobEvent>) -> Result<Followed> {
+    show(context, 0, async |job_id| link.cancel_job(job_id).await, events).await
+}
+
+/// The same, of a job that the administrator began.
+pub async fn follow_job(context: &Context, link: &AdminLink, job_id: u64) -> Result<Followed> {
+    let events = link.admin().follow(JobRef { job_id }).await;
+    let events = events.with_context(|| format!("can't follow the job {job_id}"))?;
+    let cancel = async |job_id| link.cancel_job(job_id).await;
+    show(context, job_id, cancel, events.into_inner()).await
+}
+
+async fn show(
+    context: &Context,
+    mut job_id: u64,
+    cancel: impl AsyncFn(u64) -> bool,
+    mut events: Streaming<JobEvent>,
+) -> Result<Followed> {
     let interrupt = Interrupt::listen()?;
     let bar = Bar::start(context.console());
-    let mut job_id = 0;
     let mut asked = false;
     loop {
         let message = tokio::select! {
             message = events.message() => message?,
             () = interrupt.asked(), if !asked => {
                 asked = true;
-                if !link.cancel_job(job_id).await {
+                if !cancel(job_id).await {
                     context.console().note("No longer looking; the job goes on.");
                     return Ok(Followed::Left);
                 }

@@ -27,6 +27,7 @@ mod main_job;
 mod metrics;
 mod network;
 mod safety;
+mod storages;
 mod streams;
 mod telling;
 mod trust;

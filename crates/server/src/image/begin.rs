@@ -48,6 +48,7 @@ fn open_session(
 ) -> Result<(Begun, ImageSession)> {
     check_counts(begin)?;
     let format = ImageChoice::of(&core.policies.of(client.as_str())).format;
+    let _placed = core.placing.read();
     let storage = core.storage_for(client.as_str())?;
     check_sizes(&storage, begin, format)?;
     let disks: Vec<DiskDescription> = begin.disks.iter().map(described).collect::<Result<_>>()?;

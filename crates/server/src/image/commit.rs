@@ -11,6 +11,7 @@ use crate::concluded;
 use crate::core::Core;
 use crate::error::Result;
 use crate::jobs::LiveJob;
+use crate::sessions::DataSession as _;
 
 /// Commits the image and tells the client. After this has begun, losing the client no longer matters.
 pub fn commit(core: &Arc<Core>, session: &Arc<Session>, job: &Arc<LiveJob>, replies: &Replies) -> Result<()> {
@@ -18,7 +19,8 @@ pub fn commit(core: &Arc<Core>, session: &Arc<Session>, job: &Arc<LiveJob>, repl
     let _ = reply(replies, Reply::Received(Received {}));
     let (ingest, stored_bytes) = session.take()?;
     ingest.drop_rest()?;
-    synthetic::assemble(core, session, &ingest);
+    let place = (session.client(), session.storage());
+    synthetic::assemble(core, place, &ingest, session.disks(), &**session);
     let problems = session.problem_list();
     let finished_at = core.clock.now();
     let conclusion = Conclusion {

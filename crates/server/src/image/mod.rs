@@ -16,8 +16,9 @@ mod session;
 mod synthetic;
 
 pub use begin::{Begun, begin};
-pub use choice::volume_format;
+pub use choice::{ImageChoice, volume_format};
 pub use session::Session;
+pub use synthetic::assemble_derived;
 
 use std::sync::Arc;
 

@@ -11,9 +11,10 @@ use parking_lot::{Condvar, Mutex};
 use storage::{ImageIngest, VolumeSink};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
-use wire::v1::VolumeHash;
+use wire::v1::{LogLine, VolumeHash};
 
 use super::content;
+use super::synthetic::Audience;
 use crate::error::{Error, Result};
 use crate::jobs::LiveJob;
 use crate::problems::ProblemList;
@@ -204,11 +205,6 @@ impl Session {
         self.problems.lock().take(problems, &self.job);
     }
 
-    /// Adds a problem of the server's own.
-    pub fn problem(&self, problem: manifest::Problem) {
-        self.problems.lock().add(problem);
-    }
-
     /// The problems so far.
     pub fn problem_list(&self) -> ProblemList {
         self.problems.lock().clone()
@@ -265,6 +261,19 @@ impl Session {
             return Err(Error::protocol("more data connections than the session may have"));
         }
         Ok(())
+    }
+}
+
+impl Audience for Session {
+    fn log(&self, text: String) {
+        self.job.log(LogLine {
+            text,
+            ..LogLine::default()
+        });
+    }
+
+    fn problem(&self, problem: manifest::Problem) {
+        self.problems.lock().add(problem);
     }
 }
 

@@ -3,41 +3,55 @@
 //! They are derived: what fails here is told, and the image is as good without.
 
 use std::fs::File;
+use std::io::Read as _;
 
-use disk_image::description::{DiskDescription, DiskFiles};
+use disk_image::description::{DiskDescription, DiskFiles, FILE_NAME};
 use disk_image::synthetic::{Assembled, Format, assemble as assemble_disk, vmdk_descriptor};
 use serde_json::json;
-use storage::{BackendKind, ImageIngest, VolumeFormat};
+use storage::{BackendKind, BackupTree, ImageIngest, VolumeFormat};
 use tracing::{info, warn};
-use wire::v1::LogLine;
+use wire::v1::{LogLine, log_line};
 
 use super::choice::ImageChoice;
-use super::session::{Disk, Session};
+use super::session::Disk;
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::sessions::DataSession as _;
+use crate::jobs::LiveJob;
+use crate::storages::OpenStorage;
 
 /// What tells of all synthetic disks of an image.
 const RECORD: &str = "synthetic.json";
 /// The kind of the problems that synthetic disks have.
 const PROBLEM: &str = "synthetic disk";
 
-/// Assembles the synthetic disks that the settings ask for.
-pub fn assemble(core: &Core, session: &Session, ingest: &ImageIngest) {
-    if session.storage().store.backend() == BackendKind::Hardlink
-        || ingest.volume_format() != VolumeFormat::Raw
-    {
+/// Who hears of what is assembled, and of what can't be.
+pub trait Audience {
+    /// Hears what was done.
+    fn log(&self, text: String);
+    /// Hears what could not be done.
+    fn problem(&self, problem: manifest::Problem);
+}
+
+/// Assembles the synthetic disks that the settings ask for an image of this client in this storage.
+pub fn assemble(
+    core: &Core,
+    (client, storage): (&str, &OpenStorage),
+    ingest: &ImageIngest,
+    disks: &[Disk],
+    audience: &dyn Audience,
+) {
+    if storage.store.backend() == BackendKind::Hardlink || ingest.volume_format() != VolumeFormat::Raw {
         // Nothing could be shared: each would be a copy of the whole disk.
         return;
     }
-    let formats = ImageChoice::of(&core.policies.of(session.client())).synthetic_disks;
+    let formats = ImageChoice::of(&core.policies.of(client)).synthetic_disks;
     let mut made = Vec::new();
-    for disk in session.disks() {
+    for disk in disks {
         for &format in &formats {
             let name = file_name(&disk.name, format);
             match assemble_one(core, ingest, disk, format, &name) {
                 Ok(done) => {
-                    tell(session, &name, &done);
+                    tell(audience, &name, &done);
                     made.push(json!({
                         "file": name,
                         "format": format.to_string(),
@@ -46,14 +60,67 @@ pub fn assemble(core: &Core, session: &Session, ingest: &ImageIngest) {
                         "structure_bytes": done.structure_bytes,
                     }));
                 }
-                Err(error) => give_up(session, ingest, &name, &error),
+                Err(error) => give_up(audience, ingest, &name, &error),
             }
         }
     }
     if !made.is_empty()
         && let Err(error) = write_record(ingest, &made)
     {
-        give_up(session, ingest, RECORD, &error);
+        give_up(audience, ingest, RECORD, &error);
+    }
+}
+
+/// Assembles the synthetic disks of an image that is being copied, as the settings say now.
+pub fn assemble_derived(
+    core: &Core,
+    place: (&str, &OpenStorage),
+    ingest: &ImageIngest,
+    image: &BackupTree,
+    job: &LiveJob,
+) -> Result<()> {
+    let mut disks = Vec::new();
+    for record in image.manifest().records() {
+        let record = record?;
+        let described = record
+            .entries
+            .iter()
+            .any(|entry| *entry.name == *FILE_NAME.as_bytes());
+        if !described {
+            continue;
+        }
+        let path = manifest::join_path(&record.path, FILE_NAME.as_bytes());
+        let mut description = Vec::new();
+        image
+            .open_file(&path)?
+            .read_to_end(&mut description)
+            .map_err(|source| Error::Io {
+                action: "read",
+                path: String::from_utf8_lossy(&path).into_owned().into(),
+                source,
+            })?;
+        disks.push(Disk {
+            name: String::from_utf8_lossy(&record.path).into_owned(),
+            description,
+        });
+    }
+    assemble(core, place, ingest, &disks, job);
+    Ok(())
+}
+
+impl Audience for LiveJob {
+    fn log(&self, text: String) {
+        self.log(LogLine {
+            text,
+            ..LogLine::default()
+        });
+    }
+
+    fn problem(&self, problem: manifest::Problem) {
+        self.log(LogLine {
+            level: log_line::Level::Warning.into(),
+            text: format!("{}: {}", String::from_utf8_lossy(&problem.path), problem.message),
+        });
     }
 }
 
@@ -109,7 +176,7 @@ fn write_record(ingest: &ImageIngest, made: &[serde_json::Value]) -> Result<()> 
     write(ingest.create_derived(RECORD)?, text.as_bytes())
 }
 
-fn tell(session: &Session, name: &str, done: &Assembled) {
+fn tell(audience: &dyn Audience, name: &str, done: &Assembled) {
     let Assembled {
         shared_bytes,
         copied_bytes,
@@ -119,16 +186,13 @@ fn tell(session: &Session, name: &str, done: &Assembled) {
         name,
         shared_bytes, copied_bytes, structure_bytes, "synthetic disk assembled"
     );
-    session.job().log(LogLine {
-        text: format!(
-            "{name} is assembled: {shared_bytes} bytes are shared with the volumes, {copied_bytes} had to be copied, \
-             {structure_bytes} are its own"
-        ),
-        ..LogLine::default()
-    });
+    audience.log(format!(
+        "{name} is assembled: {shared_bytes} bytes are shared with the volumes, {copied_bytes} had to be copied, \
+         {structure_bytes} are its own"
+    ));
 }
 
-fn give_up(session: &Session, ingest: &ImageIngest, name: &str, error: &Error) {
+fn give_up(audience: &dyn Audience, ingest: &ImageIngest, name: &str, error: &Error) {
     warn!(
         name,
         error = error.chain(),
@@ -137,7 +201,7 @@ fn give_up(session: &Session, ingest: &ImageIngest, name: &str, error: &Error) {
     if let Err(error) = ingest.remove_derived(name) {
         warn!(name, %error, "what there is of it stays");
     }
-    session.problem(manifest::Problem {
+    audience.problem(manifest::Problem {
         path: name.as_bytes().into(),
         kind: PROBLEM.to_owned(),
         message: error.chain(),

@@ -48,6 +48,7 @@ fn open_session(
     begin: &IngestBegin,
     job: &Arc<LiveJob>,
 ) -> Result<(Begun, IngestSession)> {
+    let _placed = core.placing.read();
     let storage = core.storage_for(client.as_str())?;
     discard_elsewhere(core, &storage, client);
     storage.housekeeping.settle_index();
@@ -81,8 +82,13 @@ fn open_session(
         server_id: core.catalog.server_id().to_string(),
     };
     let writer = Writer::create(ingest.manifest_file()?, &header)?;
+    let doubted = match &base_name {
+        Some(name) => storage.store.damaged(client, name)?,
+        None => Vec::new(),
+    };
     let session = Session::create(storage, header, job.clone(), ingest, Assembler::new(writer));
     let reply = IngestSession {
+        doubted: doubted.into_iter().map(Vec::from).collect(),
         session: session.token().to_vec(),
         base_digest: base
             .as_ref()

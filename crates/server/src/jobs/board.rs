@@ -438,6 +438,14 @@ impl Board {
             .cloned()
     }
 
+    /// Waits, not for ever, until no job of this kind is open for a client.
+    pub fn wait_closed(&self, kind: JobKind, client: &str) {
+        let begun = Instant::now();
+        while self.live_of(kind, client).is_some() && begun.elapsed() < CLOSING_TIMEOUT {
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
     /// Asks every open job that makes a backup of a client to stop.
     pub fn cancel_backups(&self, client: &str) {
         for job in self.live.lock().values() {
@@ -486,7 +494,7 @@ impl Board {
 
 /// Whether there is one job of this kind at a time: for a client, or for the server as a whole.
 fn is_alone(kind: JobKind) -> bool {
-    is_backup(kind) || kind == JobKind::Cleanup
+    is_backup(kind) || matches!(kind, JobKind::Cleanup | JobKind::Move | JobKind::Check)
 }
 
 /// Whether a job of this kind makes a backup.

@@ -26,7 +26,7 @@ use tracing::error;
 
 use crate::core::Core;
 use crate::error::Result;
-use crate::{retention, storages, telling};
+use crate::{checking, retention, storages, telling};
 
 /// How often is looked what has become due.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -68,6 +68,7 @@ fn look_for_work(core: &Arc<Core>) -> Result<()> {
     if core.settings.scheduling.is_on() {
         retention::look_for_space(core)?;
         retention::look_for_cleanup(core)?;
+        checking::look(core)?;
     }
     Ok(())
 }

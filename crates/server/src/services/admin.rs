@@ -12,9 +12,10 @@ use tonic::{Request, Response, Status};
 use wire::v1::admin_server::Admin;
 use wire::v1::{
     CancelJobReply, ClientInfo, ClientRef, CreateTokenReply, CreateTokenRequest, DoctorFinding, DoctorReply,
-    DoctorRequest, JobLogLine, JobLogReply, JobRef, ListClientsReply, ListClientsRequest, ListJobsReply,
-    ListJobsRequest, PauseJobReply, RebuildIndexReply, RebuildIndexRequest, RepairReply, RepairRequest,
-    ResumeJobReply, RevokeReply, StatusReply, StatusRequest, WatchEvent, WatchRequest,
+    DoctorRequest, JobEvent, JobLogLine, JobLogReply, JobRef, ListClientsReply, ListClientsRequest,
+    ListJobsReply, ListJobsRequest, PauseJobReply, RebuildIndexReply, RebuildIndexRequest, RepairReply,
+    RepairRequest, ResumeJobReply, RevokeReply, StatusReply, StatusRequest, WatchEvent, WatchRequest,
+    job_event,
 };
 
 use crate::audit;
@@ -24,7 +25,7 @@ use crate::jobs::{LiveJob, is_backup};
 use crate::pace::Flow;
 use crate::services::access::{Caller, actor_of};
 use crate::services::backups::blocking;
-use crate::services::{views, watch};
+use crate::services::{follow, views, watch};
 use crate::tokens::{self, TokenRequest};
 
 const DEFAULT_VALID: Duration = Duration::from_secs(3600);
@@ -83,6 +84,7 @@ impl Service {
 
 #[tonic::async_trait]
 impl Admin for Service {
+    type FollowStream = Pin<Box<dyn tokio_stream::Stream<Item = Result<JobEvent, Status>> + Send>>;
     type WatchStream = Pin<Box<dyn tokio_stream::Stream<Item = Result<WatchEvent, Status>> + Send>>;
 
     async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
@@ -93,6 +95,23 @@ impl Admin for Service {
             request.into_inner().client,
             sender,
         ));
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn follow(&self, request: Request<JobRef>) -> Result<Response<Self::FollowStream>, Status> {
+        self.check(&request)?;
+        let id = request.into_inner().job_id;
+        let (sender, receiver) = mpsc::channel(QUEUED_EVENTS);
+        match self.core.board.live(id) {
+            Some(job) => drop(tokio::spawn(follow::follow(job, false, sender))),
+            None => {
+                let id = JobId(i64::try_from(id).unwrap_or(i64::MAX));
+                let job = self.core.catalog.job(id).map_err(Error::from)?;
+                let event = job_event::Event::Done(views::job_done(&job));
+                // There is room for one.
+                let _ = sender.try_send(Ok(JobEvent { event: Some(event) }));
+            }
+        }
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 

@@ -1,6 +1,5 @@
 //! The service for backups: ingest and restore streams, views, and the jobs that a caller can start.
 
-pub(super) mod follow;
 pub(super) mod streams;
 
 use std::pin::Pin;
@@ -24,6 +23,7 @@ use crate::error::Error;
 use crate::jobs::Order;
 use crate::schedule::Wanted;
 use crate::services::access::{Caller, actor_of, resolve};
+use crate::services::follow::follow;
 use crate::services::views;
 use crate::{audit, retention, schedule, verify};
 
@@ -201,7 +201,7 @@ impl Backups for Service {
         let job = schedule::ask(&self.core, &client, mode, wanted, reason)?;
         info!(job = %job.id, kind = %job.kind, client, ?caller, "a backup was asked for");
         let (sender, response) = replies();
-        tokio::spawn(follow::follow(job, request.detach, sender));
+        tokio::spawn(follow(job, request.detach, sender));
         Ok(response)
     }
 
@@ -224,7 +224,7 @@ impl Backups for Service {
             ..Order::of(JobKind::Verify, &backup.client)
         })?;
         let (sender, response) = replies();
-        tokio::spawn(follow::follow(job.clone(), false, sender));
+        tokio::spawn(follow(job.clone(), false, sender));
         let core = self.core.clone();
         if percent > 0.0 {
             tokio::spawn(verify::verify_source(core, job, backup, percent));

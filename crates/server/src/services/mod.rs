@@ -6,6 +6,7 @@ mod backups;
 mod channels;
 mod control;
 mod enrolment;
+mod follow;
 mod images;
 mod planning;
 mod settings;

@@ -24,7 +24,8 @@ use crate::error::Error;
 use crate::retention::{self, Expecting, Judged, Planned};
 use crate::schedule::{self, TargetOutlook};
 use crate::services::access::{Caller, actor_of, resolve, resolve_trashed};
-use crate::services::backups::{blocking, follow::follow};
+use crate::services::backups::blocking;
+use crate::services::follow::follow;
 use crate::services::views;
 
 /// Events that wait for a caller that is slow to take them.

@@ -1,4 +1,4 @@
-//! The service for storages: which there are, what lies in them, what clients take.
+//! The service for storages: which there are, what lies in them, what clients take; moves and checks.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,18 +8,17 @@ use storage::BackendKind;
 use tonic::{Request, Response, Status};
 use wire::v1::storages_server::Storages;
 use wire::v1::{
-    AddStorageRequest, DamagedFile, FreedByReply, FreedByRequest, ListDamageReply, ListDamageRequest,
-    ListStoragesReply, ListStoragesRequest, RemoveStorageReply, RenameStorageReply, RenameStorageRequest,
-    StorageInfo, StorageRef, UsageOfClient, UsageReply, UsageRequest,
+    AddStorageRequest, CheckStorageReply, CheckStorageRequest, DamagedFile, FreedByReply, FreedByRequest,
+    GiveUpMovesReply, GiveUpMovesRequest, ListDamageReply, ListDamageRequest, ListStoragesReply,
+    ListStoragesRequest, MigrateReply, MigrateRequest, RemoveStorageReply, RenameStorageReply,
+    RenameStorageRequest, StartedMove, StorageInfo, StorageRef, UsageOfClient, UsageReply, UsageRequest,
 };
 
-use crate::audit;
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::retention;
 use crate::services::access::{Caller, actor_of};
 use crate::services::backups::blocking;
-use crate::storages;
+use crate::{audit, checking, moving, retention, storages};
 
 /// Answers all that is about storages.
 pub struct Service {
@@ -32,7 +31,7 @@ impl Service {
         Self { core }
     }
 
-    fn check<T>(&self, request: &Request<T>) -> Result<(), Status> {
+    fn admin_only<T>(&self, request: &Request<T>) -> Result<(), Status> {
         Caller::of(&self.core, request)?.admin()
     }
 }
@@ -43,7 +42,7 @@ impl Storages for Service {
         &self,
         request: Request<ListStoragesRequest>,
     ) -> Result<Response<ListStoragesReply>, Status> {
-        self.check(&request)?;
+        self.admin_only(&request)?;
         let core = self.core.clone();
         let storages = blocking(move || {
             let all = core.catalog.storages()?;
@@ -57,7 +56,7 @@ impl Storages for Service {
     }
 
     async fn add(&self, request: Request<AddStorageRequest>) -> Result<Response<StorageInfo>, Status> {
-        self.check(&request)?;
+        self.admin_only(&request)?;
         let actor = actor_of(&self.core, &request)?;
         let AddStorageRequest { name, path, backend } = request.into_inner();
         let backend = match backend.as_str() {
@@ -79,7 +78,7 @@ impl Storages for Service {
     }
 
     async fn remove(&self, request: Request<StorageRef>) -> Result<Response<RemoveStorageReply>, Status> {
-        self.check(&request)?;
+        self.admin_only(&request)?;
         let actor = actor_of(&self.core, &request)?;
         let StorageRef { name } = request.into_inner();
         let (core, removed) = (self.core.clone(), name.clone());
@@ -93,7 +92,7 @@ impl Storages for Service {
         &self,
         request: Request<RenameStorageRequest>,
     ) -> Result<Response<RenameStorageReply>, Status> {
-        self.check(&request)?;
+        self.admin_only(&request)?;
         let actor = actor_of(&self.core, &request)?;
         let RenameStorageRequest { name, new_name } = request.into_inner();
         storages::rename(&self.core, &name, &new_name)?;
@@ -101,13 +100,96 @@ impl Storages for Service {
         Ok(Response::new(RenameStorageReply {}))
     }
 
+    async fn migrate(&self, request: Request<MigrateRequest>) -> Result<Response<MigrateReply>, Status> {
+        self.admin_only(&request)?;
+        let actor = actor_of(&self.core, &request)?;
+        let MigrateRequest { clients, from, to } = request.into_inner();
+        let core = self.core.clone();
+        let begun = blocking(move || {
+            let to = core.storages.named(&to)?;
+            let clients = match clients.is_empty() {
+                true => moving::clients_in(&core, core.storages.named(&from)?.id)?,
+                false => clients,
+            };
+            let begun = moving::begin(&core, &clients, &to)?;
+            for (client, job) in &begun {
+                let detail = format!("to {}, job {job}", to.name());
+                audit::note(&core, &actor, "client-move", client, &detail);
+            }
+            Ok(begun)
+        });
+        let moves = begun.await?.into_iter().map(|(client, job)| StartedMove {
+            client,
+            job_id: job.0.unsigned_abs(),
+        });
+        Ok(Response::new(MigrateReply {
+            moves: moves.collect(),
+        }))
+    }
+
+    async fn give_up_moves(
+        &self,
+        request: Request<GiveUpMovesRequest>,
+    ) -> Result<Response<GiveUpMovesReply>, Status> {
+        self.admin_only(&request)?;
+        let actor = actor_of(&self.core, &request)?;
+        let client = given(request.into_inner().client);
+        let core = self.core.clone();
+        let clients = blocking(move || {
+            let clients = moving::give_up(&core, client.as_deref())?;
+            for client in &clients {
+                audit::note(&core, &actor, "client-move", client, "given up");
+            }
+            Ok(clients)
+        });
+        Ok(Response::new(GiveUpMovesReply {
+            clients: clients.await?,
+        }))
+    }
+
+    async fn check(
+        &self,
+        request: Request<CheckStorageRequest>,
+    ) -> Result<Response<CheckStorageReply>, Status> {
+        self.admin_only(&request)?;
+        let actor = actor_of(&self.core, &request)?;
+        let request = request.into_inner();
+        let client = given(request.client);
+        if let Some(name) = &client {
+            self.core.catalog.client(name).map_err(Error::from)?;
+        }
+        let storage = match given(request.storage) {
+            Some(name) => Some(self.core.storages.named(&name)?.id),
+            None => None,
+        };
+        let subject = client.clone().unwrap_or_else(|| "all clients".to_owned());
+        let task = checking::Task {
+            client,
+            storage,
+            extent: match request.everything {
+                true => checking::Extent::Everything,
+                false => checking::Extent::Due,
+            },
+        };
+        let job = checking::start(&self.core, task, "the administrator asked for it")?;
+        audit::note(
+            &self.core,
+            &actor,
+            "storage-check",
+            &subject,
+            &format!("job {}", job.id),
+        );
+        Ok(Response::new(CheckStorageReply {
+            job_id: job.id.0.unsigned_abs(),
+        }))
+    }
+
     async fn list_damage(
         &self,
         request: Request<ListDamageRequest>,
     ) -> Result<Response<ListDamageReply>, Status> {
-        self.check(&request)?;
-        let ListDamageRequest { client } = request.into_inner();
-        let client = (!client.is_empty()).then_some(client);
+        self.admin_only(&request)?;
+        let client = given(request.into_inner().client);
         let damage = self.core.catalog.damage(client.as_deref()).map_err(Error::from)?;
         let files = damage.into_iter().map(|damage| DamagedFile {
             client: damage.client,
@@ -123,9 +205,9 @@ impl Storages for Service {
     }
 
     async fn usage(&self, request: Request<UsageRequest>) -> Result<Response<UsageReply>, Status> {
-        self.check(&request)?;
+        self.admin_only(&request)?;
         let UsageRequest { client, since_ms } = request.into_inner();
-        let client = (!client.is_empty()).then_some(client);
+        let client = given(client);
         if let Some(name) = &client {
             self.core.catalog.client(name).map_err(Error::from)?;
         }
@@ -153,7 +235,7 @@ impl Storages for Service {
     }
 
     async fn freed_by(&self, request: Request<FreedByRequest>) -> Result<Response<FreedByReply>, Status> {
-        self.check(&request)?;
+        self.admin_only(&request)?;
         let wanted = request.into_inner().backups;
         let core = self.core.clone();
         let bytes = blocking(move || {
@@ -163,6 +245,10 @@ impl Storages for Service {
         });
         Ok(Response::new(FreedByReply { bytes: bytes.await? }))
     }
+}
+
+fn given(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
 }
 
 fn info_of(core: &Core, id: StorageId) -> Result<StorageInfo> {

@@ -2,7 +2,7 @@
 
 use catalog::ArchivedUntil;
 use manifest::{Entry, Kind};
-use wire::v1::{BackupInfo, BackupMode, EntryView, JobInfo, Problem};
+use wire::v1::{BackupInfo, BackupMode, EntryView, JobDone, JobInfo, Problem, job_done};
 
 use crate::core::Core;
 
@@ -28,6 +28,20 @@ pub fn kept_problem(problem: &Problem) -> catalog::Problem {
         path: problem.path.clone(),
         kind: problem.kind.clone(),
         message: problem.message.clone(),
+    }
+}
+
+/// How a job that is over ended.
+pub fn job_done(job: &catalog::Job) -> JobDone {
+    let outcome = match job.state {
+        catalog::JobState::Done => job_done::Outcome::Finished,
+        catalog::JobState::Cancelled => job_done::Outcome::Cancelled,
+        _ => job_done::Outcome::Failed,
+    };
+    JobDone {
+        outcome: outcome.into(),
+        message: job.error.clone().unwrap_or_default(),
+        ..JobDone::default()
     }
 }
 

@@ -64,7 +64,10 @@ fn known(name: &str, stat: &Stat) -> Entry {
 
 /// Merges the root and the directory `s`, whose base has the entries.
 fn merged(mode: Mode, source: &FakeSource, base: Vec<Entry>) -> (Step, Vec<Problem>) {
-    let mut merge = Merge::new(mode, SMALL_BYTES, Arc::default());
+    merged_by(Merge::new(mode, SMALL_BYTES, Arc::default()), source, base)
+}
+
+fn merged_by(mut merge: Merge, source: &FakeSource, base: Vec<Entry>) -> (Step, Vec<Problem>) {
     let mut problems = Vec::new();
     let dirs = source.dirs();
     let root = base_record(b"", vec![known("s", &stat(FileType::Directory, 1, 0, 0))]);
@@ -82,6 +85,33 @@ fn changed(step: Step) -> Changed {
     match step {
         Step::Changed(changed) => *changed,
         Step::Same => panic!("it should have changed"),
+    }
+}
+
+#[test]
+fn what_the_base_has_damaged_is_sent_as_if_it_were_new() {
+    let source = source(vec![("a", file(5, 10, 0)), ("b", file(6, 1 << 30, 0))]);
+    let base = || {
+        vec![
+            known("a", &stat(FileType::File, 5, 10, 0)),
+            known("b", &stat(FileType::File, 6, 1 << 30, 0)),
+        ]
+    };
+    for mode in [Mode::Incremental, Mode::Full] {
+        let merge = Merge::new(mode, SMALL_BYTES, Arc::default());
+        let merge = merge.doubting([b"s/b".to_vec(), b"other/a".to_vec()]);
+        let (step, problems) = merged_by(merge, &source, base());
+        assert!(problems.is_empty());
+        let changed = changed(step);
+        let sent = changed.files.iter().find(|file| *file.entry.name == *b"b");
+        assert!(sent.expect("is sent").base.is_none(), "{mode:?}");
+        assert!(changed.delta.removed.is_empty());
+        let others = changed
+            .files
+            .iter()
+            .filter(|file| *file.entry.name == *b"a")
+            .count();
+        assert_eq!(others, usize::from(mode == Mode::Full));
     }
 }
 

@@ -1,5 +1,7 @@
 //! `storage …`
 
+mod check;
+mod migrate;
 mod places;
 
 use anyhow::{Context as _, Result};
@@ -19,6 +21,9 @@ pub async fn run(context: &Context, command: StorageCommand) -> Result<Outcome> 
         StorageCommand::Add(args) => places::add(context, &link, &args).await,
         StorageCommand::Remove { name } => places::remove(context, &link, name).await,
         StorageCommand::Rename { name, new_name } => places::rename(&link, name, new_name).await,
+        StorageCommand::Migrate(args) => migrate::run(context, &link, &args).await,
+        StorageCommand::Check(args) => check::check(context, &link, &args).await,
+        StorageCommand::Damage(args) => check::damage(context, &link, &args).await,
         StorageCommand::Usage(args) => places::usage(context, &link, &args).await,
         StorageCommand::Repair(args) => repair(context, &link, &args).await,
         StorageCommand::RebuildIndex(args) => rebuild_index(context, &link, &args).await,

@@ -1,0 +1,166 @@
+//! Moving clients' backups to another storage, while backups go on.
+//!
+//! ```text
+//! copying ── nothing is lacking, no backup is being made ──▶ moved ── old copies deleted ──▶ over
+//!    └─ given up: copies deleted ──▶ over
+//! ```
+//! That a client is being moved is in the catalog until it is moved or given up, so that a restart goes on with it. Until then its backups
+//! lie where they were, and new ones go there too; they are copied in another round. Clients are moved one after the other.
+
+mod work;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use catalog::{BackupFilter, JobId, JobKind, StorageId};
+use parking_lot::Mutex;
+use tracing::{info, warn};
+
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::jobs::{LiveJob, Order};
+use crate::storages::OpenStorage;
+
+/// Moves that wait for their turn.
+#[derive(Default)]
+pub struct Moving {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<(Arc<LiveJob>, StorageId)>,
+    is_running: bool,
+}
+
+/// Lets the backups of these clients go to a storage. Returns the job of each.
+pub fn begin(core: &Arc<Core>, clients: &[String], to: &OpenStorage) -> Result<Vec<(String, JobId)>> {
+    let mut begun = Vec::new();
+    for client in clients {
+        core.catalog.client(client)?;
+        if let Some(job) = core.board.live_of(JobKind::Move, client) {
+            return Err(Error::Busy {
+                what: format!("client {client}"),
+                why: format!("job {} is moving it", job.id),
+            });
+        }
+    }
+    for client in clients {
+        core.catalog.begin_move(client, to.id, core.clock.now_ms())?;
+        let job = queue(core, client, to, "the administrator asked for it")?;
+        begun.push((client.clone(), job.id));
+        wait_for_turn(core, job, to.id)?;
+    }
+    Ok(begun)
+}
+
+/// The clients that have backups in a storage.
+pub fn clients_in(core: &Core, storage: StorageId) -> Result<Vec<String>> {
+    let filter = BackupFilter {
+        storage: Some(storage),
+        ..BackupFilter::default()
+    };
+    let backups = core.catalog.backups(&filter)?;
+    let mut clients: Vec<String> = backups.into_iter().map(|backup| backup.client).collect();
+    clients.dedup();
+    Ok(clients)
+}
+
+/// Goes on with the moves that a server before this one did not finish.
+pub fn take_up(core: &Arc<Core>) -> Result<()> {
+    for of in core.catalog.moves()? {
+        match core.storages.get(of.to) {
+            Ok(to) => {
+                info!(client = of.client, to = to.name(), "a move goes on");
+                let job = queue(
+                    core,
+                    &of.client,
+                    &to,
+                    "it goes on where the last run of the server ended",
+                )?;
+                wait_for_turn(core, job, to.id)?;
+            }
+            Err(error) => {
+                warn!(client = of.client, error = error.chain(), "a move can't go on");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Gives up the move of a client, or of all: what was copied is removed. Returns whose moves were given up.
+pub fn give_up(core: &Arc<Core>, client: Option<&str>) -> Result<Vec<String>> {
+    let mut given_up = Vec::new();
+    for of in core.catalog.moves()? {
+        if client.is_some_and(|client| client != of.client) {
+            continue;
+        }
+        if let Some(job) = core.board.live_of(JobKind::Move, &of.client) {
+            job.cancel.cancel();
+            if !job.has_begun() {
+                core.board.fail(&job, &Error::Cancelled);
+            }
+            core.board.wait_closed(JobKind::Move, &of.client);
+        }
+        core.catalog.give_up_move(&of.client)?;
+        if let Ok(to) = core.storages.get(of.to) {
+            work::remove_copies(core, &of.client, &to)?;
+        }
+        given_up.push(of.client);
+    }
+    Ok(given_up)
+}
+
+fn queue(core: &Core, client: &str, to: &OpenStorage, reason: &str) -> Result<Arc<LiveJob>> {
+    core.board.queue(Order {
+        subject: Some(format!("to {}", to.name())),
+        reason: Some(reason.to_owned()),
+        ..Order::of(JobKind::Move, client)
+    })
+}
+
+/// Lets a move wait for those before it; they are done one by one, on one thread that ends with the last.
+fn wait_for_turn(core: &Arc<Core>, job: Arc<LiveJob>, to: StorageId) -> Result<()> {
+    let mut state = core.moving.state.lock();
+    state.waiting.push_back((job, to));
+    if state.is_running {
+        return Ok(());
+    }
+    let moving = core.clone();
+    let spawned = std::thread::Builder::new()
+        .name("moving".into())
+        .spawn(move || work_off(&moving));
+    match spawned {
+        Ok(_) => {
+            state.is_running = true;
+            Ok(())
+        }
+        Err(source) => {
+            let error = Error::Io {
+                action: "start a thread for",
+                path: "moving clients".into(),
+                source,
+            };
+            for (job, _) in state.waiting.drain(..) {
+                core.board.fail(&job, &error);
+            }
+            Err(error)
+        }
+    }
+}
+
+fn work_off(core: &Arc<Core>) {
+    loop {
+        let next = {
+            let mut state = core.moving.state.lock();
+            let next = state.waiting.pop_front();
+            state.is_running = next.is_some();
+            next
+        };
+        match next {
+            Some((job, _)) if job.cancel.is_cancelled() => core.board.fail(&job, &Error::Cancelled),
+            Some((job, to)) => work::run(core, &job, to),
+            None => return,
+        }
+    }
+}
