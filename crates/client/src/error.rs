@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use file_tree::shown;
+use shell::{CommandEnd, quoted};
 
 use crate::hooks::HookEvent;
-use crate::shell::{CommandEnd, quoted};
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

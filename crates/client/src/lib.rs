@@ -31,7 +31,6 @@ mod leftover;
 mod line;
 mod monitor;
 mod settings;
-mod shell;
 
 pub use cache::Cache;
 pub use cancel::Cancel;

@@ -58,7 +58,7 @@ pub struct Core {
     /// What waits for its turn.
     pub schedule: Schedule,
     /// Open jobs.
-    pub board: Board,
+    pub board: Arc<Board>,
     /// Connected clients.
     pub attached: Attached,
     /// What data connections belong to.

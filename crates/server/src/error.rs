@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::hooks::HookEvent;
+
 /// The result of whatever can fail in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -155,6 +157,22 @@ pub enum Error {
         /// Its name.
         client: String,
     },
+    /// A hook did not succeed.
+    #[error("the hook {event} {end}{}", shell::quoted(.output))]
+    HookFailed {
+        /// Which.
+        event: HookEvent,
+        /// How it ended.
+        end: shell::CommandEnd,
+        /// The last lines of what it printed.
+        output: Vec<String>,
+    },
+    /// A hook was ended with its job.
+    #[error("the hook {event} was stopped")]
+    HookStopped {
+        /// Which.
+        event: HookEvent,
+    },
     /// The client said that it could not do its part.
     #[error("the client could not do it: {why}")]
     Client {
@@ -231,6 +249,7 @@ impl From<Error> for tonic::Status {
             Error::Busy { .. }
             | Error::Unsupported { .. }
             | Error::Protected { .. }
+            | Error::HookFailed { .. }
             | Error::StorageAbsent { .. }
             | Error::Catalog(catalog::Error::StorageInUse { .. }) => tonic::Code::FailedPrecondition,
             Error::Disconnected | Error::NotConnected { .. } => tonic::Code::Unavailable,

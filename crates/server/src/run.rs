@@ -172,7 +172,12 @@ fn open(settings: Settings, clock: Clock, local_address: std::net::SocketAddr) -
     let ids: Vec<_> = open.iter().map(|storage| storage.id).collect();
     reconcile::adopt(&catalog, &reconcile::places(&open), &ids)?;
     let teller = Arc::new(Teller::load(catalog.clone(), clock.clone())?);
-    let board = Board::create(catalog.clone(), clock.clone(), teller.clone())?;
+    let board = Board::create(
+        catalog.clone(),
+        clock.clone(),
+        teller.clone(),
+        settings.hooks.clone(),
+    )?;
     let core = Arc::new(Core {
         settings,
         policies,

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use policy::settings::LayerOfSettings;
 
+use crate::hooks::HookSettings;
+
 /// Whether a server begins backups and cleanups by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheduling {
@@ -44,6 +46,8 @@ pub struct Settings {
     pub compression: Option<storage::Compression>,
     /// What the server is started with of what can be set for clients: the layer below all that is set in the catalog.
     pub policy: LayerOfSettings,
+    /// The commands that run around backups and after cleanups.
+    pub hooks: HookSettings,
     /// Whether anything is begun by itself.
     pub scheduling: Scheduling,
 }
@@ -62,6 +66,7 @@ impl Settings {
             pool: storage::Pooling::On,
             compression: None,
             policy: LayerOfSettings::new(),
+            hooks: HookSettings::default(),
             scheduling: Scheduling::On,
         }
     }

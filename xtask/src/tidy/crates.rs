@@ -80,6 +80,20 @@ const MEMBERS: &[Member] = &[
         ],
     },
     Member {
+        name: "shell",
+        never: &[
+            "cow-fs",
+            "disk-image",
+            "nbd",
+            "manifest",
+            "file-tree",
+            "volume-files",
+            "wire",
+            "policy",
+            "notify",
+        ],
+    },
+    Member {
         name: "catalog",
         never: &["cow-fs", "disk-image", "nbd", "file-tree"],
     },

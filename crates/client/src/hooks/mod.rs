@@ -13,6 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use manifest::Source;
+use shell::{Command, variable};
 use wire::v1::Committed;
 
 use crate::backup::{Job, Mode};
@@ -23,9 +24,6 @@ use crate::settings::{HookCommands, HookSettings};
 use crate::source::NOT_HELD;
 
 use run::{Stoppable, run};
-
-/// The longest text that is handed to a hook in a variable.
-const MAX_TEXT_CHARS: usize = 4000;
 
 /// When a hook runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,9 +195,11 @@ impl Attempt {
         facts.extend(self.facts(event));
         let hook = run::Hook {
             event,
-            command: command.to_owned(),
-            environment: facts,
-            limit: self.settings.timeout,
+            command: Command {
+                command: command.to_owned(),
+                environment: facts,
+                limit: self.settings.timeout,
+            },
             monitor: Arc::clone(&self.monitor),
             stoppable: match event {
                 HookEvent::Before(_) | HookEvent::AfterSnapshot => Stoppable::By(self.cancel.clone()),
@@ -249,14 +249,6 @@ fn failed_word(error: &Error) -> &'static str {
         Error::Interrupted { .. } => "interrupted",
         _ => "failed",
     }
-}
-
-/// Text that can be the value of a variable.
-fn variable(text: &str) -> String {
-    text.chars()
-        .map(|char| if char == '\0' { ' ' } else { char })
-        .take(MAX_TEXT_CHARS)
-        .collect()
 }
 
 #[cfg(test)]

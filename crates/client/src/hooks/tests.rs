@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use shell::CommandEnd;
 
 use super::*;
-use crate::shell::CommandEnd;
 
 #[derive(Default)]
 struct Log(Mutex<Vec<(Level, String)>>);

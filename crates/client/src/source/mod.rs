@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use file_tree::Stat;
 use manifest::{Metadata, Source};
+use shell::{CommandEnd, quoted};
 
 pub use local::LocalSource;
 pub(crate) use local::open_beneath;
@@ -21,7 +22,6 @@ pub(crate) use local::open_beneath;
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::settings::Alignment;
-use crate::shell::{CommandEnd, quoted};
 
 /// What one entry's own reading can fail with: the backup goes on without the entry.
 pub type EntryResult<T> = file_tree::Result<T>;

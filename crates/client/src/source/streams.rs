@@ -9,13 +9,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use file_tree::{Attributes, DeviceNumber, FileType, Names, Operation, Stat, metadata};
 use manifest::{Metadata, Source, Timestamp, compare_paths};
+use shell::{CommandEnd, Outputs, Said, Shell, Step};
 
 use super::{
     DirReader, EntryResult, FileReader, SourceDir, SourceEntry, StreamError, StreamReader, UNKNOWN_SIZE_BYTES,
 };
 use crate::aligned;
 use crate::settings::{Alignment, StreamSettings, StreamSourceSettings};
-use crate::shell::{CommandEnd, Outputs, Said, Shell, Step};
 
 /// How long somebody else may hold the output of a command open that has exited.
 const LINGER: Duration = Duration::from_secs(5);

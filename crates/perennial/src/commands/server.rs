@@ -35,6 +35,7 @@ pub fn settings_of(config: &ServerConfig) -> server::Settings {
         .btrfs_compression
         .as_deref()
         .and_then(|word| word.parse().ok());
+    settings.hooks = config.hooks.clone();
     settings.policy = config.policy.clone();
     settings
 }

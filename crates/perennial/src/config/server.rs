@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use policy::settings::{Action, LayerOfSettings, Said};
+use server::{HookCommands, HookSettings};
 
 use super::setting::{Fallback, Kind, Setting};
 use super::value::Value;
@@ -75,6 +76,62 @@ pub const TABLE: &[Setting] = &[
         about: "Compression that btrfs applies to new backups: off, zstd, lzo or zlib",
     },
     Setting {
+        key: "before_file_backup",
+        kind: Kind::Text,
+        fallback: Fallback::Unset,
+        placeholder: "COMMAND",
+        about: "Shell command that runs on the server before the client begins a file backup; if it fails, there is no backup",
+    },
+    Setting {
+        key: "after_file_backup",
+        kind: Kind::Text,
+        fallback: Fallback::Unset,
+        placeholder: "COMMAND",
+        about: "Shell command that runs on the server after a file backup was committed",
+    },
+    Setting {
+        key: "failed_file_backup",
+        kind: Kind::Text,
+        fallback: Fallback::Unset,
+        placeholder: "COMMAND",
+        about: "Shell command that runs on the server after a file backup failed or was cancelled",
+    },
+    Setting {
+        key: "before_image_backup",
+        kind: Kind::Text,
+        fallback: Fallback::Unset,
+        placeholder: "COMMAND",
+        about: "Shell command that runs on the server before the client begins an image backup; if it fails, there is no backup",
+    },
+    Setting {
+        key: "after_image_backup",
+        kind: Kind::Text,
+        fallback: Fallback::Unset,
+        placeholder: "COMMAND",
+        about: "Shell command that runs on the server after an image backup was committed",
+    },
+    Setting {
+        key: "failed_image_backup",
+        kind: Kind::Text,
+        fallback: Fallback::Unset,
+        placeholder: "COMMAND",
+        about: "Shell command that runs on the server after an image backup failed or was cancelled",
+    },
+    Setting {
+        key: "after_cleanup",
+        kind: Kind::Text,
+        fallback: Fallback::Unset,
+        placeholder: "COMMAND",
+        about: "Shell command that runs on the server after a cleanup",
+    },
+    Setting {
+        key: "hook_timeout",
+        kind: Kind::Interval,
+        fallback: Fallback::Text("1h"),
+        placeholder: "SPAN",
+        about: "How long each of these commands may take; or off",
+    },
+    Setting {
         key: "image_format",
         kind: Kind::Policy("image_format"),
         fallback: Fallback::Text("auto"),
@@ -143,6 +200,8 @@ pub struct ServerConfig {
     pub pooling: storage::Pooling,
     /// Compression of new btrfs subvolumes.
     pub btrfs_compression: Option<String>,
+    /// Commands that run around backups and after cleanups.
+    pub hooks: HookSettings,
     /// What holds for clients, below what is set in the catalog.
     pub policy: LayerOfSettings,
 }
@@ -168,6 +227,7 @@ impl ServerConfig {
                 storage::Pooling::Off
             },
             btrfs_compression: resolved.text("btrfs_compression").filter(|word| word != "off"),
+            hooks: hooks(resolved),
             policy: policy_of(resolved),
         })
     }
@@ -179,6 +239,25 @@ fn backend(resolved: &Resolved) -> Option<storage::BackendKind> {
         Some("reflink") => Some(storage::BackendKind::Reflink),
         Some("hardlink") => Some(storage::BackendKind::Hardlink),
         _ => None,
+    }
+}
+
+/// The commands around backups; an empty one takes back what another layer has set.
+fn hooks(resolved: &Resolved) -> HookSettings {
+    let command = |key| resolved.text(key).filter(|command| !command.trim().is_empty());
+    HookSettings {
+        file: HookCommands {
+            before: command("before_file_backup"),
+            after: command("after_file_backup"),
+            failed: command("failed_file_backup"),
+        },
+        image: HookCommands {
+            before: command("before_image_backup"),
+            after: command("after_image_backup"),
+            failed: command("failed_image_backup"),
+        },
+        after_cleanup: command("after_cleanup"),
+        timeout: resolved.interval("hook_timeout"),
     }
 }
 

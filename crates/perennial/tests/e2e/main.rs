@@ -27,6 +27,7 @@ mod main_job;
 mod metrics;
 mod network;
 mod safety;
+mod server_hooks;
 mod storages;
 mod streams;
 mod telling;

@@ -19,6 +19,7 @@ use wire::v1::{JobDone, LogLine, Problem, Progress, job_done, log_line};
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
+use crate::hooks::{HookEvent, HookSettings, Hooked};
 use crate::pace::{Flow, Pace};
 use crate::telling::Teller;
 
@@ -124,6 +125,10 @@ pub struct LiveJob {
     pub ending: CancellationToken,
     snapshot: watch::Sender<Snapshot>,
     has_begun: AtomicBool,
+    /// Somebody ends it.
+    is_over: AtomicBool,
+    /// What its hooks need to know of it.
+    pub hooked: Hooked,
     clock: Clock,
     unsaved: Mutex<Unsaved>,
     news: broadcast::Sender<News>,
@@ -145,6 +150,11 @@ impl LiveJob {
     /// Whether it is at work, rather than waiting for its turn.
     pub fn has_begun(&self) -> bool {
         self.has_begun.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has ended, or only waits for the hook at its end.
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
     }
 
     /// Counts content that has come in over a data connection, and waits, blocking, until more may come.
@@ -211,6 +221,14 @@ impl LiveJob {
     }
 }
 
+/// How a job ends.
+#[derive(Debug, Clone)]
+struct Ending {
+    end: JobEnd,
+    figures: Option<String>,
+    done: JobDone,
+}
+
 /// All jobs that have not ended.
 pub struct Board {
     catalog: Arc<Catalog>,
@@ -222,17 +240,23 @@ pub struct Board {
     pub pace: Arc<Pace>,
     news: broadcast::Sender<News>,
     teller: Arc<Teller>,
+    hooks: HookSettings,
     tally: Mutex<HashMap<(JobKind, JobState), u64>>,
 }
 
 impl Board {
     /// Creates an empty board. Jobs that a server before this one left open are closed as interrupted.
-    pub fn create(catalog: Arc<Catalog>, clock: Clock, teller: Arc<Teller>) -> Result<Self> {
+    pub fn create(
+        catalog: Arc<Catalog>,
+        clock: Clock,
+        teller: Arc<Teller>,
+        hooks: HookSettings,
+    ) -> Result<Arc<Self>> {
         let interrupted = catalog.interrupt_jobs(clock.now_ms())?;
         if interrupted > 0 {
             info!(interrupted, "jobs of an earlier run of the server were closed");
         }
-        Ok(Self {
+        Ok(Arc::new(Self {
             catalog,
             clock,
             live: Mutex::default(),
@@ -240,14 +264,15 @@ impl Board {
             pace: Arc::default(),
             news: broadcast::Sender::new(KEPT_NEWS),
             teller,
+            hooks,
             tally: Mutex::default(),
-        })
+        }))
     }
 
     /// The open job of this number, if a client of this name makes a backup of this kind in it.
     pub fn asked(&self, kind: JobKind, client: &str, job_id: u64) -> Result<Arc<LiveJob>> {
         self.live(job_id)
-            .filter(|job| job.client == client && job.kind == kind)
+            .filter(|job| job.client == client && job.kind == kind && !job.is_over())
             .ok_or_else(|| Error::NotFound {
                 what: "job",
                 name: job_id.to_string(),
@@ -295,6 +320,8 @@ impl Board {
             ending: CancellationToken::new(),
             snapshot: watch::Sender::new(Snapshot::default()),
             has_begun: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
+            hooked: Hooked::default(),
             clock: self.clock.clone(),
             unsaved: Mutex::default(),
             news: self.news.clone(),
@@ -340,6 +367,16 @@ impl Board {
         }
     }
 
+    /// Whether a hook runs before this job.
+    pub fn has_hook_before(&self, job: &LiveJob) -> bool {
+        self.hooks.has_before(job.kind)
+    }
+
+    /// Runs the hook before a backup whose turn has come, blocking. Fails if the hook does, and if the job is over meanwhile.
+    pub fn prepare(&self, job: &LiveJob) -> Result<()> {
+        self.hooks.before(job)
+    }
+
     /// Notes that a job has begun. Beginning again after an interruption is no error.
     pub fn begin(&self, job: &LiveJob) -> Result<()> {
         match self.catalog.start_job(job.id, self.clock.now_ms()) {
@@ -357,7 +394,7 @@ impl Board {
     }
 
     /// Begins a job with its first step; where that fails, so does the job.
-    pub fn begin_with<T>(&self, job: &LiveJob, step: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub fn begin_with<T>(self: &Arc<Self>, job: &LiveJob, step: impl FnOnce() -> Result<T>) -> Result<T> {
         let begun = self.begin(job).and_then(|()| step());
         if let Err(error) = &begun {
             self.fail(job, error);
@@ -366,37 +403,71 @@ impl Board {
     }
 
     /// Ends a job and tells its watchers.
-    pub fn end(&self, job: &LiveJob, end: JobEnd, done: JobDone) {
+    pub fn end(self: &Arc<Self>, job: &LiveJob, end: JobEnd, done: JobDone) {
         self.end_with(job, end, None, done);
     }
 
     /// Ends a job with figures in JSON, and tells its watchers.
-    pub fn end_with(&self, job: &LiveJob, end: JobEnd, figures: Option<&str>, done: JobDone) {
-        if self.live.lock().remove(&job.id.0).is_none() {
-            // Somebody else has ended it already.
+    ///
+    /// A hook at its end runs on a thread of its own, and the job stays open until it is done.
+    pub fn end_with(self: &Arc<Self>, job: &LiveJob, end: JobEnd, figures: Option<&str>, done: JobDone) {
+        // Whoever comes first ends it.
+        if job.is_over.swap(true, Ordering::SeqCst) {
             return;
         }
         job.pace.set_paused(Flow::Goes);
+        let ending = Ending {
+            end,
+            figures: figures.map(str::to_owned),
+            done,
+        };
+        let live = self.live.lock().get(&job.id.0).cloned();
+        match (self.hooks.at_end(job, &ending.end), live) {
+            (Some(event), Some(live)) => self.conclude(&live, event, ending),
+            _ => self.close(job, &ending),
+        }
+    }
+
+    /// Runs the hook at the end of a job, then closes it.
+    fn conclude(self: &Arc<Self>, job: &Arc<LiveJob>, event: HookEvent, ending: Ending) {
+        job.ending.cancel();
+        let (board, ended) = (self.clone(), job.clone());
+        let mut concluded = ending.clone();
+        let work = move || {
+            let Ending { end, done, .. } = &mut concluded;
+            board.hooks.conclude(&ended, event, end, done);
+            board.close(&ended, &concluded);
+        };
+        if let Err(error) = std::thread::Builder::new().name("hook".into()).spawn(work) {
+            error!(job = %job.id, %event, %error, "no thread could be started for a hook");
+            self.close(job, &ending);
+        }
+    }
+
+    /// Records the end of a job and tells its watchers.
+    fn close(&self, job: &LiveJob, ending: &Ending) {
+        let Ending { end, figures, done } = ending;
+        self.live.lock().remove(&job.id.0);
         self.save_log(job);
         if let Err(error) = self
             .catalog
-            .finish_job(job.id, &end, figures, self.clock.now_ms())
+            .finish_job(job.id, end, figures.as_deref(), self.clock.now_ms())
         {
             error!(job = %job.id, %error, "the end of a job could not be recorded");
         }
         *self.tally.lock().entry((job.kind, end.state())).or_default() += 1;
-        self.teller.job_ended(job, &end, &done);
+        self.teller.job_ended(job, end, done);
         info!(job = %job.id, kind = %job.kind, client = job.client, outcome = %done.message, "job ended");
         job.tell(Event::Done(Box::new(done.clone())));
         job.snapshot.send_modify(|snapshot| {
             snapshot.waits_for = None;
-            snapshot.done = Some(done);
+            snapshot.done = Some(done.clone());
         });
         self.ended.notify_one();
     }
 
     /// Ends a job that could not do its work.
-    pub fn fail(&self, job: &LiveJob, error: &Error) {
+    pub fn fail(self: &Arc<Self>, job: &LiveJob, error: &Error) {
         let message = error.chain();
         let (end, outcome) = match error {
             Error::Cancelled => (JobEnd::Cancelled, job_done::Outcome::Cancelled),
@@ -456,7 +527,7 @@ impl Board {
     }
 
     /// Asks every open job to stop. One that has not begun ends at once.
-    pub fn cancel_all(&self) {
+    pub fn cancel_all(self: &Arc<Self>) {
         for job in self.all() {
             job.cancel.cancel();
             if !self.has_begun(&job) {

@@ -88,13 +88,15 @@ pub async fn let_in(
         since_ms: core.clock.now_ms(),
         turn: Turn::LetIn(turn),
     });
-    let lost = tokio::select! {
-        came = comes => match came {
-            Ok(()) => return Ok(job),
-            Err(_) => Error::Cancelled,
-        },
-        () = job.cancel.cancelled() => Error::Cancelled,
-        () = gone => Error::Disconnected,
+    tokio::pin!(gone);
+    let came = tokio::select! {
+        came = comes => came.map_err(|_| Error::Cancelled),
+        () = job.cancel.cancelled() => Err(Error::Cancelled),
+        () = &mut gone => Err(Error::Disconnected),
+    };
+    let prepared = match came {
+        Ok(()) => prepare(core, &job, gone).await,
+        Err(error) => Err(error),
     };
     core.board.fail(&job, &lost);
     Err(lost)
@@ -105,13 +107,22 @@ pub(super) fn begin(core: &Arc<Core>, job: &Arc<LiveJob>, turn: Turn) {
     job.waits_for(None);
     match turn {
         Turn::Ask(wanted) => {
-            if let Err(error) = tell(core, job, wanted) {
-                core.board.fail(job, &error);
+            let (asking, asked) = (core.clone(), job.clone());
+            let ask = move || {
+                let prepared = asking.board.prepare(&asked);
+                if let Err(error) = prepared.and_then(|()| tell(&asking, &asked, wanted)) {
+                    asking.board.fail(&asked, &error);
+                }
+            };
+            match core.board.has_hook_before(job) {
+                true => drop(core.runtime.spawn_blocking(ask)),
+                false => ask(),
             }
         }
         // One that has lost patience closes its job itself.
         Turn::LetIn(comes) => drop(comes.send(())),
     }
+    let Err(lost) = prepared else { return Ok(job) };
 }
 
 fn tell(core: &Arc<Core>, job: &Arc<LiveJob>, wanted: Wanted) -> Result<()> {
@@ -130,6 +141,20 @@ fn tell(core: &Arc<Core>, job: &Arc<LiveJob>, wanted: Wanted) -> Result<()> {
         }),
     })?;
     core.runtime.spawn(give_up_unbegun(core.clone(), job.clone()));
+/// Runs the hook before a backup that its client has begun. The hook ends with the client's patience, which `gone` tells.
+async fn prepare(core: &Arc<Core>, job: &Arc<LiveJob>, gone: impl Future<Output = ()>) -> Result<()> {
+    let (preparing, prepared) = (core.clone(), job.clone());
+    let mut hook = tokio::task::spawn_blocking(move || preparing.board.prepare(&prepared));
+    tokio::select! {
+        done = &mut hook => return done.map_err(|_| Error::Cancelled)?,
+        () = gone => {}
+    }
+    job.cancel.cancel();
+    // How it ends no longer matters, but that it has: the hook for failure comes next.
+    let _ = hook.await;
+    Err(Error::Disconnected)
+}
+
     Ok(())
 }
 

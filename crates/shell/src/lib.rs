@@ -1,5 +1,5 @@
-//! Commands of the client's own settings: run by `/bin/sh -c` with the client's rights, in a process group of their own, and with
-//! nothing to read.
+//! Commands of somebody's own settings: run by `/bin/sh -c` with the rights of this process, in a process group of their own, and with
+//! nothing to read. Where a command comes from is for the caller to answer: it must never come over the network.
 //!
 //! What a command prints comes through pipes that are never waited for longer than [`TICK`], so whoever runs one can look
 //! whether it is still wanted. What becomes of the processes that it has started:
@@ -9,6 +9,7 @@
 //! | exits ([`Shell::finish`]) | stays: a service that it has started goes on |
 //! | is stopped ([`Shell::stop`], or dropped) | TERM, and KILL after [`GRACE`] |
 
+mod follow;
 mod said;
 
 use std::ffi::OsStr;
@@ -16,24 +17,25 @@ use std::fmt;
 use std::io::{self, PipeReader, Read as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{self, Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-pub(crate) use said::{Said, quoted, shown};
+pub use follow::{Command, Ended, Watcher, follow};
+pub use said::{Said, quoted, shown, variable};
 
 /// The longest that a step waits.
-pub(crate) const TICK: Duration = Duration::from_millis(100);
+pub const TICK: Duration = Duration::from_millis(100);
 /// How long a command that is stopped has to end by itself.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long the kernel has to end what was killed: more, and it hangs in a system call.
 const KILL_GRACE: Duration = Duration::from_secs(5);
 
 /// The program that runs commands.
-pub(crate) const PROGRAM: &str = "/bin/sh";
+pub const PROGRAM: &str = "/bin/sh";
 
 /// How a command ended, where it did not do what it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +50,7 @@ pub enum CommandEnd {
 
 impl CommandEnd {
     /// The end that an exit status tells of; `None` where it tells of success.
-    pub(crate) fn of(status: ExitStatus) -> Option<Self> {
+    pub fn of(status: ExitStatus) -> Option<Self> {
         match (status.code(), status.signal()) {
             (Some(0), _) => None,
             (Some(code), _) => Some(Self::Status(code)),
@@ -69,7 +71,7 @@ impl fmt::Display for CommandEnd {
 
 /// Where the output of a command goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outputs {
+pub enum Outputs {
     /// Both outputs come through the first pipe.
     Merged,
     /// The standard output comes through the first pipe, the error output through the second.
@@ -78,7 +80,7 @@ pub(crate) enum Outputs {
 
 /// What there is of a running command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
     /// So many bytes of the pipe with this number.
     Bytes(usize, usize),
     /// Nothing for now.
@@ -89,7 +91,7 @@ pub(crate) enum Step {
 
 /// A running command.
 #[derive(Debug)]
-pub(crate) struct Shell {
+pub struct Shell {
     /// Taken out when it has been waited for.
     child: Option<Child>,
     /// Readable once the shell has exited.
@@ -100,7 +102,7 @@ pub(crate) struct Shell {
 
 impl Shell {
     /// Starts a command with these variables added to the environment.
-    pub(crate) fn start<V: AsRef<OsStr>>(
+    pub fn start<V: AsRef<OsStr>>(
         command: &str,
         environment: &[(&str, V)],
         outputs: Outputs,
@@ -111,7 +113,7 @@ impl Shell {
             Outputs::Apart => pipe().map(|(reader, writer)| (Some(reader), writer))?,
         };
         let variables = environment.iter().map(|(name, value)| (name, value.as_ref()));
-        let mut child = Command::new(PROGRAM)
+        let mut child = process::Command::new(PROGRAM)
             .arg("-c")
             .arg(command)
             .envs(variables)
@@ -137,7 +139,7 @@ impl Shell {
     }
 
     /// Waits up to [`TICK`] for output, which comes first, or for the end. After the end it waits for what others print.
-    pub(crate) fn step(&mut self, buffer: &mut [u8]) -> io::Result<Step> {
+    pub fn step(&mut self, buffer: &mut [u8]) -> io::Result<Step> {
         while !(self.has_exited && self.is_silent()) {
             let Some(number) = self.poll()? else {
                 return Ok(if self.has_exited { Step::Exited } else { Step::Idle });
@@ -154,12 +156,12 @@ impl Shell {
     }
 
     /// Whether the shell itself was seen to have exited.
-    pub(crate) fn has_exited(&self) -> bool {
+    pub fn has_exited(&self) -> bool {
         self.has_exited
     }
 
     /// Whether somebody can still print into a pipe.
-    pub(crate) fn is_open(&self, number: usize) -> bool {
+    pub fn is_open(&self, number: usize) -> bool {
         self.pipes[number].is_some()
     }
 
@@ -169,7 +171,7 @@ impl Shell {
     }
 
     /// Waits for the shell's end and tells how it was.
-    pub(crate) fn finish(mut self) -> io::Result<ExitStatus> {
+    pub fn finish(mut self) -> io::Result<ExitStatus> {
         match self.child.take() {
             Some(mut child) => child.wait(),
             None => unreachable!("the child is there until the shell is finished or dropped"),
@@ -177,7 +179,7 @@ impl Shell {
     }
 
     /// Ends the command with all that it has started; gives what it prints meanwhile.
-    pub(crate) fn stop(mut self, each: &mut dyn FnMut(&[u8])) {
+    pub fn stop(mut self, each: &mut dyn FnMut(&[u8])) {
         self.signal(Signal::TERM);
         self.read_until_gone(GRACE, each);
     }

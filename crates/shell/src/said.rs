@@ -6,17 +6,19 @@ use std::collections::VecDeque;
 const LAST_LINES: usize = 8;
 /// What is longer is cut.
 const MAX_LINE_BYTES: usize = 400;
+/// The longest text that is handed to a command in a variable.
+const MAX_VARIABLE_CHARS: usize = 4000;
 
 /// The end of a command's output.
 #[derive(Debug, Default)]
-pub(crate) struct Said {
+pub struct Said {
     line: Vec<u8>,
     last: VecDeque<Vec<u8>>,
 }
 
 impl Said {
     /// Takes the next bytes of the output and gives each line that they complete.
-    pub(crate) fn add(&mut self, bytes: &[u8], each: &mut dyn FnMut(&[u8])) {
+    pub fn add(&mut self, bytes: &[u8], each: &mut dyn FnMut(&[u8])) {
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
             let (text, is_complete) = match piece.strip_suffix(b"\n") {
                 Some(text) => (text, true),
@@ -31,7 +33,7 @@ impl Said {
     }
 
     /// Ends a last line without an end, and gives the last lines.
-    pub(crate) fn finish(mut self, each: &mut dyn FnMut(&[u8])) -> Vec<String> {
+    pub fn finish(mut self, each: &mut dyn FnMut(&[u8])) -> Vec<String> {
         self.end_line(each);
         self.last.iter().map(|line| shown(line)).collect()
     }
@@ -53,7 +55,7 @@ impl Said {
 }
 
 /// The last lines as the end of a sentence that tells how the command ended.
-pub(crate) fn quoted(lines: &[String]) -> String {
+pub fn quoted(lines: &[String]) -> String {
     if lines.is_empty() {
         String::new()
     } else {
@@ -62,12 +64,20 @@ pub(crate) fn quoted(lines: &[String]) -> String {
 }
 
 /// A line as text, without what only terminals understand.
-pub(crate) fn shown(line: &[u8]) -> String {
+pub fn shown(line: &[u8]) -> String {
     let text: String = String::from_utf8_lossy(line)
         .chars()
         .map(|char| if char.is_control() { ' ' } else { char })
         .collect();
     text.trim_end().to_owned()
+}
+
+/// Text that can be the value of a variable.
+pub fn variable(text: &str) -> String {
+    text.chars()
+        .map(|char| if char == '\0' { ' ' } else { char })
+        .take(MAX_VARIABLE_CHARS)
+        .collect()
 }
 
 #[cfg(test)]
