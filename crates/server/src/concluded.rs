@@ -15,7 +15,9 @@ use crate::services::views;
 pub fn end_job(core: &Core, job: &LiveJob, backup: &NewBackup, problems: &ProblemList) -> Committed {
     if let Ok(record) = core.catalog.backup(&backup.client, &backup.name) {
         retention::archive(core, &record);
-        job.hooked.set_location(core.location(&record));
+        if let Some(location) = core.location(&record) {
+            job.hooked.set_location(location);
+        }
     }
     if core
         .catalog

@@ -105,6 +105,17 @@ pub enum JobsCommand {
         /// Its number, from "perennial jobs list"
         id: u64,
     },
+    /// Begin anew what a job was about that failed, was cancelled or cut short
+    #[command(after_help = "\
+A backup is made of the same client, of the same kind and mode; a backup is verified again; a cleanup is done again. It is a job of \
+its own, whose number is printed.")]
+    Retry {
+        /// Its number, from "perennial jobs list"
+        id: u64,
+        /// For whom.
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// Let a backup that runs wait
     Pause {
         /// Its number, from "perennial jobs list"

@@ -17,6 +17,7 @@ pub async fn run(context: &Context, command: JobsCommand) -> Result<Outcome> {
         JobsCommand::Watch { client, output } => watch::watch(context, &link, client, output.shape()).await,
         JobsCommand::Log { id, output } => log(context, &link, id, output.shape()).await,
         JobsCommand::Cancel { id } => cancel(context, &link, id).await,
+        JobsCommand::Retry { id, output } => retry(context, &link, id, output.shape()).await,
         JobsCommand::Pause { id } => {
             let paused = link.admin().pause_job(JobRef { job_id: id }).await;
             paused.with_context(|| format!("can't pause the job {id}"))?;
@@ -145,6 +146,18 @@ async fn log(context: &Context, link: &AdminLink, id: u64, shape: Shape) -> Resu
             line.level,
             format::line(&line.text)
         ))?;
+    }
+    Ok(Outcome::Done)
+}
+
+async fn retry(context: &Context, link: &AdminLink, id: u64, shape: Shape) -> Result<Outcome> {
+    let reply = link.admin().retry_job(JobRef { job_id: id }).await;
+    let reply = reply.with_context(|| format!("can't try the job {id} again"))?;
+    let job = reply.into_inner().job.unwrap_or_default();
+    let console = context.console();
+    match shape {
+        Shape::Json => console.json(&json::JobView::new(&job, console.zone()))?,
+        Shape::Human => console.result(&format!("Job {} does what job {id} did not.\n", job.id))?,
     }
     Ok(Outcome::Done)
 }

@@ -26,6 +26,7 @@ mod machine;
 mod main_job;
 mod metrics;
 mod network;
+mod retry;
 mod safety;
 mod server_hooks;
 mod storages;

@@ -16,7 +16,7 @@ mod waiting;
 
 pub use outlook::{TargetOutlook, assess, outlook};
 pub use round::{backup_kind, backup_mode, history, job_kind, track};
-pub use start::{Wanted, ask, let_in};
+pub use start::{Wanted, ask, let_in, volumes_of};
 pub use waiting::Schedule;
 
 use std::sync::Arc;

@@ -31,6 +31,21 @@ impl Wanted {
             Self::Image(_) => JobKind::ImageBackup,
         }
     }
+
+    /// What a job for it is about: the volumes that were named, each in a line.
+    fn subject(&self) -> Option<String> {
+        match self {
+            Self::Image(volumes) if !volumes.is_empty() => Some(volumes.join("\n")),
+            Self::Files | Self::Image(_) => None,
+        }
+    }
+}
+
+/// The volumes that were named for a job that is about this.
+pub fn volumes_of(subject: Option<&str>) -> Vec<String> {
+    subject
+        .map(|subject| subject.lines().map(str::to_owned).collect())
+        .unwrap_or_default()
 }
 
 /// Queues a backup that somebody asked for. The client, which must be connected, is asked when there is a free slot.
@@ -45,6 +60,7 @@ pub fn ask(
     let job = core.board.queue(Order {
         mode: Some(mode),
         reason: Some(reason.to_owned()),
+        subject: wanted.subject(),
         ..Order::of(wanted.job_kind(), client)
     })?;
     core.schedule.add(Pending {
@@ -98,6 +114,7 @@ pub async fn let_in(
         Ok(()) => prepare(core, &job, gone).await,
         Err(error) => Err(error),
     };
+    let Err(lost) = prepared else { return Ok(job) };
     core.board.fail(&job, &lost);
     Err(lost)
 }
@@ -122,7 +139,20 @@ pub(super) fn begin(core: &Arc<Core>, job: &Arc<LiveJob>, turn: Turn) {
         // One that has lost patience closes its job itself.
         Turn::LetIn(comes) => drop(comes.send(())),
     }
-    let Err(lost) = prepared else { return Ok(job) };
+}
+
+/// Runs the hook before a backup that its client has begun. The hook ends with the client's patience, which `gone` tells.
+async fn prepare(core: &Arc<Core>, job: &Arc<LiveJob>, gone: impl Future<Output = ()>) -> Result<()> {
+    let (preparing, prepared) = (core.clone(), job.clone());
+    let mut hook = tokio::task::spawn_blocking(move || preparing.board.prepare(&prepared));
+    tokio::select! {
+        done = &mut hook => return done.map_err(|_| Error::Cancelled)?,
+        () = gone => {}
+    }
+    job.cancel.cancel();
+    // How it ends no longer matters, but that it has: the hook for failure comes next.
+    let _ = hook.await;
+    Err(Error::Disconnected)
 }
 
 fn tell(core: &Arc<Core>, job: &Arc<LiveJob>, wanted: Wanted) -> Result<()> {
@@ -141,20 +171,6 @@ fn tell(core: &Arc<Core>, job: &Arc<LiveJob>, wanted: Wanted) -> Result<()> {
         }),
     })?;
     core.runtime.spawn(give_up_unbegun(core.clone(), job.clone()));
-/// Runs the hook before a backup that its client has begun. The hook ends with the client's patience, which `gone` tells.
-async fn prepare(core: &Arc<Core>, job: &Arc<LiveJob>, gone: impl Future<Output = ()>) -> Result<()> {
-    let (preparing, prepared) = (core.clone(), job.clone());
-    let mut hook = tokio::task::spawn_blocking(move || preparing.board.prepare(&prepared));
-    tokio::select! {
-        done = &mut hook => return done.map_err(|_| Error::Cancelled)?,
-        () = gone => {}
-    }
-    job.cancel.cancel();
-    // How it ends no longer matters, but that it has: the hook for failure comes next.
-    let _ = hook.await;
-    Err(Error::Disconnected)
-}
-
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use wire::v1::{
     CancelJobReply, ClientInfo, ClientRef, CreateTokenReply, CreateTokenRequest, DoctorFinding, DoctorReply,
     DoctorRequest, JobEvent, JobLogLine, JobLogReply, JobRef, ListClientsReply, ListClientsRequest,
     ListJobsReply, ListJobsRequest, PauseJobReply, RebuildIndexReply, RebuildIndexRequest, RepairReply,
-    RepairRequest, ResumeJobReply, RevokeReply, StatusReply, StatusRequest, WatchEvent, WatchRequest,
+    RepairRequest, ResumeJobReply, RetryJobReply, RevokeReply, StatusReply, StatusRequest, WatchEvent, WatchRequest,
     job_event,
 };
 
@@ -25,7 +25,7 @@ use crate::jobs::{LiveJob, is_backup};
 use crate::pace::Flow;
 use crate::services::access::{Caller, actor_of};
 use crate::services::backups::blocking;
-use crate::services::{follow, views, watch};
+use crate::services::{follow, retry, views, watch};
 use crate::tokens::{self, TokenRequest};
 
 const DEFAULT_VALID: Duration = Duration::from_secs(3600);
@@ -275,12 +275,8 @@ impl Admin for Service {
 
     async fn job_log(&self, request: Request<JobRef>) -> Result<Response<JobLogReply>, Status> {
         self.check(&request)?;
-        let id = request.into_inner().job_id;
-        let job_id = JobId(i64::try_from(id).unwrap_or(i64::MAX));
-        let job = self.core.catalog.job(job_id).map_err(|error| match error {
-            catalog::Error::UnknownJob { .. } => Status::not_found(format!("there is no job {id}")),
-            error => Error::from(error).into(),
-        })?;
+        let job_id = JobId(i64::try_from(request.into_inner().job_id).unwrap_or(i64::MAX));
+        let job = self.core.catalog.job(job_id).map_err(no_job)?;
         self.core.board.save_logs();
         let lines = self.core.catalog.job_log(job_id).map_err(Error::from)?;
         let lines = lines.into_iter().map(|line| JobLogLine {
@@ -302,6 +298,25 @@ impl Admin for Service {
     async fn resume_job(&self, request: Request<JobRef>) -> Result<Response<ResumeJobReply>, Status> {
         self.set_flow(&request, Flow::Goes)?;
         Ok(Response::new(ResumeJobReply {}))
+    }
+
+    async fn retry_job(&self, request: Request<JobRef>) -> Result<Response<RetryJobReply>, Status> {
+        self.check(&request)?;
+        let actor = actor_of(&self.core, &request)?;
+        let job_id = JobId(i64::try_from(request.get_ref().job_id).unwrap_or(i64::MAX));
+        let before = self.core.catalog.job(job_id).map_err(no_job)?;
+        let again = retry::retry(&self.core, &before)?;
+        audit::note(
+            &self.core,
+            &actor,
+            "job-retry",
+            &format!("job {job_id}"),
+            &format!("as job {}", again.id),
+        );
+        let record = self.core.catalog.job(again.id).map_err(no_job)?;
+        Ok(Response::new(RetryJobReply {
+            job: Some(views::job_info(&self.core, record)),
+        }))
     }
 
     async fn cancel_job(&self, request: Request<JobRef>) -> Result<Response<CancelJobReply>, Status> {
@@ -335,6 +350,13 @@ fn or_default(name: &str) -> &str {
     match name {
         "" => DEFAULT_STORAGE,
         name => name,
+    }
+}
+
+fn no_job(error: catalog::Error) -> Status {
+    match error {
+        catalog::Error::UnknownJob { .. } => Status::not_found(error.to_string()),
+        error => Error::from(error).into(),
     }
 }
 

@@ -5,7 +5,7 @@ pub(super) mod streams;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use catalog::{BackupFilter, BackupMode, JobKind};
+use catalog::{BackupFilter, BackupMode};
 use policy::settings::UserRight;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -20,7 +20,6 @@ use wire::v1::{
 
 use crate::core::Core;
 use crate::error::Error;
-use crate::jobs::Order;
 use crate::schedule::Wanted;
 use crate::services::access::{Caller, actor_of, resolve};
 use crate::services::follow::follow;
@@ -216,21 +215,9 @@ impl Backups for Service {
                 "the share of the source is a percentage from 0 to 100",
             ));
         }
-        if percent > 0.0 {
-            self.core.attached.get(&backup.client)?;
-        }
-        let job = self.core.board.queue(Order {
-            subject: Some(backup.name.clone()),
-            ..Order::of(JobKind::Verify, &backup.client)
-        })?;
+        let job = verify::start(&self.core, backup, verify::Extent::of_percent(percent))?;
         let (sender, response) = replies();
-        tokio::spawn(follow(job.clone(), false, sender));
-        let core = self.core.clone();
-        if percent > 0.0 {
-            tokio::spawn(verify::verify_source(core, job, backup, percent));
-        } else {
-            tokio::task::spawn_blocking(move || verify::verify(&core, &job, &backup));
-        }
+        tokio::spawn(follow(job, false, sender));
         Ok(response)
     }
 

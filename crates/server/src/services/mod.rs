@@ -9,6 +9,7 @@ mod enrolment;
 mod follow;
 mod images;
 mod planning;
+mod retry;
 mod settings;
 mod storages;
 pub(crate) mod views;

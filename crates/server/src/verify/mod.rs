@@ -5,7 +5,7 @@ mod volumes;
 
 use std::sync::Arc;
 
-use catalog::{Backup, JobEnd, Verified};
+use catalog::{Backup, JobEnd, JobKind, Verified};
 use manifest::content::ContentHash;
 use manifest::{Kind, Reader};
 use rand::RngExt as _;
@@ -14,7 +14,7 @@ use wire::v1::{LogLine, Problem, Progress, SampleFile, SampledFile};
 
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::jobs::{LiveJob, finished};
+use crate::jobs::{LiveJob, Order, finished};
 use crate::services::views;
 
 pub use files::{Reference, check};
@@ -24,8 +24,71 @@ const TOLD_PROBLEMS: usize = 1000;
 /// Files that a client is asked for at a time.
 const SAMPLE_BATCH: usize = 2000;
 
+/// What a backup is compared with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Extent {
+    /// All of it with its manifest.
+    Manifest,
+    /// A sample of it with what the client has now.
+    Source {
+        /// How much, of 100.
+        percent: f64,
+    },
+}
+
+/// What stands around the percentage in the reason of a job that compares with the source.
+const SOURCE_REASON: (&str, &str) = ("compare ", " % with the source");
+
+impl Extent {
+    /// A sample of this size, or without one everything with the manifest.
+    pub fn of_percent(percent: f64) -> Self {
+        match percent > 0.0 {
+            true => Self::Source { percent },
+            false => Self::Manifest,
+        }
+    }
+
+    /// What a job with this reason compared.
+    pub fn of_reason(reason: Option<&str>) -> Self {
+        let (before, after) = SOURCE_REASON;
+        let percent = reason
+            .and_then(|reason| reason.strip_prefix(before)?.strip_suffix(after))
+            .and_then(|percent| percent.parse().ok());
+        percent.map_or(Self::Manifest, Self::of_percent)
+    }
+
+    /// The reason of a job that compares this.
+    fn reason(self) -> Option<String> {
+        let (before, after) = SOURCE_REASON;
+        match self {
+            Self::Manifest => None,
+            Self::Source { percent } => Some(format!("{before}{percent}{after}")),
+        }
+    }
+}
+
+/// Begins a job that checks a backup. Fails where the client is needed and not connected. Must be called within the runtime.
+pub fn start(core: &Arc<Core>, backup: Backup, extent: Extent) -> Result<Arc<LiveJob>> {
+    if let Extent::Source { .. } = extent {
+        core.attached.get(&backup.client)?;
+    }
+    let job = core.board.queue(Order {
+        subject: Some(backup.name.clone()),
+        reason: extent.reason(),
+        ..Order::of(JobKind::Verify, &backup.client)
+    })?;
+    let (core, checking) = (core.clone(), job.clone());
+    match extent {
+        Extent::Source { percent } => drop(tokio::spawn(verify_source(core, checking, backup, percent))),
+        Extent::Manifest => {
+            tokio::task::spawn_blocking(move || verify(&core, &checking, &backup));
+        }
+    }
+    Ok(job)
+}
+
 /// Rehashes every file of a backup against its manifest, blocking, and ends the job.
-pub fn verify(core: &Arc<Core>, job: &Arc<LiveJob>, backup: &Backup) {
+fn verify(core: &Arc<Core>, job: &Arc<LiveJob>, backup: &Backup) {
     let checked = core.board.begin(job).and_then(|()| {
         let checked = check(job, &core.open_backup(backup)?, None)?;
         note(core, backup, &checked.problems);
@@ -37,7 +100,7 @@ pub fn verify(core: &Arc<Core>, job: &Arc<LiveJob>, backup: &Backup) {
 }
 
 /// Compares a sample of a backup with fresh hashes of the client's files, and ends the job.
-pub async fn verify_source(core: Arc<Core>, job: Arc<LiveJob>, backup: Backup, percent: f64) {
+async fn verify_source(core: Arc<Core>, job: Arc<LiveJob>, backup: Backup, percent: f64) {
     let checked = match core.board.begin(&job) {
         Ok(()) => sample(&core, &job, &backup, percent).await,
         Err(error) => Err(error),
@@ -209,5 +272,22 @@ fn compare(
                 message,
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Extent;
+
+    #[test]
+    fn the_reason_of_a_job_tells_what_it_compared() {
+        for extent in [
+            Extent::Manifest,
+            Extent::Source { percent: 2.5 },
+            Extent::Source { percent: 100.0 },
+        ] {
+            assert_eq!(Extent::of_reason(extent.reason().as_deref()), extent);
+        }
+        assert_eq!(Extent::of_reason(Some("compare all")), Extent::Manifest);
     }
 }
