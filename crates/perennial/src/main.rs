@@ -41,9 +41,10 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let console = Console::of_process();
     let surroundings = Surroundings::of_process();
-    if let Err(error) = logging::start(&cli, &surroundings, &console) {
-        return failure::report(&console, &error);
-    }
+    let log_file = match logging::start(&cli, &surroundings, &console) {
+        Ok(log_file) => log_file,
+        Err(error) => return failure::report(&console, &error),
+    };
     #[cfg(feature = "crash-points")]
     arm_crash_points();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -55,6 +56,15 @@ fn main() -> ExitCode {
             );
         }
     };
+    if let Some(log_file) = log_file {
+        let _within = runtime.enter();
+        if let Err(error) = log_file.reopen_on_hangup() {
+            return failure::report(
+                &console,
+                &anyhow::Error::new(error).context("can't listen for SIGHUP"),
+            );
+        }
+    }
     let context = Context::new(console.clone(), surroundings, cli.global);
     let result = runtime.block_on(commands::run(context, cli.command));
     // Blocking work that was given up, such as a read of stdin, must not keep the process.

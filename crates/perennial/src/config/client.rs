@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use client::{HookCommands, HookSettings};
 
+use super::logs;
 use super::setting::{Fallback, Kind, Setting};
 use super::source::SourceEntry;
 use super::value::Value;
@@ -131,6 +132,9 @@ pub const TABLE: &[Setting] = &[
         placeholder: "SPAN",
         about: "How long each of these commands may take, and the command of a stream may print nothing; or off",
     },
+    logs::LEVEL,
+    logs::FILE,
+    logs::FILE_FORMAT,
 ];
 
 /// The client's settings, typed.

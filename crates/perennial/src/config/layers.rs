@@ -78,6 +78,14 @@ impl Resolved {
         }
     }
 
+    /// The path that a setting holds, if it is set.
+    pub fn optional_path(&self, key: &'static str) -> Result<Option<PathBuf>, ConfigError> {
+        match self.value(key) {
+            Value::Path(_) => self.path(key).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// The text that a setting holds, if any.
     pub fn text(&self, key: &'static str) -> Option<String> {
         match self.value(key) {

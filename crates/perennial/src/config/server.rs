@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use policy::settings::{Action, LayerOfSettings, Said};
 use server::{HookCommands, HookSettings};
 
+use super::logs;
 use super::setting::{Fallback, Kind, Setting};
 use super::value::Value;
 use super::{ConfigError, Origin, Resolved};
@@ -131,6 +132,9 @@ pub const TABLE: &[Setting] = &[
         placeholder: "SPAN",
         about: "How long each of these commands may take; or off",
     },
+    logs::LEVEL,
+    logs::FILE,
+    logs::FILE_FORMAT,
     Setting {
         key: "image_format",
         kind: Kind::Policy("image_format"),

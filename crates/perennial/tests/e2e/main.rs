@@ -22,6 +22,7 @@ mod lab;
 mod listeners;
 mod living;
 mod load;
+mod logs;
 mod machine;
 mod main_job;
 mod metrics;
