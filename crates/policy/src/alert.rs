@@ -7,12 +7,14 @@
 //! ```
 
 mod backups;
+mod copies;
 mod space;
 mod what;
 
 use std::collections::BTreeSet;
 
 pub use backups::{Backups, First, LastBackup, of_backups};
+pub use copies::{Copies, Copying, LastCopy, of_copies};
 pub use space::{Exhaustion, SpaceLimits, of_space};
 pub use what::{Level, UnknownWhat, What};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use policy::Span;
 use policy::alert::{
-    Backups, Exhaustion, Finding, First, Found, LastBackup, Level, News, SpaceLimits, Step, Told, What,
-    decide, of_backups, of_space,
+    Backups, Copies, Copying, Exhaustion, Finding, First, Found, LastBackup, LastCopy, Level, News,
+    SpaceLimits, Step, Told, What, decide, of_backups, of_copies, of_space,
 };
 use policy::quota::Quota;
 use policy::standing::Standing;
@@ -253,5 +253,34 @@ proptest! {
             Step::Quiet => None,
         };
         prop_assert_eq!(decide(&found, told.as_ref(), None, now_ms + 1), Step::Quiet);
+    }
+}
+
+#[test]
+fn copies_of_the_catalog_are_missed_when_one_failed_or_none_came_in_time() {
+    const DAY_MS: i64 = 24 * HOUR_MS;
+    let nightly = Copies {
+        copying: Copying::Nightly,
+        last: LastCopy::Made,
+        newest_ms: Some(100 * DAY_MS),
+        started_ms: 90 * DAY_MS,
+        now_ms: 101 * DAY_MS,
+    };
+    let missed = wrong(What::CatalogNotCopied);
+    #[rustfmt::skip]
+    let table = [
+        (nightly, Found::Well),
+        (Copies { last: LastCopy::Failed, ..nightly }, missed.clone()),
+        (Copies { now_ms: 103 * DAY_MS, ..nightly }, Found::Well),
+        (Copies { now_ms: 103 * DAY_MS + 1, ..nightly }, missed.clone()),
+        (Copies { newest_ms: None, ..nightly }, missed),
+        // A new server, and one that was off for long.
+        (Copies { newest_ms: None, started_ms: 100 * DAY_MS, ..nightly }, Found::Well),
+        (Copies { newest_ms: Some(0), started_ms: 99 * DAY_MS, ..nightly }, Found::Well),
+        (Copies { copying: Copying::Off, last: LastCopy::Failed, ..nightly }, Found::Unwatched),
+        (Copies { copying: Copying::Off, newest_ms: None, ..nightly }, Found::Unwatched),
+    ];
+    for (copies, expected) in table {
+        assert_eq!(of_copies(&copies), expected, "{copies:?}");
     }
 }

@@ -131,6 +131,12 @@ impl CatalogCopies {
         Ok(copies)
     }
 
+    /// The name of the newest copy, by its name, without a look at what is in it.
+    pub fn newest_name(&self) -> Result<Option<CopyName>> {
+        let names = names_in(&self.dir, |file| std::str::from_utf8(file).ok()?.parse().ok())?;
+        Ok(names.into_iter().max())
+    }
+
     /// Begins a new copy. What an earlier one left that was cut short is removed.
     ///
     /// Fails with [`Error::CopyExists`] if there is a copy of this name.

@@ -202,6 +202,35 @@ fn a_message_outlives_a_server_that_is_killed() {
 }
 
 #[test]
+fn a_catalog_that_is_not_copied_is_told_once_and_once_more_when_it_is() {
+    let watched = Watched::start();
+    let web = WebServer::start();
+    watched.add_hook(&web, "/hook", &[]);
+    let copies = watched.lab.storage().join(".perennial/catalog");
+    fs::create_dir_all(&copies).unwrap();
+    fs::remove_dir_all(&copies).unwrap();
+    fs::write(&copies, "").unwrap();
+    watched.lab.ok(["retention", "cleanup"]);
+    let of = |severity: &str| {
+        (
+            "catalog-not-copied".to_owned(),
+            severity.to_owned(),
+            String::new(),
+        )
+    };
+    let failed = web.next();
+    assert_eq!(told(&failed), of("error"));
+    let why = failed.json()["text"].as_str().unwrap().to_lowercase();
+    assert!(why.contains("directory"), "{why}");
+    watched.lab.ok(["retention", "cleanup"]);
+    fs::remove_file(&copies).unwrap();
+    watched.lab.ok(["retention", "cleanup"]);
+    assert_eq!(told(&web.next()), of("ok"));
+    let outbox = watched.lab.json(["notify", "outbox", "--json"]);
+    assert_eq!(outbox.as_array().unwrap().len(), 2, "{outbox:#}");
+}
+
+#[test]
 fn channels_are_tested_and_their_secrets_never_shown() {
     let mut lab = Lab::plain();
     lab.start();

@@ -35,11 +35,13 @@ pub enum What {
     CleanupFailed,
     /// A storage that the server knows is not there.
     StorageMissing,
+    /// There is no new copy of the catalog.
+    CatalogNotCopied,
 }
 
 impl What {
     /// Everything that can be wrong.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::BackupFailed,
         Self::ClientLate,
         Self::ClientNever,
@@ -50,6 +52,7 @@ impl What {
         Self::BackupsGivenUp,
         Self::CleanupFailed,
         Self::StorageMissing,
+        Self::CatalogNotCopied,
     ];
 
     /// The word for it, for programs.
@@ -65,6 +68,7 @@ impl What {
             Self::BackupsGivenUp => "backups-given-up",
             Self::CleanupFailed => "cleanup-failed",
             Self::StorageMissing => "storage-missing",
+            Self::CatalogNotCopied => "catalog-not-copied",
         }
     }
 
@@ -79,7 +83,8 @@ impl What {
             | Self::VerificationFailed
             | Self::SpaceOut
             | Self::CleanupFailed
-            | Self::StorageMissing => Level::Failure,
+            | Self::StorageMissing
+            | Self::CatalogNotCopied => Level::Failure,
         }
     }
 

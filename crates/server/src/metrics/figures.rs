@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use catalog::{Backup, BackupState, ClientState, JobKind, JobState, MessageState};
+use policy::alert::Copying;
 use policy::standing::Standing;
+use tracing::error;
 
 use super::exposition::{Exposition, Family, Kind};
 use storage::Space;
 
 use crate::core::Core;
 use crate::error::Result;
-use crate::schedule;
 use crate::telling::{Stand, stands};
+use crate::{safety, schedule};
 
 /// Reads everything there is to measure, blocking.
 pub fn gather(core: &Core) -> Result<String> {
@@ -91,7 +93,29 @@ fn storage(core: &Core, text: &mut Exposition) -> Result<()> {
         "The size of the catalog.",
     )
     .count(&[], catalog_bytes);
+    catalog_copies(core, text);
     Ok(())
+}
+
+fn catalog_copies(core: &Core, text: &mut Exposition) {
+    let copies = match safety::copies_state(core) {
+        Ok(state) => state.copies,
+        Err(failed) => {
+            error!(
+                error = failed.chain(),
+                "the copies of the catalog could not be looked at"
+            );
+            return;
+        }
+    };
+    if copies.copying == Copying::Nightly {
+        text.family(
+            "perennial_catalog_copy_timestamp_seconds",
+            Kind::Gauge,
+            "When the newest copy of the catalog was made, in seconds since 1970; 0 if there is none.",
+        )
+        .seconds(&[], copies.newest_ms.unwrap_or(0));
+    }
 }
 
 fn clients(core: &Core, text: &mut Exposition) -> Result<()> {

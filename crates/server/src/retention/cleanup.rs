@@ -84,7 +84,14 @@ struct Tally {
     removed: u64,
     emptied: u64,
     failed: u64,
-    copy: Option<CopyName>,
+    copy: Copied,
+}
+
+/// What became of the copy of the catalog.
+#[derive(Debug, Default)]
+struct Copied {
+    name: Option<CopyName>,
+    error: Option<String>,
 }
 
 fn run(core: &Arc<Core>, job: &Arc<LiveJob>) {
@@ -100,7 +107,8 @@ fn run(core: &Arc<Core>, job: &Arc<LiveJob>) {
                 "backups_removed": tally.removed,
                 "backups_deleted_for_good": tally.emptied,
                 "backups_not_removed": tally.failed,
-                "catalog_copy": tally.copy.as_ref().map(CopyName::as_str),
+                "catalog_copy": tally.copy.name.as_ref().map(CopyName::as_str),
+                (safety::COPY_ERROR): tally.copy.error,
             });
             let message = format!(
                 "{} backups removed, {} deleted for good",
@@ -143,27 +151,30 @@ fn clean_up(core: &Arc<Core>, job: &LiveJob) -> Result<Tally> {
 }
 
 /// Checks the catalog and copies it into the storage. A failure is noted, and no failure of the cleanup.
-fn copy_catalog(core: &Core, job: &LiveJob) -> Option<CopyName> {
+fn copy_catalog(core: &Core, job: &LiveJob) -> Copied {
     if job.cancel.is_cancelled() {
-        return None;
+        return Copied::default();
     }
     match safety::copy_catalog(core, Check::Whole) {
-        Ok(copy) => {
-            if let Some(name) = &copy {
+        Ok(name) => {
+            if let Some(name) = &name {
                 tell(
                     job,
                     log_line::Level::Info,
                     &format!("the catalog is whole and was copied into the storage as {name}"),
                 );
             }
-            copy
+            Copied { name, error: None }
         }
         Err(error) => {
             let why = error.chain();
             error!(error = why, "the catalog could not be copied into the storage");
             let text = format!("the catalog could not be copied into the storage: {why}");
             tell(job, log_line::Level::Error, &text);
-            None
+            Copied {
+                name: None,
+                error: Some(why),
+            }
         }
     }
 }

@@ -7,9 +7,12 @@
 
 mod copies;
 mod restore;
+mod watch;
 
 pub use copies::{Check, copy_catalog, copy_for_new_version};
 pub use restore::{CopyChoice, Keys, PassedOver, Restored, StoredCopy, catalog_copies, restore_catalog};
+
+pub use watch::{COPY_ERROR, copies_state};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

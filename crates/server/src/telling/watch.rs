@@ -6,7 +6,8 @@ use catalog::{
     Backup, BackupKind, ChangeFilter, ClientState, ClientTracks, JobFilter, JobKind, JobState, Outcome, Track,
 };
 use policy::alert::{
-    Backups, Exhaustion, Finding, First, Found, LastBackup, SpaceLimits, What, of_backups, of_space,
+    Backups, Exhaustion, Finding, First, Found, LastBackup, SpaceLimits, What, of_backups, of_copies,
+    of_space,
 };
 use policy::schedule::History;
 use policy::standing::{Reason, Standing};
@@ -15,8 +16,8 @@ use tracing::error;
 
 use crate::core::Core;
 use crate::error::Result;
-use crate::schedule;
 use crate::storages::OpenStorage;
+use crate::{safety, schedule};
 
 /// How long after backups were given up the next ones belong to the same event.
 const GIVEN_UP_MS: i64 = 24 * 3_600_000;
@@ -52,6 +53,8 @@ pub enum Subject {
     GivenUp,
     /// The nightly cleanup.
     Cleanup,
+    /// The copies of the catalog.
+    CatalogCopies,
 }
 
 impl Subject {
@@ -69,6 +72,7 @@ impl Subject {
             Self::Presence { storage } => format!("storage {storage}"),
             Self::GivenUp => "given-up".to_owned(),
             Self::Cleanup => "cleanup".to_owned(),
+            Self::CatalogCopies => "catalog-copies".to_owned(),
         }
     }
 
@@ -76,7 +80,11 @@ impl Subject {
     pub fn client(&self) -> Option<&str> {
         match self {
             Self::Backups { client, .. } | Self::Soundness { client } => Some(client),
-            Self::Space { .. } | Self::Presence { .. } | Self::GivenUp | Self::Cleanup => None,
+            Self::Space { .. }
+            | Self::Presence { .. }
+            | Self::GivenUp
+            | Self::Cleanup
+            | Self::CatalogCopies => None,
         }
     }
 }
@@ -210,6 +218,7 @@ pub fn watch(core: &Core, told: impl Fn(&Subject) -> Option<What>) -> Result<Vec
     }
     watched.push(given_up(core)?);
     watched.push(cleanup(core)?);
+    watched.push(catalog_copies(core));
     Ok(watched)
 }
 
@@ -329,4 +338,24 @@ fn cleanup(core: &Core) -> Result<Watched> {
         reason: last.and_then(|job| job.error).unwrap_or_default(),
         repeat: core.policies.server().alert_repeat,
     })
+}
+
+/// The copies of the catalog. While the storage can't be asked for them, what was told of them stands.
+fn catalog_copies(core: &Core) -> Watched {
+    let (found, reason) = match safety::copies_state(core) {
+        Ok(state) => (of_copies(&state.copies), state.error),
+        Err(failed) => {
+            error!(
+                error = failed.chain(),
+                "the copies of the catalog could not be looked at"
+            );
+            (Found::Resting, None)
+        }
+    };
+    Watched {
+        subject: Subject::CatalogCopies,
+        found,
+        reason: reason.unwrap_or_else(|| "there has been none for three days".to_owned()),
+        repeat: core.policies.server().alert_repeat,
+    }
 }

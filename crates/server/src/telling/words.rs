@@ -55,6 +55,7 @@ fn wrong(subject: &Subject, what: What) -> String {
         What::BackupsGivenUp => "Backups were given up for space".to_owned(),
         What::CleanupFailed => "The cleanup failed".to_owned(),
         What::StorageMissing => format!("{} is not there", storage(subject)),
+        What::CatalogNotCopied => "The catalog is not copied into the storage".to_owned(),
     }
 }
 
@@ -66,6 +67,7 @@ fn right_again(subject: &Subject) -> String {
         Subject::Presence { .. } => format!("{} is there again", storage(subject)),
         Subject::GivenUp => "No more backups are given up".to_owned(),
         Subject::Cleanup => "The cleanup works again".to_owned(),
+        Subject::CatalogCopies => "The catalog was copied into the storage again".to_owned(),
     }
 }
 
@@ -243,16 +245,15 @@ mod tests {
             client: "anna".into(),
             target: policy::Target::Image,
         };
-        for what in What::ALL.into_iter().filter(|what| {
-            !matches!(
-                what,
-                What::SpaceLow
-                    | What::SpaceOut
-                    | What::BackupsGivenUp
-                    | What::CleanupFailed
-                    | What::StorageMissing
-            )
-        }) {
+        let of_server = [
+            What::SpaceLow,
+            What::SpaceOut,
+            What::BackupsGivenUp,
+            What::CleanupFailed,
+            What::CatalogNotCopied,
+            What::StorageMissing,
+        ];
+        for what in What::ALL.into_iter().filter(|what| !of_server.contains(what)) {
             assert!(wrong(&subject, what).contains("anna"), "{what}");
         }
         assert_eq!(right_again(&subject), "anna has a good image backup again");
