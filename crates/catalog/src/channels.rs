@@ -61,6 +61,18 @@ impl Catalog {
         })
     }
 
+    /// Changes what is set for a channel; fails with [`Error::UnknownChannel`]. What is on its way to it stays.
+    pub fn set_channel(&self, name: &str, settings: &str) -> Result<(), Error> {
+        self.connections.write(|transaction| {
+            let id = channel_id(transaction, name)?;
+            transaction.execute(
+                "UPDATE channels SET settings = ?2 WHERE id = ?1",
+                params![id, settings],
+            )?;
+            Ok(())
+        })
+    }
+
     /// Deletes a channel with the messages that are on their way to it; fails with [`Error::UnknownChannel`].
     pub fn delete_channel(&self, name: &str) -> Result<(), Error> {
         self.connections.write(|transaction| {

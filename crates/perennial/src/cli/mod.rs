@@ -28,7 +28,7 @@ pub use manage::{
     ClientsCommand, ConfigCommand, ConfigShowArgs, EnrollArgs, Half, JobsCommand, JobsListArgs,
     StreamCommand, TokenCommand, UnpackArgs,
 };
-pub use notify::{MailServer, MessageState, NotifyAddArgs, NotifyCommand, Tell};
+pub use notify::{MailServer, MessageState, NotifyAddArgs, NotifyCommand, NotifyEditArgs, Tell};
 pub use restore::{ExistingPolicy, RestoreArgs};
 pub use retention::{
     ArchiveArgs, DeleteArgs, HoldArgs, LetGoArgs, RetentionCommand, RetentionPlanArgs, TrashCommand,

@@ -1,9 +1,13 @@
 //! `notify`: whom the server tells what happens.
 
+mod edit;
+
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 use super::OutputArgs;
+
+pub use edit::NotifyEditArgs;
 
 /// `perennial notify`
 #[derive(Debug, Subcommand)]
@@ -12,6 +16,8 @@ pub enum NotifyCommand {
     List(OutputArgs),
     /// Make a channel: mail, a webhook or a ping
     Add(Box<NotifyAddArgs>),
+    /// Change a channel: what is given, and nothing else
+    Edit(Box<NotifyEditArgs>),
     /// Remove a channel with the messages that are on their way to it
     Remove {
         /// Its name

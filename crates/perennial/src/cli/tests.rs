@@ -47,6 +47,8 @@ fn every_command_can_be_said() {
         "perennial notify add a --mail smtps://u@m:465 --from a@b --to c@d --to e@f --secret-file - --report weekly",
         "perennial notify add a --webhook https://h/x --form slack --tell warnings --except space-low --group g",
         "perennial notify add a --ping https://h/x --client c",
+        "perennial notify edit a --to c@d --secret-file - --no-except --everything --report friday --report-only-failures false",
+        "perennial notify edit a --webhook - --form ntfy --no-secret --no-report",
         "perennial notify remove a",
         "perennial notify test a",
         "perennial notify outbox --state given-up --limit 5 --json",

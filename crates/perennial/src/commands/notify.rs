@@ -1,5 +1,7 @@
 //! `notify …`
 
+mod edit;
+
 use std::io::Read as _;
 use std::path::Path;
 
@@ -29,6 +31,7 @@ pub async fn run(context: &Context, command: NotifyCommand) -> Result<Outcome> {
     let outcome = match command {
         NotifyCommand::List(args) => list(context, &link, args.shape()).await,
         NotifyCommand::Add(args) => add(context, &link, *args).await,
+        NotifyCommand::Edit(args) => edit::run(context, &link, *args).await,
         NotifyCommand::Remove { name } => remove(&link, name).await,
         NotifyCommand::Test { name } => test(context, &link, name).await,
         NotifyCommand::Outbox { state, limit, output } => {
@@ -50,11 +53,7 @@ async fn add(context: &Context, link: &AdminLink, args: NotifyAddArgs) -> Result
 
 /// The channel that the arguments describe, with what is secret of it.
 fn channel(args: NotifyAddArgs) -> Result<NewChannel> {
-    let reads_stdin = |text: &Option<String>| text.as_deref() == Some(STDIN);
-    let secret_is_stdin = args.secret_file.as_deref() == Some(Path::new(STDIN));
-    if secret_is_stdin && (reads_stdin(&args.webhook) || reads_stdin(&args.ping)) {
-        return Err(Failure::Usage("only one thing can be read from stdin".into()).into());
-    }
+    check_stdin(args.secret_file.as_deref(), [&args.webhook, &args.ping])?;
     let secret = args.secret_file.as_deref().map(read_secret).transpose()?;
     let authority_pem = args.authority.as_deref().map(read).transpose()?;
     let carrier = match (args.mail, args.webhook, args.ping) {
@@ -78,19 +77,22 @@ fn channel(args: NotifyAddArgs) -> Result<NewChannel> {
         carrier: Some(carrier),
         authority_pem,
         audience: Some(Audience {
-            tell: match args.tell {
-                Tell::Failures => WireTell::Failures,
-                Tell::Warnings => WireTell::Warnings,
-                Tell::All => WireTell::All,
-                Tell::Nothing => WireTell::Nothing,
-            }
-            .into(),
+            tell: tell(args.tell).into(),
             except: args.except,
             clients: args.client,
             groups: args.group,
             report,
         }),
     })
+}
+
+fn tell(given: Tell) -> WireTell {
+    match given {
+        Tell::Failures => WireTell::Failures,
+        Tell::Warnings => WireTell::Warnings,
+        Tell::All => WireTell::All,
+        Tell::Nothing => WireTell::Nothing,
+    }
 }
 
 fn mail(
@@ -110,6 +112,17 @@ fn mail(
         recipients,
         hello,
     }
+}
+
+/// Refuses to read two things from stdin.
+fn check_stdin(secret_file: Option<&Path>, addresses: [&Option<String>; 2]) -> Result<()> {
+    let reads_address = addresses
+        .into_iter()
+        .any(|address| address.as_deref() == Some(STDIN));
+    if reads_address && secret_file == Some(Path::new(STDIN)) {
+        return Err(Failure::Usage("only one thing can be read from stdin".into()).into());
+    }
+    Ok(())
 }
 
 fn address(given: String) -> Result<String> {

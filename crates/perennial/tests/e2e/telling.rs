@@ -277,6 +277,85 @@ fn channels_are_tested_and_their_secrets_never_shown() {
 }
 
 #[test]
+fn of_a_channel_that_is_edited_only_what_is_given_changes() {
+    let mut lab = Lab::plain();
+    lab.start();
+    lab.ok(["groups", "create", "servers"]);
+    // base64 of NUL, "me", NUL, "open sesame".
+    let server = MailServer::start("AG1lAG9wZW4gc2VzYW1l");
+    let secret = lab.root().join("password");
+    fs::write(&secret, "open sesame").unwrap();
+    let url = format!("smtp+plain://me@127.0.0.1:{}", server.port);
+    let mut add = vec!["notify", "add", "admins", "--mail", &url, "--secret-file"];
+    add.extend([secret.to_str().unwrap(), "--from", "backup@example.org"]);
+    add.extend(["--to", "admin@example.org", "--except", "space-low"]);
+    lab.ok(add);
+    let before = lab.json(["notify", "list", "--json"])[0].clone();
+    lab.ok([
+        "notify",
+        "edit",
+        "admins",
+        "--from",
+        "night@example.org",
+        "--group",
+        "servers",
+        "--report",
+        "weekly",
+        "--report-only-failures",
+    ]);
+    // The password is still the same, and never shown.
+    lab.ok(["notify", "test", "admins"]);
+    assert!(server.next().contains("From: night@example.org"));
+    let after = lab.json(["notify", "list", "--json"])[0].clone();
+    for kept in ["target", "tell", "except", "clients", "created"] {
+        assert_eq!(after[kept], before[kept], "{kept}");
+    }
+    assert_eq!(after["groups"], serde_json::json!(["servers"]));
+    let report = serde_json::json!({"on": "monday", "hour": 7, "only_failures": true});
+    assert_eq!(after["report"], report);
+    lab.ok([
+        "notify",
+        "edit",
+        "admins",
+        "--report-hour",
+        "9",
+        "--everything",
+        "--no-except",
+    ]);
+    let last = lab.json(["notify", "list", "--json"])[0].clone();
+    assert_eq!(last["report"]["hour"], 9);
+    assert_eq!(
+        (&last["groups"], &last["except"]),
+        (&serde_json::json!([]), &serde_json::json!([]))
+    );
+    let noted = lab.json(["audit", "--json", "--subject", "admins"]);
+    assert_eq!(noted[0]["action"], "channel-edit", "{noted:#}");
+    assert!(!noted.to_string().contains("sesame"));
+
+    fs::write(&secret, "wrong").unwrap();
+    lab.ok([
+        "notify",
+        "edit",
+        "admins",
+        "--secret-file",
+        secret.to_str().unwrap(),
+    ]);
+    assert_eq!(lab.admin(["notify", "test", "admins"]).status.code(), Some(1));
+    let refused = |arguments: &[&str]| {
+        let mut all = vec!["notify", "edit"];
+        all.extend(arguments);
+        let output = lab.admin(all);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        text(&output.stderr)
+    };
+    assert!(refused(&["admins", "--form", "slack"]).contains("mail has no form"));
+    assert!(refused(&["admins", "--except", "rain"]).contains("rain"));
+    assert!(refused(&["admins", "--from", "nobody"]).contains("nobody"));
+    assert!(refused(&["admins"]).contains("nothing says what"));
+    assert!(refused(&["chat", "--tell", "all"]).contains("no channel"));
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_when_a_channel_is_made() {
     let mut lab = Lab::plain();
     lab.start();

@@ -1,5 +1,7 @@
 //! The service for whom the server tells what happens: channels and the outbox.
 
+mod edit;
+
 use std::sync::Arc;
 
 use catalog::{MessageState, OutboxMessage};
@@ -9,9 +11,9 @@ use wire::v1::audience::Tell as WireTell;
 use wire::v1::new_channel::Carrier as WireCarrier;
 use wire::v1::notify_server::Notify;
 use wire::v1::{
-    AddChannelReply, Audience as WireAudience, ChannelInfo, ChannelRef, ListChannelsReply,
-    ListChannelsRequest, ListMessagesReply, ListMessagesRequest, MessageInfo, NewChannel, RemoveChannelReply,
-    ReportOrder as WireReport, TestChannelReply,
+    AddChannelReply, Audience as WireAudience, ChannelEdit, ChannelInfo, ChannelRef, EditChannelReply,
+    ListChannelsReply, ListChannelsRequest, ListMessagesReply, ListMessagesRequest, MessageInfo, NewChannel,
+    RemoveChannelReply, ReportOrder as WireReport, TestChannelReply,
 };
 
 use crate::audit;
@@ -99,6 +101,25 @@ impl Notify for Service {
         Ok(Response::new(AddChannelReply {}))
     }
 
+    async fn edit_channel(
+        &self,
+        request: Request<ChannelEdit>,
+    ) -> Result<Response<EditChannelReply>, Status> {
+        Caller::of(&self.core, &request)?.admin()?;
+        let actor = actor_of(&self.core, &request)?;
+        let asked = request.into_inner();
+        let name = asked.name.clone();
+        let (settings, changed) = edit::edited(&self.channel(&name)?.settings, asked)?;
+        self.check_scope(&settings.audience)?;
+        let (core, edited) = (self.core.clone(), name.clone());
+        blocking(move || core.teller.set(&edited, &settings)).await?;
+        audit::note(&self.core, &actor, "channel-edit", &name, &changed.join(", "));
+        self.core.schedule.look_again();
+        Ok(Response::new(EditChannelReply {
+            changed: changed.into_iter().map(str::to_owned).collect(),
+        }))
+    }
+
     async fn remove_channel(
         &self,
         request: Request<ChannelRef>,
@@ -168,11 +189,7 @@ fn settings(asked: NewChannel) -> Result<ChannelSettings, Status> {
     let authority_pem = asked.authority_pem;
     let carrier = match asked.carrier {
         Some(WireCarrier::Mail(mail)) => Carrier::Mail(MailCarrier {
-            port: mail
-                .port
-                .map(u16::try_from)
-                .transpose()
-                .map_err(|_| Status::invalid_argument("there is no such port"))?,
+            port: port(mail.port)?,
             host: mail.host,
             security: mail.security,
             user: mail.user,
@@ -200,23 +217,36 @@ fn settings(asked: NewChannel) -> Result<ChannelSettings, Status> {
     })
 }
 
+fn port(asked: Option<u32>) -> Result<Option<u16>, Status> {
+    let port = asked.map(u16::try_from).transpose();
+    port.map_err(|_| Status::invalid_argument("there is no such port"))
+}
+
 fn audience(asked: WireAudience) -> Result<Audience, Status> {
-    let tell = match asked.tell() {
-        WireTell::Failures => Tell::Failures,
-        WireTell::Warnings => Tell::Warnings,
-        WireTell::All => Tell::All,
-        WireTell::Nothing => Tell::Nothing,
-    };
-    if let Some(word) = asked.except.iter().find(|word| !is_event(word)) {
-        return Err(Status::invalid_argument(format!("there is no event {word:?}")));
-    }
+    check_events(&asked.except)?;
     Ok(Audience {
-        tell,
+        tell: tell(asked.tell()),
         report: asked.report.map(report).transpose()?,
         except: asked.except.into_iter().collect(),
         clients: asked.clients.into_iter().collect(),
         groups: asked.groups.into_iter().collect(),
     })
+}
+
+fn tell(asked: WireTell) -> Tell {
+    match asked {
+        WireTell::Failures => Tell::Failures,
+        WireTell::Warnings => Tell::Warnings,
+        WireTell::All => Tell::All,
+        WireTell::Nothing => Tell::Nothing,
+    }
+}
+
+fn check_events(words: &[String]) -> Result<(), Status> {
+    match words.iter().find(|word| !is_event(word)) {
+        Some(word) => Err(Status::invalid_argument(format!("there is no event {word:?}"))),
+        None => Ok(()),
+    }
 }
 
 fn report(asked: WireReport) -> Result<ReportOrder, Status> {

@@ -198,6 +198,14 @@ impl Teller {
         self.reload()
     }
 
+    /// Changes what is set for a channel; fails where that makes no sense, or there is none of this name.
+    pub fn set(&self, name: &str, settings: &ChannelSettings) -> Result<()> {
+        settings.carrier.open(&self.roots)?;
+        let text = serde_json::to_string(settings).expect("what is set is plain data");
+        self.catalog.set_channel(name, &text)?;
+        self.reload()
+    }
+
     /// Removes a channel with what is on its way to it.
     pub fn remove(&self, name: &str) -> Result<()> {
         self.catalog.delete_channel(name)?;
