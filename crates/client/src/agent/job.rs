@@ -12,6 +12,7 @@ use wire::v1::log_line;
 use wire::v1::{ClientEvent, Committed, JobUpdate, LogLine};
 
 use super::backoff::Backoff;
+use super::turn::Turn;
 use super::{Agent, What};
 use crate::backup::Job;
 use crate::cancel::Cancel;
@@ -149,10 +150,7 @@ impl Work<'_> {
         let mut tries = TRIES;
         loop {
             let outcome = match Connection::open(Arc::clone(&self.agent.identity)).await {
-                Ok(connection) => {
-                    *has_begun = true;
-                    self.try_once(&connection, job).await
-                }
+                Ok(connection) => self.try_once(&connection, job, has_begun).await,
                 Err(error) => Err(error),
             };
             let error = match outcome {
@@ -184,10 +182,20 @@ impl Work<'_> {
         }
     }
 
-    /// Makes one try, with the hooks around it.
-    async fn try_once(&self, connection: &Connection, job: Job) -> Result<Committed> {
+    /// Waits for the turn of one try, then makes it, with the hooks around it.
+    async fn try_once(&self, connection: &Connection, job: Job, has_begun: &mut bool) -> Result<Committed> {
+        let monitor = &**self.monitor;
+        let turn = Turn::wait(connection, job, self.what, monitor, self.cancel).await?;
+        *has_begun = true;
+        let job = Job {
+            id: turn.job_id(),
+            ..job
+        };
         let mut attempt = self.attempt(job);
         let outcome = self.back_up(connection, job, &mut attempt).await;
+        if let Err(error) = &outcome {
+            turn.give_up(connection, error).await;
+        }
         attempt.conclude(outcome).await
     }
 

@@ -7,6 +7,7 @@
 mod backoff;
 mod commands;
 mod job;
+mod turn;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;

@@ -126,6 +126,9 @@ fn a_failing_hook_before_a_backup_stops_it() {
     assert!(told.contains(why), "{told}");
     assert!(hooked.lab.backups("laptop").is_empty());
     assert_eq!(hooked.notes(), [format!("failed_file_backup failed: {why}")]);
+    let job = hooked.lab.json(["jobs", "list", "--json"])[0].clone();
+    assert_eq!(job["state"], "failed");
+    assert!(job["error"].as_str().unwrap().contains(why), "{job:#}");
 }
 
 #[test]
@@ -230,6 +233,55 @@ fn a_server_that_is_not_there_is_a_failure_without_a_beginning() {
             .any(|line| line.contains("going on in"))
     );
     crate::lab::signal(&client, rustix::process::Signal::INT);
+    assert_eq!(client.wait().unwrap().code(), Some(130));
+    assert_eq!(hooked.notes(), ["failed_file_backup cancelled: cancelled"]);
+}
+
+#[test]
+fn a_client_waits_for_its_turn_before_it_runs_a_hook() {
+    let hooked = Hooked::new();
+    let lab = &hooked.lab;
+    lab.ok(["settings", "set", "max_backups=1"]);
+    lab.enroll("other");
+    let (held, go) = (lab.root().join("held"), lab.root().join("go"));
+    let hook = format!(
+        "touch '{}'; until [ -e '{}' ]; do sleep 0.02; done",
+        held.display(),
+        go.display()
+    );
+    let mut first = lab
+        .once_command("other", &hooked.source, &["--before-file-backup", &hook])
+        .spawn()
+        .unwrap();
+    wait_for(&held, lab);
+    let mut second = hooked.command(&[]).spawn().unwrap();
+    let begun = Instant::now();
+    let job = loop {
+        let newest = lab.json(["jobs", "list", "--json"])[0].clone();
+        if newest["client"] == "laptop" && newest["waits_for"].is_string() {
+            break newest;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{newest:#}");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(job["state"], "queued");
+    assert!(hooked.notes().is_empty(), "{:?}", hooked.notes());
+    fs::write(&go, "").unwrap();
+    assert!(first.wait().unwrap().success());
+    assert!(second.wait().unwrap().success());
+    assert_eq!(hooked.notes().len(), 3);
+}
+
+#[test]
+fn a_job_that_is_cancelled_before_its_client_has_begun_stops_the_client() {
+    let hooked = Hooked::new();
+    let lab = &hooked.lab;
+    let held = lab.root().join("held");
+    let hook = format!("touch '{}'; sleep 600", held.display());
+    let mut client = hooked.command(&["--before-file-backup", &hook]).spawn().unwrap();
+    wait_for(&held, lab);
+    let job = lab.json(["jobs", "list", "--json"])[0]["id"].to_string();
+    lab.ok(["jobs", "cancel", &job]);
     assert_eq!(client.wait().unwrap().code(), Some(130));
     assert_eq!(hooked.notes(), ["failed_file_backup cancelled: cancelled"]);
 }

@@ -495,6 +495,13 @@ impl Board {
         );
     }
 
+    /// Closes a job that its client will not begin. One that has begun is closed by who makes it.
+    pub fn give_up(self: &Arc<Self>, job: &LiveJob, why: &Error) {
+        if !self.has_begun(job) {
+            self.fail(job, why);
+        }
+    }
+
     /// The open job of this number.
     pub fn live(&self, id: u64) -> Option<Arc<LiveJob>> {
         self.live.lock().get(&i64::try_from(id).ok()?).cloned()

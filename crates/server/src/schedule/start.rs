@@ -25,7 +25,8 @@ pub enum Wanted {
 }
 
 impl Wanted {
-    fn job_kind(&self) -> JobKind {
+    /// The kind of job that makes it.
+    pub fn job_kind(&self) -> JobKind {
         match self {
             Self::Files => JobKind::FileBackup,
             Self::Image(_) => JobKind::ImageBackup,

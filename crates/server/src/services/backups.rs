@@ -1,6 +1,7 @@
 //! The service for backups: ingest and restore streams, views, and the jobs that a caller can start.
 
 pub(super) mod streams;
+mod turn;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,8 +15,9 @@ use tracing::info;
 use wire::v1::backups_server::Backups;
 use wire::v1::{
     BackupDetail, BackupRef, BrowseReply, BrowseRequest, DeleteReply, DeleteRequest, DiffReply, DiffRequest,
-    IngestReply, IngestRequest, JobEvent, ListReply, ListRequest, ManifestChunk, ManifestRequest,
-    RestoreReply, RestoreRequest, SourceInfo, StartRequest, TakenSpace, VerifyRequest,
+    IngestReply, IngestRequest, JobEvent, ListReply, ListRequest, ManifestChunk, ManifestRequest, QueueReply,
+    QueueRequest, RestoreReply, RestoreRequest, SourceInfo, StartRequest, TakenSpace, VerifyRequest,
+    WithdrawReply, WithdrawRequest,
 };
 
 use crate::core::Core;
@@ -50,6 +52,7 @@ fn replies<T: Send + 'static>() -> (mpsc::Sender<Result<T, Status>>, Response<Re
 
 #[tonic::async_trait]
 impl Backups for Service {
+    type QueueStream = Replies<QueueReply>;
     type FileBackupStream = Replies<IngestReply>;
     type FetchManifestStream = Replies<ManifestChunk>;
     type RestoreStream = Replies<RestoreReply>;
@@ -57,6 +60,28 @@ impl Backups for Service {
     type DiffStream = Replies<DiffReply>;
     type StartStream = Replies<JobEvent>;
     type VerifyStream = Replies<JobEvent>;
+
+    async fn queue(&self, request: Request<QueueRequest>) -> Result<Response<Self::QueueStream>, Status> {
+        let caller = Caller::of(&self.core, &request)?;
+        let client = caller.clone().client()?;
+        let request = request.into_inner();
+        let (mode, wanted) = (views::mode(request.mode()), wanted(&request.kind, Vec::new())?);
+        caller.may(&self.core, right_to_start(&wanted, mode))?;
+        let (sender, response) = replies();
+        tokio::spawn(turn::wait(
+            self.core.clone(),
+            client,
+            (wanted.job_kind(), mode),
+            sender,
+        ));
+        Ok(response)
+    }
+
+    async fn withdraw(&self, request: Request<WithdrawRequest>) -> Result<Response<WithdrawReply>, Status> {
+        let client = Caller::of(&self.core, &request)?.client()?;
+        turn::withdraw(&self.core, &client, &request.into_inner());
+        Ok(Response::new(WithdrawReply {}))
+    }
 
     async fn file_backup(
         &self,
@@ -184,14 +209,7 @@ impl Backups for Service {
         let client = caller.about(&request.client)?;
         self.core.catalog.client(&client).map_err(not_found)?;
         let mode = views::mode(request.mode());
-        let wanted = match request.kind.as_str() {
-            "" | "file" => Wanted::Files,
-            "image" => Wanted::Image(request.volumes),
-            kind => {
-                let what = format!("{kind:?} is no kind of backup: file, image");
-                return Err(Status::invalid_argument(what));
-            }
-        };
+        let wanted = wanted(&request.kind, request.volumes)?;
         caller.may(&self.core, right_to_start(&wanted, mode))?;
         let reason = match caller {
             Caller::Admin => "the administrator asked for it",
@@ -242,6 +260,17 @@ impl Backups for Service {
         Ok(Response::new(DeleteReply {
             until_ms: until_ms.unwrap_or_default(),
         }))
+    }
+}
+
+fn wanted(kind: &str, volumes: Vec<String>) -> Result<Wanted, Status> {
+    match kind {
+        "" | "file" => Ok(Wanted::Files),
+        "image" => Ok(Wanted::Image(volumes)),
+        kind => {
+            let what = format!("{kind:?} is no kind of backup: file, image");
+            Err(Status::invalid_argument(what))
+        }
     }
 }
 

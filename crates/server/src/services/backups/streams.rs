@@ -101,15 +101,20 @@ pub async fn enter<T>(
     replies: &Sender<T>,
 ) -> Result<Arc<LiveJob>, Status> {
     let client = caller.clone().client()?;
+    let [incremental, full] = rights;
+    let right = match mode {
+        BackupMode::Incremental => incremental,
+        BackupMode::Full => full,
+    };
     if job_id == 0 {
-        let [incremental, full] = rights;
-        let right = match mode {
-            BackupMode::Incremental => incremental,
-            BackupMode::Full => full,
-        };
         caller.may(core, right)?;
     }
-    Ok(schedule::let_in(core, kind, &client, mode, job_id, replies.closed()).await?)
+    let job = schedule::let_in(core, kind, &client, mode, job_id, replies.closed()).await?;
+    if job.mode != Some(mode) {
+        // It is another backup than the one whose turn it is.
+        caller.may(core, right)?;
+    }
+    Ok(job)
 }
 
 /// Passes requests on until the client has no more, nobody takes them, or the session or its job is over.
