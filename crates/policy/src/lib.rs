@@ -1,9 +1,10 @@
 //! Decisions: when a backup is due, which jobs may run, how a client stands, what people are told of it, which backups are kept,
-//! and what follows from what is set. Each comes with its reason, which can be shown.
+//! who may do what, and what follows from what is set. Each comes with its reason, which can be shown.
 //!
 //! Pure functions of what they are given: no clock, no I/O, no settings of their own. Times are milliseconds
 //! since the Unix epoch; a time zone is handed in where days matter.
 
+pub mod access;
 pub mod admission;
 pub mod alert;
 pub mod archive;
@@ -11,6 +12,7 @@ pub mod catalog_copies;
 pub mod checks;
 pub mod cleanup;
 mod error;
+pub mod lock_out;
 pub mod quota;
 pub mod report;
 pub mod retention;

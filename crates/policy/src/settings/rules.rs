@@ -8,7 +8,7 @@ use crate::retention;
 use crate::schedule::{self, Allowance, Interval, Mode, ModeRules};
 use crate::timed::Timed;
 use crate::window::Windows;
-use crate::{Span, Target};
+use crate::{Span, Target, lock_out};
 
 /// What holds for one client.
 #[derive(Clone, Debug, PartialEq)]
@@ -145,6 +145,12 @@ pub struct ServerRules {
     pub alert_repeat: Option<Span>,
     /// The format of images for those clients that have no other, in words.
     pub image_format: &'static str,
+    /// A log-in that was not used for so long has ended.
+    pub session_idle: Span,
+    /// A log-in has ended after so long in any case.
+    pub session_most: Span,
+    /// When log-ins are refused because too many have failed.
+    pub lock_out: lock_out::Rules,
 }
 
 impl ServerRules {
@@ -169,6 +175,9 @@ impl ServerRules {
             alert_free: resolved.quota("alert_free"),
             alert_repeat: resolved.span("alert_repeat"),
             image_format: resolved.word("image_format"),
+            session_idle: resolved.needed_span("session_idle"),
+            session_most: resolved.needed_span("session_most"),
+            lock_out: resolved.lock_out(),
         }
     }
 }
@@ -283,6 +292,22 @@ impl Resolved {
             monthly: count(keys.monthly),
             yearly: count(keys.yearly),
         }
+    }
+
+    fn lock_out(&self) -> lock_out::Rules {
+        lock_out::Rules {
+            tries: self.number("login_tries").unsigned_abs(),
+            tries_address: self.number("login_tries_address").unsigned_abs(),
+            tries_name: self.number("login_tries_user").unsigned_abs(),
+            window: self.needed_span("login_window"),
+            first: self.needed_span("login_lock"),
+            most: self.needed_span("login_lock_most"),
+        }
+    }
+
+    /// A span that can't be off.
+    fn needed_span(&self, key: &'static str) -> Span {
+        self.span(key).unwrap_or(Span::minutes(0))
     }
 
     fn interval(&self, key: &'static str) -> Timed<Interval> {
