@@ -169,6 +169,50 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// No user has this name.
+    #[error("there is no user {name:?}")]
+    UnknownUser {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// There is a user of this name already.
+    #[error("there is a user {name:?} already")]
+    DuplicateUser {
+        /// The name.
+        name: String,
+    },
+    /// No role has this name.
+    #[error("there is no role {name:?}")]
+    UnknownRole {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// There is a role of this name already.
+    #[error("there is a role {name:?} already")]
+    DuplicateRole {
+        /// The name.
+        name: String,
+    },
+    /// A role that a user has can't be deleted.
+    #[error("the role {name:?} is in use: user {user} has it")]
+    RoleInUse {
+        /// The role.
+        name: String,
+        /// Who has it, perhaps among others.
+        user: String,
+    },
+    /// The user has no such API token.
+    #[error("there is no API token {name:?}")]
+    UnknownApiToken {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// The user has an API token of this name already.
+    #[error("there is an API token {name:?} already")]
+    DuplicateApiToken {
+        /// The name.
+        name: String,
+    },
     /// The client has no such backup.
     #[error("client {client:?} has no backup {name:?}")]
     UnknownBackup {

@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use crate::clients::id_of;
 use crate::columns;
 use crate::error::{Failure, is_duplicate};
+use crate::roles::forget_group;
 use crate::{Catalog, Error};
 
 /// A group as the catalog knows it.
@@ -70,7 +71,7 @@ impl Catalog {
         })
     }
 
-    /// Deletes a group with its settings; its clients are then in none. Fails with [`Error::UnknownGroup`].
+    /// Deletes a group with its settings and what was granted for it; its clients are then in none. Fails with [`Error::UnknownGroup`].
     pub fn delete_group(&self, name: &str) -> Result<(), Error> {
         self.connections.write(|transaction| {
             let id = group_id(transaction, name)?;
@@ -79,6 +80,7 @@ impl Catalog {
                 "DELETE FROM settings WHERE layer = 'group' AND owner_id = ?1",
                 [id],
             )?;
+            forget_group(transaction, id)?;
             transaction.execute("DELETE FROM groups WHERE id = ?1", [id])?;
             Ok(())
         })

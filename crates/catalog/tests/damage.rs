@@ -16,7 +16,7 @@ fn filled() -> Vec<u8> {
     raw.execute_batch(include_str!("fixtures/v1.sql")).expect("loads");
     drop(raw);
     let catalog = Catalog::open(dir.path()).expect("opens");
-    // Without something in the last pages nothing is lost with them.
+    // The last pages are those of the tables that came last: without something in them nothing is lost with them.
     let backup = &catalog.backups(&BackupFilter::default()).expect("lists")[0];
     let verification = catalog::Verification {
         at_ms: 1,
@@ -41,6 +41,14 @@ fn filled() -> Vec<u8> {
         bytes_shared: 1,
     };
     catalog.add_usage(&[sample]).expect("notes");
+    let failed = catalog::FailedLogIns {
+        user_name: "anna".into(),
+        address: "203.0.113.9".into(),
+        failures: 1,
+        last_ms: 1,
+        locked_until_ms: 1,
+    };
+    catalog.note_failed_log_ins(&[failed], 0).expect("notes");
     catalog.settle().expect("empties the log");
     drop(catalog);
     fs::read(path).expect("reads")
@@ -80,6 +88,13 @@ fn use_all(bytes: &[u8]) -> Result<(), Error> {
     for job in catalog.jobs(&JobFilter::default())? {
         catalog.job_log(job.id)?;
     }
+    for user in catalog.users()? {
+        catalog.grants(user.id)?;
+    }
+    catalog.roles()?;
+    catalog.api_tokens(None)?;
+    catalog.sessions(None)?;
+    catalog.all_failed_log_ins()?;
     catalog.identify(&[1; 32])?;
     catalog.interrupt_jobs(1)?;
     catalog.check()

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use catalog::{
-    ArchivedUntil, BackupFilter, Catalog, Error, JobId, OwnedSetting, SCHEMA_VERSION, SettingAction,
-    SettingsOwner, StorageId, StoredSetting, UsageFilter, Uuid, Verified,
+    ArchivedUntil, BackupFilter, Catalog, Error, JobId, OwnedSetting, SCHEMA_VERSION, Scope, SettingAction,
+    SettingsOwner, StorageId, StoredSetting, TokenHash, UsageFilter, UserState, Uuid, Verified,
 };
 use rusqlite::Connection;
 
@@ -240,6 +240,53 @@ fn a_database_of_version_5_has_storages_moves_damage_and_usage() {
 }
 
 #[test]
+fn a_database_of_version_6_has_users() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let raw = Connection::open(database(dir.path())).expect("creates");
+    raw.execute_batch(include_str!("fixtures/v6.sql")).expect("loads");
+    drop(raw);
+    let catalog = Catalog::open(dir.path()).expect("opens");
+    catalog.check().expect("is whole");
+    let carla = catalog.user("carla").expect("reads");
+    assert_eq!(
+        carla.totp.expect("has one").last_step,
+        Some(59_846_420),
+        "codes of before are not taken again"
+    );
+    assert_eq!(carla.recovery_codes, 1);
+    let granted: Vec<_> = catalog
+        .grants(carla.id)
+        .expect("reads")
+        .into_iter()
+        .map(|grant| (grant.role, grant.scope))
+        .collect();
+    assert_eq!(
+        granted,
+        [
+            ("administrator".to_owned(), Scope::Everything),
+            ("helpdesk".to_owned(), Scope::Group("laptops".to_owned())),
+        ]
+    );
+    assert_eq!(catalog.roles().expect("reads")[0].rights, "see,logs,restore");
+    let (token, user) = catalog
+        .api_token(TokenHash([0x88; 32]))
+        .expect("reads")
+        .expect("is there");
+    assert_eq!(token.scopes, Some(vec![Scope::Client("anna".to_owned())]));
+    assert_eq!((user.name.as_str(), user.state), ("script", UserState::Disabled));
+    let (session, user) = catalog
+        .session(TokenHash([0x99; 32]))
+        .expect("reads")
+        .expect("is there");
+    assert_eq!(
+        (session.program.as_str(), user.name.as_str()),
+        ("perennial 0.1.0", "carla")
+    );
+    assert!(catalog.knows_address(user.id, "203.0.113.9").expect("reads"));
+    assert_eq!(catalog.all_failed_log_ins().expect("reads")[0].failures, 3);
+}
+
+#[test]
 fn the_frozen_database_has_the_tables_of_a_new_one() {
     let schema = |raw: &Connection| -> Vec<(String, String)> {
         let mut statement = raw
@@ -255,7 +302,7 @@ fn the_frozen_database_has_the_tables_of_a_new_one() {
     let new = Connection::open(database(dir.path())).expect("opens");
     let frozen = Connection::open_in_memory().expect("opens");
     frozen
-        .execute_batch(include_str!("fixtures/v5.sql"))
+        .execute_batch(include_str!("fixtures/v6.sql"))
         .expect("loads");
     assert_eq!(
         schema(&new),
