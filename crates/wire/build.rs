@@ -1,6 +1,10 @@
 //! Compiles the protobuf files with a pure-Rust compiler, so that building needs no `protoc`.
 
-const FILES: [&str; 10] = [
+use std::fmt::Write as _;
+use std::path::Path;
+
+const FILES: [&str; 11] = [
+    "accounts",
     "enrolment",
     "control",
     "backups",
@@ -22,9 +26,32 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("cargo:rerun-if-changed={path}");
     }
     let descriptors = protox::compile(&paths, ["proto"])?;
+    let methods: Vec<String> = descriptors
+        .file
+        .iter()
+        .flat_map(|file| file.service.iter().map(|service| (file.package(), service)))
+        .flat_map(|(package, service)| {
+            let path = move |name: &str| format!("/{package}.{}/{name}", service.name());
+            service.method.iter().map(move |method| path(method.name()))
+        })
+        .collect();
+    write_methods(&methods)?;
     tonic_prost_build::configure()
         .bytes(".perennial.v1.IngestRequest")
         .build_transport(true)
         .compile_fds(descriptors)?;
+    Ok(())
+}
+
+/// Writes the list of all methods, so that whoever decides about calls can be held to it.
+fn write_methods(methods: &[String]) -> Result<(), Box<dyn std::error::Error>> {
+    let mut source =
+        String::from("/// The path of every method of every service.\npub const METHODS: &[&str] = &[\n");
+    for method in methods {
+        writeln!(source, "    {method:?},")?;
+    }
+    source.push_str("];\n");
+    let dir = std::env::var("OUT_DIR")?;
+    std::fs::write(Path::new(&dir).join("methods.rs"), source)?;
     Ok(())
 }

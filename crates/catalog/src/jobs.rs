@@ -162,6 +162,8 @@ pub struct JobFilter {
     pub state: Option<JobState>,
     /// Only those that ended then or later.
     pub ended_since_ms: Option<i64>,
+    /// Only those that were queued before this one.
+    pub before: Option<JobId>,
     /// Only this many, the newest.
     pub limit: Option<u32>,
 }
@@ -259,7 +261,8 @@ impl Catalog {
             let mut statement = transaction.prepare_cached(&format!(
                 "{SELECT} WHERE (?1 IS NULL OR clients.name = ?1) AND (?2 IS NULL OR jobs.kind = ?2)
                     AND (?3 IS NULL OR jobs.state = ?3) AND (?4 IS NULL OR jobs.finished_ms >= ?4)
-                  ORDER BY jobs.id DESC LIMIT ?5"
+                    AND (?5 IS NULL OR jobs.id < ?5)
+                  ORDER BY jobs.id DESC LIMIT ?6"
             ))?;
             let limit = filter.limit.map_or(-1, i64::from);
             let wanted = params![
@@ -267,6 +270,7 @@ impl Catalog {
                 filter.kind,
                 filter.state,
                 filter.ended_since_ms,
+                filter.before.map(|before| before.0),
                 limit
             ];
             let rows = statement.query_map(wanted, job_from)?;

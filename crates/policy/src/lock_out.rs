@@ -11,8 +11,8 @@
 //!   └──────── a log-in, or nothing failed for a while (the window) ──────────────────┘
 //! ```
 
+use core::net::{IpAddr, Ipv6Addr};
 use std::fmt;
-use std::net::IpAddr;
 
 use crate::Span;
 
@@ -172,7 +172,7 @@ pub fn address_key(address: IpAddr) -> String {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
-            let network = std::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0);
+            let network = Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0);
             format!("{network}/64")
         }
     }

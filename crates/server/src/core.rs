@@ -7,6 +7,7 @@ use catalog::Catalog;
 use storage::{BackupKind, BackupName, BackupTree, ClientName};
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::Accounts;
 use crate::checking::Checking;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -45,6 +46,8 @@ pub struct Core {
     pub storages: Storages,
     /// Who signs certificates.
     pub authority: Authority,
+    /// Users, and what they may do.
+    pub accounts: Accounts,
     /// What is set for clients.
     pub policies: Policies,
     /// Read while it is chosen which storage a backup goes to, written while a client is led to another.

@@ -107,6 +107,45 @@ pub enum Error {
         /// Why.
         why: &'static str,
     },
+    /// Nobody knows who calls, or the caller is welcome no more.
+    #[error("{why}")]
+    Unauthenticated {
+        /// Why.
+        why: String,
+    },
+    /// The caller may not do that.
+    #[error("{why}")]
+    Denied {
+        /// Why not.
+        why: String,
+    },
+    /// A user's name, password or code is wrong. Which is not told.
+    #[error("the user's name, the password or the code is wrong")]
+    LogInFailed,
+    /// Too many log-ins have failed.
+    #[error("{locked}")]
+    LockedOut {
+        /// What was counted, and for how long.
+        locked: policy::lock_out::Locked,
+    },
+    /// A password could not be hashed.
+    #[error("a password can't be hashed")]
+    Password {
+        /// Why not.
+        source: argon2::password_hash::Error,
+    },
+    /// What the caller gives can't be used.
+    #[error("{why}")]
+    Invalid {
+        /// Why not.
+        why: String,
+    },
+    /// The peer calls a method that this version does not have.
+    #[error("this server does not have the method {path}")]
+    NoSuchMethod {
+        /// Its path.
+        path: String,
+    },
     /// The peer asks for what this version does not know.
     #[error("{what}")]
     Unsupported {
@@ -222,7 +261,11 @@ impl From<Error> for tonic::Status {
             | Error::WrongHash { .. }
             | Error::InvalidName(_)
             | Error::Setting(_)
+            | Error::Invalid { .. }
             | Error::Notify(_) => tonic::Code::InvalidArgument,
+            Error::Unauthenticated { .. } | Error::LogInFailed | Error::LockedOut { .. } => {
+                tonic::Code::Unauthenticated
+            }
             Error::Storage(storage::Error::InvalidEntry { .. } | storage::Error::OutOfOrder { .. }) => {
                 tonic::Code::InvalidArgument
             }
@@ -232,26 +275,35 @@ impl From<Error> for tonic::Status {
             }) => tonic::Code::InvalidArgument,
             Error::Storage(storage::Error::Busy { .. }) => tonic::Code::FailedPrecondition,
             Error::Manifest(_) | Error::Disk(_) => tonic::Code::InvalidArgument,
-            Error::Refused { .. } => tonic::Code::PermissionDenied,
+            Error::Refused { .. } | Error::Denied { .. } => tonic::Code::PermissionDenied,
             Error::NotFound { .. }
             | Error::Catalog(
                 catalog::Error::UnknownClient { .. }
                 | catalog::Error::UnknownGroup { .. }
                 | catalog::Error::UnknownChannel { .. }
-                | catalog::Error::UnknownStorage { .. },
+                | catalog::Error::UnknownStorage { .. }
+                | catalog::Error::UnknownUser { .. }
+                | catalog::Error::UnknownRole { .. }
+                | catalog::Error::UnknownApiToken { .. },
             ) => tonic::Code::NotFound,
             Error::Catalog(
                 catalog::Error::DuplicateGroup { .. }
                 | catalog::Error::DuplicateChannel { .. }
                 | catalog::Error::DuplicateStorage { .. }
-                | catalog::Error::KnownStorage { .. },
+                | catalog::Error::KnownStorage { .. }
+                | catalog::Error::DuplicateUser { .. }
+                | catalog::Error::DuplicateRole { .. }
+                | catalog::Error::DuplicateApiToken { .. },
             ) => tonic::Code::AlreadyExists,
             Error::Busy { .. }
             | Error::Unsupported { .. }
             | Error::Protected { .. }
             | Error::HookFailed { .. }
             | Error::StorageAbsent { .. }
-            | Error::Catalog(catalog::Error::StorageInUse { .. }) => tonic::Code::FailedPrecondition,
+            | Error::Catalog(catalog::Error::StorageInUse { .. } | catalog::Error::RoleInUse { .. }) => {
+                tonic::Code::FailedPrecondition
+            }
+            Error::NoSuchMethod { .. } => tonic::Code::Unimplemented,
             Error::Disconnected | Error::NotConnected { .. } => tonic::Code::Unavailable,
             Error::Cancelled => tonic::Code::Cancelled,
             Error::Storage(storage) if storage.is_full() => tonic::Code::ResourceExhausted,

@@ -4,7 +4,9 @@
 //! `current` link; a deletion begins in the catalog. Blocking work (files, SQLite, data connections) runs on
 //! threads of its own; the asynchronous side only moves messages. It prints nothing and reads no environment.
 
+mod accounts;
 mod audit;
+mod caller;
 mod checking;
 mod clock;
 mod concluded;
@@ -39,6 +41,7 @@ mod tokens;
 mod trust;
 mod verify;
 
+pub use accounts::PasswordCost;
 pub use clock::Clock;
 pub use doctor::{Finding, Level, doctor};
 pub use error::{Error, Result};

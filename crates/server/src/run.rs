@@ -15,6 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::accounts::Accounts;
 use crate::checking::Checking;
 use crate::clock::Clock;
 use crate::core::Core;
@@ -179,6 +180,7 @@ fn open(settings: Settings, clock: Clock, local_address: std::net::SocketAddr) -
         settings.hooks.clone(),
     )?;
     let core = Arc::new(Core {
+        accounts: Accounts::new(catalog.clone(), clock.clone(), settings.password_cost),
         settings,
         policies,
         schedule: Schedule::load(&catalog)?,
@@ -250,6 +252,7 @@ fn serve(
         .initial_connection_window_size(HTTP2_WINDOW_BYTES * 2)
         .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+        .layer(services::Gate::new(core.clone()))
         .add_routes(services::routes(core.clone()))
         .serve_with_incoming(ReceiverStream::new(incoming));
     let grpc = async move {

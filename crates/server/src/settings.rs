@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use policy::settings::LayerOfSettings;
 
+use crate::accounts::PasswordCost;
 use crate::hooks::HookSettings;
 
 /// Whether a server begins backups and cleanups by itself.
@@ -50,6 +51,8 @@ pub struct Settings {
     pub hooks: HookSettings,
     /// Whether anything is begun by itself.
     pub scheduling: Scheduling,
+    /// What hashing a user's password takes.
+    pub password_cost: PasswordCost,
 }
 
 impl Settings {
@@ -68,6 +71,7 @@ impl Settings {
             policy: LayerOfSettings::new(),
             hooks: HookSettings::default(),
             scheduling: Scheduling::On,
+            password_cost: PasswordCost::default(),
         }
     }
 

@@ -14,6 +14,8 @@ pub mod v1 {
     tonic::include_proto!("perennial.v1");
 }
 
+include!(concat!(env!("OUT_DIR"), "/methods.rs"));
+
 /// The protocol names that TLS negotiates (ALPN) on the one port.
 pub mod alpn {
     /// gRPC from an enrolled or enrolling client.

@@ -1,124 +1,33 @@
-//! Who calls, and what that caller may do. Asked anew on every call, so that a revocation counts at once.
+//! The caller of a request, as the gate has found it, and what a request is about.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use catalog::Identity;
-use policy::settings::UserRight;
+use policy::access::Right;
 use tonic::{Request, Status};
 use wire::v1::BackupRef;
 
 use crate::audit::Actor;
+use crate::caller::Caller;
 use crate::core::Core;
 use crate::trust::Peer;
 
-/// A caller that the server knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Caller {
-    /// The local administrator.
-    Admin,
-    /// An enrolled client that was not revoked.
-    Client(String),
-}
-
-impl Caller {
-    /// The caller of a request; refuses who is not enrolled or was revoked.
-    pub fn of<T>(core: &Core, request: &Request<T>) -> Result<Self, Status> {
-        let peer = match request.extensions().get::<Peer>() {
-            Some(Peer::Admin) => return Ok(Self::Admin),
-            Some(Peer::Client(peer)) => peer,
-            Some(Peer::Anonymous(address)) => {
-                tracing::warn!(%address, "a call without a client certificate was refused");
-                return Err(Status::unauthenticated(
-                    "this call needs a client certificate; enrol first",
-                ));
-            }
-            None => return Err(Status::unauthenticated("the connection has no peer")),
-        };
-        match core
-            .catalog
-            .identify(&peer.fingerprint)
-            .map_err(crate::error::Error::from)?
-        {
-            Identity::Active(client) if client.name == peer.name => Ok(Self::Client(client.name)),
-            Identity::Active(_) | Identity::Unknown => {
-                tracing::warn!(address = %peer.address, client = peer.name, "an unknown client was refused");
-                Err(Status::unauthenticated(
-                    "this server does not know this client; enrol it with a new token",
-                ))
-            }
-            Identity::Revoked { client } => {
-                tracing::warn!(address = %peer.address, client, "a revoked client was refused");
-                Err(Status::unauthenticated(format!(
-                    "the certificate of client {client} was revoked"
-                )))
-            }
-        }
-    }
-
-    /// The client that calls; refuses the administrator.
-    pub fn client(self) -> Result<String, Status> {
-        match self {
-            Self::Client(name) => Ok(name),
-            Self::Admin => Err(Status::permission_denied("only a client can do this")),
-        }
-    }
-
-    /// Refuses everybody but the administrator.
-    pub fn admin(self) -> Result<(), Status> {
-        match self {
-            Self::Admin => Ok(()),
-            Self::Client(_) => Err(Status::permission_denied(
-                "only the administrator can do this, on the server's machine",
-            )),
-        }
-    }
-
-    /// Refuses a client whose own user may not do this. The administrator may do everything.
-    pub fn may(&self, core: &Core, right: UserRight) -> Result<(), Status> {
-        match self {
-            Self::Admin => Ok(()),
-            Self::Client(name) if core.policies.of(name).may(right) => Ok(()),
-            Self::Client(name) => {
-                tracing::warn!(client = name, right = right.word(), "a client's user was refused");
-                Err(Status::permission_denied(format!(
-                    "the server's settings don't let this client do that: user_may lacks {}",
-                    right.word()
-                )))
-            }
-        }
-    }
-
-    /// The client that a call is about: a client's own where it names none, and no other.
-    pub fn about(&self, named: &str) -> Result<String, Status> {
-        match self {
-            Self::Client(own) if named.is_empty() || named == own => Ok(own.clone()),
-            Self::Client(own) => {
-                tracing::warn!(
-                    client = own,
-                    asked_for = named,
-                    "a client asked for another's backups"
-                );
-                Err(Status::permission_denied("a client may only see its own backups"))
-            }
-            Self::Admin if named.is_empty() => {
-                Err(Status::invalid_argument("name the client: CLIENT/BACKUP"))
-            }
-            Self::Admin => Ok(named.to_owned()),
-        }
-    }
+/// The caller of a request; refuses whom the gate has not let through.
+pub fn caller_of<T>(request: &Request<T>) -> Result<Caller, Status> {
+    let caller = request.extensions().get::<Caller>().cloned();
+    caller.ok_or_else(|| Status::unauthenticated("nobody knows who calls"))
 }
 
 /// Who calls and from where, for the audit log.
-pub fn actor_of<T>(core: &Core, request: &Request<T>) -> Result<Actor, Status> {
-    let who = match Caller::of(core, request)? {
-        Caller::Admin => "administrator".to_owned(),
-        Caller::Client(name) => format!("client {name}"),
-    };
+pub fn actor_of<T>(request: &Request<T>) -> Result<Actor, Status> {
     let origin = match address_of(request) {
         Some(address) => address.to_string(),
         None => "administration socket".to_owned(),
     };
-    Ok(Actor { who, origin })
+    Ok(Actor {
+        who: caller_of(request)?.who(),
+        origin,
+    })
 }
 
 /// Where a request came from, for the log.
@@ -127,6 +36,34 @@ pub fn address_of<T>(request: &Request<T>) -> Option<SocketAddr> {
         Peer::Admin => None,
         Peer::Client(peer) => Some(peer.address),
         Peer::Anonymous(address) => Some(*address),
+    }
+}
+
+/// Which clients a caller sees, each decided once: for long lists.
+pub struct Seen<'a> {
+    core: &'a Core,
+    caller: &'a Caller,
+    decided: HashMap<String, bool>,
+}
+
+impl<'a> Seen<'a> {
+    /// What this caller sees.
+    pub fn of(core: &'a Core, caller: &'a Caller) -> Self {
+        Self {
+            core,
+            caller,
+            decided: HashMap::new(),
+        }
+    }
+
+    /// Whether the caller sees this client.
+    pub fn has(&mut self, client: &str) -> bool {
+        if let Some(decided) = self.decided.get(client) {
+            return *decided;
+        }
+        let decided = self.caller.sees(self.core, client);
+        self.decided.insert(client.to_owned(), decided);
+        decided
     }
 }
 
@@ -139,9 +76,15 @@ fn newest_of(name: &str) -> Option<catalog::BackupKind> {
     }
 }
 
-/// The catalog's record of the committed backup that a reference means.
-pub fn resolve(core: &Core, caller: &Caller, reference: &BackupRef) -> Result<catalog::Backup, Status> {
+/// The catalog's record of the committed backup that a reference means; refuses whoever may not do this to its client.
+pub fn resolve(
+    core: &Core,
+    caller: &Caller,
+    right: Right,
+    reference: &BackupRef,
+) -> Result<catalog::Backup, Status> {
     let client = caller.about(&reference.client)?;
+    caller.may_for(core, right, &client)?;
     if let Some(kind) = newest_of(&reference.name) {
         let filter = catalog::BackupFilter {
             kind: Some(kind),
@@ -175,13 +118,15 @@ pub fn resolve(core: &Core, caller: &Caller, reference: &BackupRef) -> Result<ca
     Ok(backup)
 }
 
-/// The catalog's record of the backup in the trash that a reference means.
+/// The catalog's record of the backup in the trash that a reference means; refuses likewise.
 pub fn resolve_trashed(
     core: &Core,
     caller: &Caller,
+    right: Right,
     reference: &BackupRef,
 ) -> Result<catalog::Backup, Status> {
     let client = caller.about(&reference.client)?;
+    caller.may_for(core, right, &client)?;
     let found = core.catalog.backup(&client, &reference.name);
     found
         .ok()

@@ -1,10 +1,13 @@
-//! Local administration: tokens, clients, storage, jobs. Only over the administration socket.
+//! Administration: tokens, clients, storage, jobs. For whoever may open the administration socket, and for users as far as
+//! their rights go.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::{JobFilter, JobId, JobState};
+use catalog::{Job, JobFilter, JobId, JobState};
+use data_encoding::HEXLOWER;
+use policy::access::{Right, Subject};
 use policy::settings::DEFAULT_STORAGE;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -19,11 +22,12 @@ use wire::v1::{
 };
 
 use crate::audit;
+use crate::caller::Caller;
 use crate::core::Core;
 use crate::error::Error;
 use crate::jobs::{LiveJob, is_backup};
 use crate::pace::Flow;
-use crate::services::access::{Caller, actor_of};
+use crate::services::access::{actor_of, caller_of};
 use crate::services::backups::blocking;
 use crate::services::{follow, retry, views, watch};
 use crate::tokens::{self, TokenRequest};
@@ -33,8 +37,10 @@ const DEFAULT_VALID: Duration = Duration::from_secs(3600);
 const QUEUED_EVENTS: usize = 64;
 /// Jobs that are listed where nobody says how many.
 const JOBS: u32 = 50;
+/// Jobs that are read at a time where not all are shown.
+const JOBS_PAGE: u32 = 1000;
 
-/// Answers the administrator.
+/// Answers administrators.
 pub struct Service {
     core: Arc<Core>,
 }
@@ -45,16 +51,63 @@ impl Service {
         Self { core }
     }
 
-    fn check<T>(&self, request: &Request<T>) -> Result<(), Status> {
-        Caller::of(&self.core, request)?.admin()
+    /// Refuses whoever may not do this to the server.
+    fn check<T>(&self, request: &Request<T>, right: Right) -> Result<(), Status> {
+        Ok(caller_of(request)?.may(&self.core, right)?)
     }
 
-    /// The open job of a request; only the administrator may ask.
+    /// Refuses whoever may not do this to a client; where none is named, to the server.
+    fn check_for<T>(&self, request: &Request<T>, right: Right, client: &str) -> Result<(), Status> {
+        let caller = caller_of(request)?;
+        Ok(match client {
+            "" => caller.may(&self.core, right),
+            client => caller.may_for(&self.core, right, client),
+        }?)
+    }
+
+    /// The open job of a request, for whoever may pause and cancel it.
     fn live(&self, request: &Request<JobRef>) -> Result<Arc<LiveJob>, Status> {
-        self.check(request)?;
         let id = request.get_ref().job_id;
+        let record = self.job(id)?;
+        self.check_for(request, Right::Jobs, record.client.as_deref().unwrap_or_default())?;
         let job = self.core.board.live(id);
         job.ok_or_else(|| Status::not_found(format!("there is no open job {id}")))
+    }
+
+    fn job(&self, id: u64) -> Result<Job, Status> {
+        let found = self
+            .core
+            .catalog
+            .job(JobId(i64::try_from(id).unwrap_or(i64::MAX)));
+        found.map_err(|error| match error {
+            catalog::Error::UnknownJob { .. } => Status::not_found(format!("there is no job {id}")),
+            error => Error::from(error).into(),
+        })
+    }
+
+    /// The newest jobs of those clients that a caller sees.
+    fn visible_jobs(&self, caller: &Caller, mut filter: JobFilter) -> Result<Vec<Job>, Error> {
+        let wanted = filter.limit.map_or(usize::MAX, |limit| limit as usize);
+        if caller.can_to(&self.core, Right::See, Subject::Server) {
+            return Ok(self.core.catalog.jobs(&filter)?);
+        }
+        filter.limit = Some(JOBS_PAGE);
+        let mut found = Vec::new();
+        loop {
+            let page = self.core.catalog.jobs(&filter)?;
+            let Some(last) = page.last() else { break };
+            filter.before = Some(last.id);
+            let is_seen = |job: &Job| {
+                let client = job.client.as_deref();
+                client.is_some_and(|client| caller.sees(&self.core, client))
+            };
+            found.extend(page.into_iter().filter(is_seen));
+            if found.len() >= wanted {
+                break;
+            }
+        }
+        found.truncate(wanted);
+        Ok(found)
     }
 
     /// Pauses a backup that runs, or lets it go on.
@@ -71,13 +124,7 @@ impl Service {
         };
         job.waits_for(waits_for);
         let subject = format!("job {}", job.id);
-        audit::note(
-            &self.core,
-            &actor_of(&self.core, request)?,
-            action,
-            &subject,
-            &job.client,
-        );
+        audit::note(&self.core, &actor_of(request)?, action, &subject, &job.client);
         Ok(())
     }
 }
@@ -88,13 +135,13 @@ impl Admin for Service {
     type WatchStream = Pin<Box<dyn tokio_stream::Stream<Item = Result<WatchEvent, Status>> + Send>>;
 
     async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        self.check(&request)?;
+        let caller = caller_of(&request)?;
+        let client = request.into_inner().client;
+        if !client.is_empty() {
+            caller.may_for(&self.core, Right::See, &client)?;
+        }
         let (sender, receiver) = mpsc::channel(QUEUED_EVENTS);
-        tokio::spawn(watch::watch(
-            self.core.clone(),
-            request.into_inner().client,
-            sender,
-        ));
+        tokio::spawn(watch::watch(self.core.clone(), caller, client, sender));
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
@@ -116,7 +163,7 @@ impl Admin for Service {
     }
 
     async fn status(&self, request: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
-        self.check(&request)?;
+        self.check(&request, Right::Status)?;
         let core = &self.core;
         let totals = core.catalog.totals().map_err(Error::from)?;
         let storage = core.storages.default();
@@ -134,6 +181,7 @@ impl Admin for Service {
             backups: totals.backups,
             jobs_running: core.board.len() as u64,
             listen: core.local_address.to_string(),
+            authority_fingerprint: HEXLOWER.encode(&core.authority.fingerprint()),
         }))
     }
 
@@ -141,8 +189,8 @@ impl Admin for Service {
         &self,
         request: Request<CreateTokenRequest>,
     ) -> Result<Response<CreateTokenReply>, Status> {
-        self.check(&request)?;
-        let actor = actor_of(&self.core, &request)?;
+        self.check_for(&request, Right::Enrol, &request.get_ref().client_name)?;
+        let actor = actor_of(&request)?;
         let request = request.into_inner();
         let given = |text: String| (!text.is_empty()).then_some(text);
         let request = TokenRequest {
@@ -166,10 +214,11 @@ impl Admin for Service {
         &self,
         request: Request<ListClientsRequest>,
     ) -> Result<Response<ListClientsReply>, Status> {
-        self.check(&request)?;
+        let caller = caller_of(&request)?;
         let clients = self.core.catalog.clients().map_err(Error::from)?;
         let clients = clients
             .into_iter()
+            .filter(|overview| caller.sees(&self.core, &overview.client.name))
             .map(|overview| ClientInfo {
                 connected: self.core.attached.contains(&overview.client.name),
                 name: overview.client.name,
@@ -188,8 +237,8 @@ impl Admin for Service {
     }
 
     async fn revoke_client(&self, request: Request<ClientRef>) -> Result<Response<RevokeReply>, Status> {
-        self.check(&request)?;
-        let actor = actor_of(&self.core, &request)?;
+        caller_of(&request)?.may_for(&self.core, Right::Enrol, &request.get_ref().name)?;
+        let actor = actor_of(&request)?;
         let name = request.into_inner().name;
         self.core
             .catalog
@@ -207,7 +256,7 @@ impl Admin for Service {
     }
 
     async fn repair_storage(&self, request: Request<RepairRequest>) -> Result<Response<RepairReply>, Status> {
-        self.check(&request)?;
+        self.check(&request, Right::Storage)?;
         let RepairRequest { apply, storage } = request.into_inner();
         let core = self.core.clone();
         let steps = blocking(move || {
@@ -222,7 +271,7 @@ impl Admin for Service {
         &self,
         request: Request<RebuildIndexRequest>,
     ) -> Result<Response<RebuildIndexReply>, Status> {
-        self.check(&request)?;
+        self.check(&request, Right::Storage)?;
         let name = request.into_inner().storage;
         let core = self.core.clone();
         let backups = blocking(move || {
@@ -237,8 +286,11 @@ impl Admin for Service {
     }
 
     async fn list_jobs(&self, request: Request<ListJobsRequest>) -> Result<Response<ListJobsReply>, Status> {
-        self.check(&request)?;
+        let caller = caller_of(&request)?;
         let asked = request.into_inner();
+        if !asked.client.is_empty() {
+            caller.may_for(&self.core, Right::See, &asked.client)?;
+        }
         let given = |text: String| (!text.is_empty()).then_some(text);
         let state = match given(asked.state) {
             Some(word) => Some(job_state(&word)?),
@@ -250,7 +302,7 @@ impl Admin for Service {
             limit: Some(if asked.limit == 0 { JOBS } else { asked.limit }),
             ..JobFilter::default()
         };
-        let jobs = self.core.catalog.jobs(&filter).map_err(Error::from)?;
+        let jobs = self.visible_jobs(&caller, filter)?;
         let jobs = jobs
             .into_iter()
             .map(|job| views::job_info(&self.core, job))
@@ -259,7 +311,7 @@ impl Admin for Service {
     }
 
     async fn doctor(&self, request: Request<DoctorRequest>) -> Result<Response<DoctorReply>, Status> {
-        self.check(&request)?;
+        self.check(&request, Right::Status)?;
         let core = self.core.clone();
         let findings = blocking(move || Ok(crate::doctor::doctor_within(&core))).await?;
         let findings = findings.into_iter().map(|finding| DoctorFinding {
@@ -274,11 +326,10 @@ impl Admin for Service {
     }
 
     async fn job_log(&self, request: Request<JobRef>) -> Result<Response<JobLogReply>, Status> {
-        self.check(&request)?;
-        let job_id = JobId(i64::try_from(request.into_inner().job_id).unwrap_or(i64::MAX));
-        let job = self.core.catalog.job(job_id).map_err(no_job)?;
+        let job = self.job(request.get_ref().job_id)?;
+        self.check_for(&request, Right::Logs, job.client.as_deref().unwrap_or_default())?;
         self.core.board.save_logs();
-        let lines = self.core.catalog.job_log(job_id).map_err(Error::from)?;
+        let lines = self.core.catalog.job_log(job.id).map_err(Error::from)?;
         let lines = lines.into_iter().map(|line| JobLogLine {
             at_ms: line.at_ms,
             level: line.level.to_string(),
@@ -327,7 +378,7 @@ impl Admin for Service {
         if !self.core.board.has_begun(&job) {
             self.core.board.fail(&job, &Error::Cancelled);
         }
-        let actor = actor_of(&self.core, &request)?;
+        let actor = actor_of(&request)?;
         audit::note(
             &self.core,
             &actor,

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use catalog::{BackupFilter, BackupMode};
-use policy::settings::UserRight;
+use policy::access::Right;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -20,10 +20,11 @@ use wire::v1::{
     WithdrawReply, WithdrawRequest,
 };
 
+use crate::caller::Caller;
 use crate::core::Core;
 use crate::error::Error;
 use crate::schedule::Wanted;
-use crate::services::access::{Caller, actor_of, resolve};
+use crate::services::access::{Seen, actor_of, caller_of, resolve};
 use crate::services::follow::follow;
 use crate::services::views;
 use crate::{audit, retention, schedule, verify};
@@ -87,7 +88,7 @@ impl Backups for Service {
         &self,
         request: Request<Streaming<IngestRequest>>,
     ) -> Result<Response<Self::FileBackupStream>, Status> {
-        let client = Caller::of(&self.core, &request)?.client()?;
+        let client = caller_of(&request)?.client()?;
         let (sender, response) = replies();
         tokio::spawn(streams::ingest(
             self.core.clone(),
@@ -102,7 +103,7 @@ impl Backups for Service {
         &self,
         request: Request<ManifestRequest>,
     ) -> Result<Response<Self::FetchManifestStream>, Status> {
-        let caller = Caller::of(&self.core, &request)?;
+        let caller = caller_of(&request)?;
         let (core, request) = (self.core.clone(), request.into_inner());
         let opening = tokio::task::spawn_blocking(move || streams::manifest_file(&core, &caller, request));
         let file = opening
@@ -117,7 +118,7 @@ impl Backups for Service {
         &self,
         request: Request<Streaming<RestoreRequest>>,
     ) -> Result<Response<Self::RestoreStream>, Status> {
-        let caller = Caller::of(&self.core, &request)?;
+        let caller = caller_of(&request)?;
         let (sender, response) = replies();
         tokio::spawn(streams::restore(
             self.core.clone(),
@@ -129,29 +130,42 @@ impl Backups for Service {
     }
 
     async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListReply>, Status> {
-        let caller = Caller::of(&self.core, &request)?;
+        let caller = caller_of(&request)?;
         let asked = request.into_inner().client;
         let filter = match (&caller, asked.is_empty()) {
-            (Caller::Admin, true) => BackupFilter::committed(),
+            (Caller::Admin | Caller::User(_), true) => BackupFilter::committed(),
             _ => BackupFilter::committed_of(&caller.about(&asked)?),
         };
         if let Some(client) = &filter.client {
+            caller.may_for(&self.core, Right::See, client)?;
             self.core.catalog.client(client).map_err(not_found)?;
         }
         let backups = self.core.catalog.backups(&filter).map_err(Error::from)?;
+        let mut seen = Seen::of(&self.core, &caller);
+        let seen = backups.iter().filter(|backup| seen.has(&backup.client));
         Ok(Response::new(ListReply {
-            backups: backups.iter().map(views::backup_info).collect(),
+            backups: seen.map(views::backup_info).collect(),
         }))
     }
 
     async fn show(&self, request: Request<BackupRef>) -> Result<Response<BackupDetail>, Status> {
-        let caller = Caller::of(&self.core, &request)?;
-        let backup = resolve(&self.core, &caller, request.get_ref())?;
+        let caller = caller_of(&request)?;
+        let backup = resolve(&self.core, &caller, Right::See, request.get_ref())?;
         let core = self.core.clone();
+        // Problems name files.
+        let may_read_logs = caller.can(&core, Right::Logs, &backup.client);
         blocking(move || {
             let tree = core.open_backup(&backup)?;
             let manifest = tree.manifest();
-            let conclusion = manifest.conclusion();
+            let problems = match may_read_logs {
+                true => manifest
+                    .conclusion()
+                    .problems
+                    .iter()
+                    .map(views::problem)
+                    .collect(),
+                false => Vec::new(),
+            };
             let sources = manifest.header().sources.iter().map(|source| SourceInfo {
                 name: source.name.to_vec(),
                 path: source.path.to_vec(),
@@ -169,12 +183,12 @@ impl Backups for Service {
                 }),
                 info: Some(views::backup_info(&backup)),
                 sources: sources.collect(),
-                problems: conclusion.problems.iter().map(views::problem).collect(),
+                problems,
                 location: match caller {
                     Caller::Admin => core
                         .location(&backup)
                         .map_or_else(String::new, |path| path.display().to_string()),
-                    Caller::Client(_) => String::new(),
+                    Caller::Client(_) | Caller::User(_) => String::new(),
                 },
             })
         })
@@ -183,9 +197,14 @@ impl Backups for Service {
     }
 
     async fn browse(&self, request: Request<BrowseRequest>) -> Result<Response<Self::BrowseStream>, Status> {
-        let caller = Caller::of(&self.core, &request)?;
+        let caller = caller_of(&request)?;
         let request = request.into_inner();
-        let backup = resolve(&self.core, &caller, &request.backup.clone().unwrap_or_default())?;
+        let backup = resolve(
+            &self.core,
+            &caller,
+            Right::Browse,
+            &request.backup.clone().unwrap_or_default(),
+        )?;
         let core = self.core.clone();
         let (sender, response) = replies();
         tokio::task::spawn_blocking(move || streams::browse(&core, &backup, &request, &sender));
@@ -193,10 +212,20 @@ impl Backups for Service {
     }
 
     async fn diff(&self, request: Request<DiffRequest>) -> Result<Response<Self::DiffStream>, Status> {
-        let caller = Caller::of(&self.core, &request)?;
+        let caller = caller_of(&request)?;
         let request = request.into_inner();
-        let from = resolve(&self.core, &caller, &request.from.unwrap_or_default())?;
-        let to = resolve(&self.core, &caller, &request.to.unwrap_or_default())?;
+        let from = resolve(
+            &self.core,
+            &caller,
+            Right::Browse,
+            &request.from.unwrap_or_default(),
+        )?;
+        let to = resolve(
+            &self.core,
+            &caller,
+            Right::Browse,
+            &request.to.unwrap_or_default(),
+        )?;
         let core = self.core.clone();
         let (sender, response) = replies();
         tokio::task::spawn_blocking(move || streams::diff(&core, &from, &to, &sender));
@@ -204,29 +233,30 @@ impl Backups for Service {
     }
 
     async fn start(&self, request: Request<StartRequest>) -> Result<Response<Self::StartStream>, Status> {
-        let caller = Caller::of(&self.core, &request)?;
+        let caller = caller_of(&request)?;
         let request = request.into_inner();
         let client = caller.about(&request.client)?;
-        self.core.catalog.client(&client).map_err(not_found)?;
         let mode = views::mode(request.mode());
         let wanted = wanted(&request.kind, request.volumes)?;
-        caller.may(&self.core, right_to_start(&wanted, mode))?;
-        let reason = match caller {
-            Caller::Admin => "the administrator asked for it",
-            Caller::Client(_) => "the client's user asked for it",
+        caller.may_for(&self.core, right_to_start(&wanted, mode), &client)?;
+        self.core.catalog.client(&client).map_err(not_found)?;
+        let reason = match &caller {
+            Caller::Admin => "the administrator asked for it".to_owned(),
+            Caller::Client(_) => "the client's user asked for it".to_owned(),
+            Caller::User(principal) => format!("{} asked for it", principal.who()),
         };
-        let job = schedule::ask(&self.core, &client, mode, wanted, reason)?;
-        info!(job = %job.id, kind = %job.kind, client, ?caller, "a backup was asked for");
+        let job = schedule::ask(&self.core, &client, mode, wanted, &reason)?;
+        info!(job = %job.id, kind = %job.kind, client, who = caller.who(), "a backup was asked for");
         let (sender, response) = replies();
         tokio::spawn(follow(job, request.detach, sender));
         Ok(response)
     }
 
     async fn verify(&self, request: Request<VerifyRequest>) -> Result<Response<Self::VerifyStream>, Status> {
-        let caller = Caller::of(&self.core, &request)?;
-        caller.may(&self.core, UserRight::Verify)?;
+        let caller = caller_of(&request)?;
         let request = request.into_inner();
-        let backup = resolve(&self.core, &caller, &request.backup.unwrap_or_default())?;
+        let reference = request.backup.unwrap_or_default();
+        let backup = resolve(&self.core, &caller, Right::Verify, &reference)?;
         let percent = request.source_percent;
         if !(0.0..=100.0).contains(&percent) {
             return Err(Status::invalid_argument(
@@ -240,11 +270,11 @@ impl Backups for Service {
     }
 
     async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<DeleteReply>, Status> {
-        let caller = Caller::of(&self.core, &request)?;
-        caller.clone().admin()?;
-        let actor = actor_of(&self.core, &request)?;
+        let caller = caller_of(&request)?;
+        let actor = actor_of(&request)?;
         let DeleteRequest { client, name, now } = request.into_inner();
-        let backup = resolve(&self.core, &caller, &BackupRef { client, name })?;
+        let right = if now { Right::Purge } else { Right::Delete };
+        let backup = resolve(&self.core, &caller, right, &BackupRef { client, name })?;
         let named = format!("{}/{}", backup.client, backup.name);
         let core = self.core.clone();
         let until_ms = blocking(move || match now {
@@ -274,12 +304,12 @@ fn wanted(kind: &str, volumes: Vec<String>) -> Result<Wanted, Status> {
     }
 }
 
-fn right_to_start(wanted: &Wanted, mode: BackupMode) -> UserRight {
+fn right_to_start(wanted: &Wanted, mode: BackupMode) -> Right {
     match (wanted, mode) {
-        (Wanted::Files, BackupMode::Incremental) => UserRight::StartIncrementalFile,
-        (Wanted::Files, BackupMode::Full) => UserRight::StartFullFile,
-        (Wanted::Image(_), BackupMode::Incremental) => UserRight::StartIncrementalImage,
-        (Wanted::Image(_), BackupMode::Full) => UserRight::StartFullImage,
+        (Wanted::Files, BackupMode::Incremental) => Right::StartIncrementalFile,
+        (Wanted::Files, BackupMode::Full) => Right::StartFullFile,
+        (Wanted::Image(_), BackupMode::Incremental) => Right::StartIncrementalImage,
+        (Wanted::Image(_), BackupMode::Full) => Right::StartFullImage,
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use catalog::{MessageState, OutboxMessage};
 use notify::Secret;
+use policy::access::Right;
 use tonic::{Request, Response, Status};
 use wire::v1::audience::Tell as WireTell;
 use wire::v1::new_channel::Carrier as WireCarrier;
@@ -19,7 +20,7 @@ use wire::v1::{
 use crate::audit;
 use crate::core::Core;
 use crate::error::Error;
-use crate::services::access::{Caller, actor_of};
+use crate::services::access::{actor_of, caller_of};
 use crate::services::backups::blocking;
 use crate::telling::{
     Audience, Carrier, ChannelEntry, ChannelSettings, Content, MailCarrier, PingCarrier, ReportDay,
@@ -66,7 +67,7 @@ impl Notify for Service {
         &self,
         request: Request<ListChannelsRequest>,
     ) -> Result<Response<ListChannelsReply>, Status> {
-        Caller::of(&self.core, &request)?.admin()?;
+        caller_of(&request)?.may(&self.core, Right::Notify)?;
         let catalog = &self.core.catalog;
         let channels = self.core.teller.channels();
         let infos = channels.iter().map(|channel| {
@@ -86,8 +87,8 @@ impl Notify for Service {
     }
 
     async fn add_channel(&self, request: Request<NewChannel>) -> Result<Response<AddChannelReply>, Status> {
-        Caller::of(&self.core, &request)?.admin()?;
-        let actor = actor_of(&self.core, &request)?;
+        caller_of(&request)?.may(&self.core, Right::Notify)?;
+        let actor = actor_of(&request)?;
         let asked = request.into_inner();
         let name = asked.name.clone();
         check_name(&name)?;
@@ -124,8 +125,8 @@ impl Notify for Service {
         &self,
         request: Request<ChannelRef>,
     ) -> Result<Response<RemoveChannelReply>, Status> {
-        Caller::of(&self.core, &request)?.admin()?;
-        let actor = actor_of(&self.core, &request)?;
+        caller_of(&request)?.may(&self.core, Right::Notify)?;
+        let actor = actor_of(&request)?;
         let name = request.into_inner().name;
         self.core.teller.remove(&name)?;
         audit::note(&self.core, &actor, "channel-remove", &name, "");
@@ -133,7 +134,7 @@ impl Notify for Service {
     }
 
     async fn test_channel(&self, request: Request<ChannelRef>) -> Result<Response<TestChannelReply>, Status> {
-        Caller::of(&self.core, &request)?.admin()?;
+        caller_of(&request)?.may(&self.core, Right::Notify)?;
         let channel = self.channel(&request.into_inner().name)?;
         let core = self.core.clone();
         let sent = blocking(move || match test_message(&core.teller, &channel) {
@@ -150,7 +151,7 @@ impl Notify for Service {
         &self,
         request: Request<ListMessagesRequest>,
     ) -> Result<Response<ListMessagesReply>, Status> {
-        Caller::of(&self.core, &request)?.admin()?;
+        caller_of(&request)?.may(&self.core, Right::Notify)?;
         let asked = request.into_inner();
         let state = match asked.state.as_str() {
             "" => None,

@@ -19,7 +19,7 @@ use wire::v1::{
 use crate::core::Core;
 use crate::error::Error;
 use crate::jobs::{Attachment, is_backup};
-use crate::services::access::Caller;
+use crate::services::access::caller_of;
 
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// A client that says nothing for so long is gone.
@@ -80,7 +80,7 @@ impl Control for Service {
         &self,
         request: Request<Streaming<ClientEvent>>,
     ) -> Result<Response<Self::AttachStream>, Status> {
-        let client = Caller::of(&self.core, &request)?.client()?;
+        let client = caller_of(&request)?.client()?;
         let mut events = request.into_inner();
         let first = tokio::time::timeout(SILENCE, events.message()).await;
         let first = first.map_err(|_| Status::deadline_exceeded("no greeting came"))??;

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use catalog::JobKind;
-use policy::settings::UserRight;
+use policy::access::Right;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -16,10 +16,11 @@ use wire::v1::{
 
 use super::backups::streams::{end, enter, forward_requests};
 use super::views;
+use crate::caller::Caller;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::image::{self, Session};
-use crate::services::access::Caller;
+use crate::services::access::caller_of;
 
 /// Messages that wait for the other side.
 const QUEUED_MESSAGES: usize = 16;
@@ -47,7 +48,7 @@ impl Images for Service {
         &self,
         request: Request<Streaming<ImageRequest>>,
     ) -> Result<Response<Self::ImageBackupStream>, Status> {
-        let client = Caller::of(&self.core, &request)?.client()?;
+        let client = caller_of(&request)?.client()?;
         let (sender, receiver) = mpsc::channel(QUEUED_MESSAGES);
         tokio::spawn(take_in(self.core.clone(), client, request.into_inner(), sender));
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
@@ -57,7 +58,7 @@ impl Images for Service {
         &self,
         request: Request<BlockHashesRequest>,
     ) -> Result<Response<Self::FetchBlockHashesStream>, Status> {
-        let client = Caller::of(&self.core, &request)?.client()?;
+        let client = caller_of(&request)?.client()?;
         let request = request.into_inner();
         let session = self.core.sessions.get(&request.session);
         let session = session.filter(|session| session.client() == client);
@@ -93,7 +94,7 @@ async fn take_in(
     let started = async {
         let (mode, rights) = (
             views::mode(begin.mode()),
-            [UserRight::StartIncrementalImage, UserRight::StartFullImage],
+            [Right::StartIncrementalImage, Right::StartFullImage],
         );
         let job = enter(
             &core,

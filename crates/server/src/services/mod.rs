@@ -1,13 +1,16 @@
 //! The gRPC services: who may call what, and the translation between messages and the parts that do the work.
 
 mod access;
+mod accounts;
 mod admin;
 mod backups;
 mod channels;
 mod control;
 mod enrolment;
 mod follow;
+mod gate;
 mod images;
+mod methods;
 mod planning;
 mod retry;
 mod settings;
@@ -19,6 +22,7 @@ use std::sync::Arc;
 
 use tonic::service::Routes;
 use wire::MAX_MESSAGE_BYTES;
+use wire::v1::accounts_server::AccountsServer;
 use wire::v1::admin_server::AdminServer;
 use wire::v1::backups_server::BackupsServer;
 use wire::v1::control_server::ControlServer;
@@ -31,7 +35,9 @@ use wire::v1::storages_server::StoragesServer;
 
 use crate::core::Core;
 
-/// All services. Which peer may call which is decided call by call.
+pub use gate::Gate;
+
+/// All services. They must stand behind the [`Gate`].
 pub fn routes(core: Arc<Core>) -> Routes {
     let backups = BackupsServer::new(backups::Service::new(core.clone()))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
@@ -49,6 +55,7 @@ pub fn routes(core: Arc<Core>) -> Routes {
         .add_service(SettingsServer::new(settings::Service::new(core.clone())))
         .add_service(PlanningServer::new(planning::Service::new(core.clone())))
         .add_service(StoragesServer::new(storages::Service::new(core.clone())))
+        .add_service(AccountsServer::new(accounts::Service::new(core.clone())))
         .add_service(NotifyServer::new(channels::Service::new(core.clone())))
         .add_service(AdminServer::new(admin::Service::new(core)))
 }

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use catalog::{Archived, ArchivedUntil, Backup};
+use policy::access::Right;
 use policy::retention::Fate;
 use policy::schedule::{Due, Kind};
 use tokio::sync::mpsc;
@@ -19,11 +20,12 @@ use wire::v1::{
 };
 
 use crate::audit;
+use crate::caller::Caller;
 use crate::core::Core;
 use crate::error::Error;
 use crate::retention::{self, Expecting, Judged, Planned};
 use crate::schedule::{self, TargetOutlook};
-use crate::services::access::{Caller, actor_of, resolve, resolve_trashed};
+use crate::services::access::{Seen, actor_of, caller_of, resolve, resolve_trashed};
 use crate::services::backups::blocking;
 use crate::services::follow::follow;
 use crate::services::views;
@@ -46,12 +48,13 @@ impl Service {
         Self { core }
     }
 
-    /// The client that is meant; the administrator may mean all.
+    /// The client that is meant; all that a caller sees may be meant, but by a client.
     fn client(&self, caller: &Caller, named: &str) -> Result<Option<String>, Status> {
-        if *caller == Caller::Admin && named.is_empty() {
+        if !matches!(caller, Caller::Client(_)) && named.is_empty() {
             return Ok(None);
         }
         let client = caller.about(named)?;
+        caller.may_for(&self.core, Right::See, &client)?;
         self.core.catalog.client(&client).map_err(Error::from)?;
         Ok(Some(client))
     }
@@ -111,13 +114,16 @@ fn told_until(until: ArchivedUntil) -> String {
 /// The plan that is asked for, in parts.
 fn plan_parts(
     core: &Core,
+    caller: &Caller,
     client: Option<&str>,
     asked: &RetentionPlanRequest,
 ) -> Result<Vec<RetentionPlanReply>, Error> {
     let (mut removals, mut kept) = (Vec::new(), Vec::new());
+    let mut seen = Seen::of(core, caller);
     if asked.days == 0 {
         let now_ms = core.clock.now_ms();
-        for judged in retention::plan_now(core, client)? {
+        let judged = retention::plan_now(core, client)?.into_iter();
+        for judged in judged.filter(|judged| seen.has(&judged.backup.client)) {
             match judged.fate {
                 Fate::Remove => removals.push(removal_now(judged, now_ms)),
                 Fate::Keep if asked.with_kept => kept.push(kept_now(judged)),
@@ -130,7 +136,8 @@ fn plan_parts(
             false => Expecting::Nothing,
         };
         let planned = retention::plan_ahead(core, client, asked.days.min(MOST_DAYS), expecting)?;
-        removals.extend(planned.iter().map(planned_removal));
+        let planned = planned.iter().filter(|planned| seen.has(&planned.client));
+        removals.extend(planned.map(planned_removal));
     }
     let removals = removals.chunks(PLAN_PART).map(|part| RetentionPlanReply {
         removals: part.to_vec(),
@@ -194,13 +201,13 @@ impl Planning for Service {
         &self,
         request: Request<RetentionPlanRequest>,
     ) -> Result<Response<Self::RetentionPlanStream>, Status> {
-        let caller = Caller::of(&self.core, &request)?;
+        let caller = caller_of(&request)?;
         let asked = request.into_inner();
         let client = self.client(&caller, &asked.client)?;
         let core = self.core.clone();
         let (sender, receiver) = mpsc::channel(QUEUED_EVENTS);
         tokio::task::spawn_blocking(move || {
-            let parts = plan_parts(&core, client.as_deref(), &asked).map_err(Status::from);
+            let parts = plan_parts(&core, &caller, client.as_deref(), &asked).map_err(Status::from);
             let parts: Vec<_> = match parts {
                 Ok(parts) => parts.into_iter().map(Ok).collect(),
                 Err(status) => vec![Err(status)],
@@ -218,8 +225,8 @@ impl Planning for Service {
         &self,
         request: Request<CleanupRequest>,
     ) -> Result<Response<Self::CleanupStream>, Status> {
-        Caller::of(&self.core, &request)?.admin()?;
-        let actor = actor_of(&self.core, &request)?;
+        caller_of(&request)?.may(&self.core, Right::Storage)?;
+        let actor = actor_of(&request)?;
         let job = retention::start_cleanup(&self.core, &format!("{} asked for it", actor.who))?;
         audit::note(
             &self.core,
@@ -234,11 +241,11 @@ impl Planning for Service {
     }
 
     async fn protect(&self, request: Request<ProtectRequest>) -> Result<Response<ProtectReply>, Status> {
-        let caller = Caller::of(&self.core, &request)?;
-        caller.clone().admin()?;
-        let actor = actor_of(&self.core, &request)?;
+        let caller = caller_of(&request)?;
+        let actor = actor_of(&request)?;
         let asked = request.into_inner();
-        let backup = resolve(&self.core, &caller, &asked.backup.unwrap_or_default())?;
+        let reference = asked.backup.unwrap_or_default();
+        let backup = resolve(&self.core, &caller, Right::Protect, &reference)?;
         let change = asked
             .change
             .ok_or_else(|| Status::invalid_argument("the request changes nothing"))?;
@@ -252,10 +259,12 @@ impl Planning for Service {
         &self,
         request: Request<ListTrashRequest>,
     ) -> Result<Response<ListTrashReply>, Status> {
-        let caller = Caller::of(&self.core, &request)?;
+        let caller = caller_of(&request)?;
         let client = self.client(&caller, &request.into_inner().client)?;
         let trashed = retention::trash(&self.core, client.as_deref())?;
-        let backups = trashed.iter().map(|(backup, until_ms)| TrashedBackup {
+        let mut seen = Seen::of(&self.core, &caller);
+        let trashed = trashed.iter().filter(|(backup, _)| seen.has(&backup.client));
+        let backups = trashed.map(|(backup, until_ms)| TrashedBackup {
             backup: Some(views::backup_info(backup)),
             trashed_ms: backup.trashed_ms.unwrap_or_default(),
             until_ms: *until_ms,
@@ -269,10 +278,9 @@ impl Planning for Service {
         &self,
         request: Request<BackupRef>,
     ) -> Result<Response<RestoreFromTrashReply>, Status> {
-        let caller = Caller::of(&self.core, &request)?;
-        caller.clone().admin()?;
-        let actor = actor_of(&self.core, &request)?;
-        let backup = resolve_trashed(&self.core, &caller, request.get_ref())?;
+        let caller = caller_of(&request)?;
+        let actor = actor_of(&request)?;
+        let backup = resolve_trashed(&self.core, &caller, Right::Delete, request.get_ref())?;
         let named = format!("{}/{}", backup.client, backup.name);
         let core = self.core.clone();
         blocking(move || retention::restore(&core, &backup)).await?;
@@ -284,10 +292,9 @@ impl Planning for Service {
         &self,
         request: Request<BackupRef>,
     ) -> Result<Response<DeleteFromTrashReply>, Status> {
-        let caller = Caller::of(&self.core, &request)?;
-        caller.clone().admin()?;
-        let actor = actor_of(&self.core, &request)?;
-        let backup = resolve_trashed(&self.core, &caller, request.get_ref())?;
+        let caller = caller_of(&request)?;
+        let actor = actor_of(&request)?;
+        let backup = resolve_trashed(&self.core, &caller, Right::Purge, request.get_ref())?;
         let named = format!("{}/{}", backup.client, backup.name);
         let core = self.core.clone();
         blocking(move || retention::delete_for_good(&core, &backup)).await?;
@@ -302,8 +309,9 @@ impl Planning for Service {
     }
 
     async fn outlook(&self, request: Request<OutlookRequest>) -> Result<Response<OutlookReply>, Status> {
-        let caller = Caller::of(&self.core, &request)?;
+        let caller = caller_of(&request)?;
         let client = caller.about(&request.into_inner().client)?;
+        caller.may_for(&self.core, Right::See, &client)?;
         let outlooks = schedule::outlook(&self.core, &client)?;
         Ok(Response::new(OutlookReply {
             kinds: outlooks.iter().flat_map(kinds).collect(),
@@ -311,11 +319,11 @@ impl Planning for Service {
     }
 
     async fn pause(&self, request: Request<PauseRequest>) -> Result<Response<PauseReply>, Status> {
-        let caller = Caller::of(&self.core, &request)?;
-        caller.may(&self.core, policy::settings::UserRight::Pause)?;
-        let actor = actor_of(&self.core, &request)?;
+        let caller = caller_of(&request)?;
+        let actor = actor_of(&request)?;
         let asked = request.into_inner();
         let client = caller.about(&asked.client)?;
+        caller.may_for(&self.core, Right::Pause, &client)?;
         let until_ms = (asked.until_ms > self.core.clock.now_ms()).then_some(asked.until_ms);
         self.core
             .catalog

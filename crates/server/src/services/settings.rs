@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use catalog::{ChangeFilter, SettingsOwner};
+use catalog::{ChangeFilter, Group, SettingsOwner};
+use policy::access::{Right, Subject};
 use policy::settings::{Action, DEFAULT_STORAGE, Explanation};
 use tonic::{Request, Response, Status};
 use wire::v1::settings_owner::Owner;
@@ -14,10 +15,11 @@ use wire::v1::{
 };
 
 use crate::audit;
+use crate::caller::Caller;
 use crate::core::Core;
 use crate::error::Error;
 use crate::policies::Wish;
-use crate::services::access::{Caller, actor_of};
+use crate::services::access::{actor_of, caller_of};
 
 /// Entries of the audit log that are told where nobody says how many.
 const CHANGES: u32 = 100;
@@ -35,21 +37,35 @@ impl Service {
         Self { core }
     }
 
-    /// Whose settings a caller may look at and change. Of a client's, its user has a layer of his own.
-    fn owner(&self, caller: &Caller, owner: Option<Owner>) -> Result<SettingsOwner, Status> {
+    /// Whose settings are meant; refuses whoever may not look at them, or change them. Of a client's, its user has a layer of his own.
+    fn owner(&self, caller: &Caller, right: Right, owner: Option<Owner>) -> Result<SettingsOwner, Status> {
+        let core = &self.core;
         match (caller, owner) {
-            (Caller::Client(_), Some(Owner::Client(name))) => caller.about(&name).map(SettingsOwner::User),
-            (Caller::Client(own), None) => Ok(SettingsOwner::User(own.clone())),
-            (Caller::Client(_), _) => Err(Status::permission_denied(
-                "a client may only see and change its own settings",
-            )),
-            (Caller::Admin, None | Some(Owner::Server(_))) => Ok(SettingsOwner::Server),
-            (Caller::Admin, Some(Owner::Client(name))) => {
-                self.core.catalog.client(&name).map_err(Error::from)?;
+            (Caller::Client(own), owner) => {
+                let name = match owner {
+                    Some(Owner::Client(name)) => caller.about(&name)?,
+                    None => own.clone(),
+                    Some(_) => {
+                        return Err(Status::permission_denied(
+                            "a client may only see and change its own settings",
+                        ));
+                    }
+                };
+                caller.may_for(core, right, &name)?;
+                Ok(SettingsOwner::User(name))
+            }
+            (_, None | Some(Owner::Server(_))) => {
+                caller.may(core, right)?;
+                Ok(SettingsOwner::Server)
+            }
+            (_, Some(Owner::Client(name))) => {
+                caller.may_for(core, right, &name)?;
+                core.catalog.client(&name).map_err(Error::from)?;
                 Ok(SettingsOwner::Client(name))
             }
-            (Caller::Admin, Some(Owner::Group(name))) => {
-                let groups = self.core.catalog.groups().map_err(Error::from)?;
+            (_, Some(Owner::Group(name))) => {
+                caller.may_to(core, right, Subject::Group(&name))?;
+                let groups = core.catalog.groups().map_err(Error::from)?;
                 if groups.iter().all(|group| group.name != name) {
                     return Err(Error::from(catalog::Error::UnknownGroup { name }).into());
                 }
@@ -87,18 +103,12 @@ impl Service {
         change: impl FnOnce(&T) -> Result<(), catalog::Error>,
         told: impl FnOnce(&T) -> (String, String),
     ) -> Result<Response<GroupReply>, Status> {
-        Caller::of(&self.core, request)?.admin()?;
+        caller_of(request)?.may(&self.core, Right::Groups)?;
         change(request.get_ref()).map_err(Error::from)?;
         self.core.policies.reload()?;
         self.core.schedule.look_again();
         let (subject, detail) = told(request.get_ref());
-        audit::note(
-            &self.core,
-            &actor_of(&self.core, request)?,
-            "group",
-            &subject,
-            &detail,
-        );
+        audit::note(&self.core, &actor_of(request)?, "group", &subject, &detail);
         Ok(Response::new(GroupReply {}))
     }
 }
@@ -106,9 +116,9 @@ impl Service {
 #[tonic::async_trait]
 impl Settings for Service {
     async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {
-        let caller = Caller::of(&self.core, &request)?;
+        let caller = caller_of(&request)?;
         let owner = request.into_inner().owner.and_then(|owner| owner.owner);
-        let owner = self.owner(&caller, owner)?;
+        let owner = self.owner(&caller, Right::See, owner)?;
         let group = match &owner {
             SettingsOwner::Client(name) | SettingsOwner::User(name) => self.core.policies.group_of(name),
             SettingsOwner::Group(name) => Some(name.clone()),
@@ -125,10 +135,14 @@ impl Settings for Service {
         &self,
         request: Request<ChangeSettingsRequest>,
     ) -> Result<Response<ChangeSettingsReply>, Status> {
-        let caller = Caller::of(&self.core, &request)?;
-        let actor = actor_of(&self.core, &request)?;
+        let caller = caller_of(&request)?;
+        let actor = actor_of(&request)?;
         let request = request.into_inner();
-        let owner = self.owner(&caller, request.owner.and_then(|owner| owner.owner))?;
+        let owner = self.owner(
+            &caller,
+            Right::Settings,
+            request.owner.and_then(|owner| owner.owner),
+        )?;
         let wishes: Vec<Wish> = request.changes.into_iter().map(wish).collect();
         self.check_placement(&wishes)?;
         self.core.policies.change(&owner, &wishes)?;
@@ -149,9 +163,13 @@ impl Settings for Service {
         &self,
         request: Request<ListGroupsRequest>,
     ) -> Result<Response<ListGroupsReply>, Status> {
-        Caller::of(&self.core, &request)?.admin()?;
+        let caller = caller_of(&request)?;
         let groups = self.core.catalog.groups().map_err(Error::from)?;
-        let groups = groups.into_iter().map(|group| GroupInfo {
+        let is_seen = |group: &Group| {
+            let subject = Subject::Group(&group.name);
+            caller.can_to(&self.core, Right::See, subject)
+        };
+        let groups = groups.into_iter().filter(is_seen).map(|group| GroupInfo {
             name: group.name,
             clients: group.clients,
         });
@@ -211,7 +229,7 @@ impl Settings for Service {
         &self,
         request: Request<ListChangesRequest>,
     ) -> Result<Response<ListChangesReply>, Status> {
-        Caller::of(&self.core, &request)?.admin()?;
+        caller_of(&request)?.may(&self.core, Right::Audit)?;
         let asked = request.into_inner();
         let filter = ChangeFilter {
             subject: (!asked.subject.is_empty()).then_some(asked.subject),

@@ -3,31 +3,39 @@
 use std::sync::Arc;
 
 use catalog::JobId;
+use policy::access::{Right, Subject};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tonic::Status;
 use wire::v1::{JobInfo, JobQueued, WatchEvent, watch_event};
 
+use crate::caller::Caller;
 use crate::core::Core;
 use crate::jobs::{Event, News};
 use crate::services::views;
 
 /// Sends what jobs do, of one client or of all (empty), until the caller goes or the server ends. First comes what runs already.
-pub async fn watch(core: Arc<Core>, client: String, sender: mpsc::Sender<Result<WatchEvent, Status>>) {
-    let is_wanted = |of: &str| client.is_empty() || of == client;
+/// A caller gets nothing of clients that he does not see, and no logs where he may not read them. Who he is is asked anew each time.
+pub async fn watch(
+    core: Arc<Core>,
+    mut caller: Caller,
+    client: String,
+    sender: mpsc::Sender<Result<WatchEvent, Status>>,
+) {
     let mut news = core.board.news();
     for job in core.board.all() {
-        if is_wanted(&job.client) {
-            let progress = job.watch().borrow().progress.clone();
-            let event = of_job(
-                &core,
-                job.id,
-                core.clock.now_ms(),
-                watch_event::Event::Progress(progress),
-            );
-            if sender.send(Ok(event)).await.is_err() {
-                return;
-            }
+        if !is_wanted(&core, &caller, &client, &job.client) {
+            continue;
+        }
+        let progress = job.watch().borrow().progress.clone();
+        let event = of_job(
+            &core,
+            job.id,
+            core.clock.now_ms(),
+            watch_event::Event::Progress(progress),
+        );
+        if sender.send(Ok(event)).await.is_err() {
+            return;
         }
     }
     loop {
@@ -36,8 +44,13 @@ pub async fn watch(core: Arc<Core>, client: String, sender: mpsc::Sender<Result<
             () = sender.closed() => return,
             () = core.shutdown.cancelled() => return,
         };
+        if let Err(error) = caller.renew(&core) {
+            // The caller may be gone as well.
+            let _ = sender.send(Err(error.into())).await;
+            return;
+        }
         let event = match received {
-            Ok(news) if !is_wanted(&news.client) => continue,
+            Ok(news) if !may_hear(&core, &caller, &client, &news) => continue,
             Ok(news) => told(&core, news),
             Err(RecvError::Lagged(missed)) => WatchEvent {
                 job: None,
@@ -49,6 +62,27 @@ pub async fn watch(core: Arc<Core>, client: String, sender: mpsc::Sender<Result<
         if sender.send(Ok(event)).await.is_err() {
             return;
         }
+    }
+}
+
+/// Whether jobs of a client are asked for, and the caller sees them.
+fn is_wanted(core: &Core, caller: &Caller, asked: &str, client: &str) -> bool {
+    (asked.is_empty() || asked == client) && may_watch(core, caller, Right::See, client)
+}
+
+fn may_hear(core: &Core, caller: &Caller, asked: &str, news: &News) -> bool {
+    let may_read = || match news.event {
+        Event::Log(_) => may_watch(core, caller, Right::Logs, &news.client),
+        _ => true,
+    };
+    is_wanted(core, caller, asked, &news.client) && may_read()
+}
+
+/// Whether a caller may know this of a client's jobs, or of the server's (empty).
+fn may_watch(core: &Core, caller: &Caller, right: Right, client: &str) -> bool {
+    match client {
+        "" => caller.can_to(core, right, Subject::Server),
+        client => caller.can(core, right, client),
     }
 }
 

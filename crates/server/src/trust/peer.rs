@@ -12,7 +12,7 @@ pub enum Peer {
     Admin,
     /// A client whose certificate comes from this server's authority. Whether it is still welcome is the catalog's to say.
     Client(Arc<ClientPeer>),
-    /// A peer without a certificate: it may enrol and nothing else.
+    /// A peer without a certificate: it may enrol and log in; for all else it needs a user's token.
     Anonymous(SocketAddr),
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use catalog::{Backup, BackupMode, JobKind};
 use manifest::diff::{self, ChangeKind, Difference};
-use policy::settings::UserRight;
+use policy::access::Right;
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 use tracing::{info, warn};
@@ -16,10 +16,11 @@ use wire::v1::{
     manifest_request::Which, restore_reply, restore_request,
 };
 
+use crate::caller::Caller;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::jobs::LiveJob;
-use crate::services::access::{Caller, resolve};
+use crate::services::access::resolve;
 use crate::services::views;
 use crate::sessions::DataSession as _;
 use crate::{ingest, restore, schedule};
@@ -57,7 +58,7 @@ pub async fn ingest(
     let started = async {
         let (mode, rights) = (
             views::mode(begin.mode()),
-            [UserRight::StartIncrementalFile, UserRight::StartFullFile],
+            [Right::StartIncrementalFile, Right::StartFullFile],
         );
         let job = enter(
             &core,
@@ -96,7 +97,7 @@ pub async fn enter<T>(
     core: &Arc<Core>,
     caller: &Caller,
     (kind, mode): (JobKind, BackupMode),
-    rights: [UserRight; 2],
+    rights: [Right; 2],
     job_id: u64,
     replies: &Sender<T>,
 ) -> Result<Arc<LiveJob>, Status> {
@@ -107,12 +108,12 @@ pub async fn enter<T>(
         BackupMode::Full => full,
     };
     if job_id == 0 {
-        caller.may(core, right)?;
+        caller.may_for(core, right, &client)?;
     }
     let job = schedule::let_in(core, kind, &client, mode, job_id, replies.closed()).await?;
     if job.mode != Some(mode) {
         // It is another backup than the one whose turn it is.
-        caller.may(core, right)?;
+        caller.may_for(core, right, &client)?;
     }
     Ok(job)
 }
@@ -164,7 +165,12 @@ pub async fn end<T>(runner: tokio::task::JoinHandle<Result<()>>, client: &str, r
 pub fn manifest_file(core: &Core, caller: &Caller, request: ManifestRequest) -> Result<File, Status> {
     match request.which {
         Some(Which::Backup(reference)) => {
-            let backup = resolve(core, caller, &reference)?;
+            let right = match caller {
+                // It needs the manifest of the base for each backup.
+                Caller::Client(_) => Right::See,
+                Caller::Admin | Caller::User(_) => Right::Restore,
+            };
+            let backup = resolve(core, caller, right, &reference)?;
             let tree = core.open_backup(&backup)?;
             Ok(tree.manifest().source().try_clone().map_err(manifest_error)?)
         }
@@ -236,8 +242,7 @@ async fn serve_restore(
     wire::version::negotiate(begin.protocol, begin.protocol)
         .map_err(|error| Status::failed_precondition(error.to_string()))?;
     let client = caller.clone().client()?;
-    caller.may(core, UserRight::Restore)?;
-    let backup = resolve(core, caller, &begin.backup.unwrap_or_default())?;
+    let backup = resolve(core, caller, Right::Restore, &begin.backup.unwrap_or_default())?;
     let (opener, of) = (core.clone(), backup.clone());
     let tree = super::blocking(move || opener.open_backup(&of)).await?;
     let session = Arc::new(restore::Session::create(client, tree, replies.clone()));
