@@ -4,6 +4,7 @@
 //! again.
 
 mod data;
+mod pinned;
 pub(crate) mod tls;
 
 use std::io;
@@ -24,6 +25,7 @@ use wire::v1::planning_client::PlanningClient;
 use wire::v1::settings_client::SettingsClient;
 
 pub use data::{Breaker, DataConnection, DataDialler};
+pub use pinned::{open_pinned, shown_fingerprint};
 
 use crate::error::{Error, Result};
 use crate::identity::Identity;
@@ -62,6 +64,11 @@ impl Connection {
     /// Who this client is.
     pub fn identity(&self) -> &Arc<Identity> {
         &self.identity
+    }
+
+    /// The connection itself, for any service.
+    pub fn channel(&self) -> &Channel {
+        &self.channel
     }
 
     /// The service for making, reading and managing backups.

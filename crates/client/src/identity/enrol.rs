@@ -1,7 +1,6 @@
 //! Enrolment: a one-time token becomes a client certificate.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::pki_types::CertificateDer;
@@ -11,7 +10,6 @@ use wire::v1::enrolment_client::EnrolmentClient;
 use wire::v1::{EnrolReply, EnrolRequest};
 
 use super::store::{self, Parts};
-use super::verifier::FingerprintVerifier;
 use super::{Identity, Record};
 use crate::connection::{self, tls};
 use crate::error::{Error, Result};
@@ -80,19 +78,7 @@ fn signing_request(key: &KeyPair, name: &str) -> Result<Vec<u8>> {
 }
 
 async fn ask(token: &Token, request: EnrolRequest) -> Result<EnrolReply> {
-    let provider = tls::provider();
-    let verifier = Arc::new(FingerprintVerifier::new(token.authority_fingerprint, provider));
-    let config = tls::anonymous(verifier.clone())?;
-    let dialled = connection::dial(&token.address, Arc::new(config)).await;
-    let stream = dialled.map_err(|error| {
-        if verifier.met_a_stranger() {
-            return Error::WrongFingerprint {
-                address: token.address.clone(),
-            };
-        }
-        error
-    })?;
-    let channel = connection::channel_over(stream, &token.address).await?;
+    let channel = connection::open_pinned(&token.address, token.authority_fingerprint).await?;
     let reply = EnrolmentClient::new(channel).enrol(request).await;
     let reply = reply
         .map_err(|status| refusal(&status, &token.address))?

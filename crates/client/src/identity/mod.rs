@@ -19,6 +19,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::{Deserialize, Serialize};
 
 pub use enrol::{ClientInfo, enrol};
+pub(crate) use verifier::FingerprintVerifier;
 
 use crate::error::{Error, Result};
 

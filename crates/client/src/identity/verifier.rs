@@ -1,5 +1,4 @@
-//! How a client that is about to enrol recognises its server: by the fingerprint in the token, and nothing
-//! else.
+//! How whoever has no certificate yet recognises a server: by the fingerprint of its authority, and nothing else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,14 +11,14 @@ use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureSc
 
 /// Accepts a server whose chain holds the certificate with a given fingerprint and is signed by it.
 #[derive(Debug)]
-pub(super) struct FingerprintVerifier {
+pub(crate) struct FingerprintVerifier {
     fingerprint: [u8; 32],
     provider: Arc<CryptoProvider>,
     mismatch: AtomicBool,
 }
 
 impl FingerprintVerifier {
-    pub(super) fn new(fingerprint: [u8; 32], provider: Arc<CryptoProvider>) -> Self {
+    pub(crate) fn new(fingerprint: [u8; 32], provider: Arc<CryptoProvider>) -> Self {
         Self {
             fingerprint,
             provider,
@@ -28,7 +27,7 @@ impl FingerprintVerifier {
     }
 
     /// Whether a server was refused since no certificate of its chain has the fingerprint.
-    pub(super) fn met_a_stranger(&self) -> bool {
+    pub(crate) fn met_a_stranger(&self) -> bool {
         self.mismatch.load(Ordering::Relaxed)
     }
 }
