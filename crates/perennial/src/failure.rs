@@ -43,12 +43,35 @@ pub enum Failure {
         /// Where the client's state was looked for.
         client_state: String,
     },
-    /// A command for the administrator was given where the server is not.
-    #[error("this command works on the server's machine only, and no server is running here")]
+    /// A command for administrators was given where no server is.
+    #[error("no server is running here, and nobody has logged in to one elsewhere")]
     NotTheServer {
         /// Where the server's state was looked for.
         server_state: String,
     },
+    /// A server is named whose authority nobody has confirmed from here.
+    #[error("nobody has logged in to the server at {address} from here, so its fingerprint is not known")]
+    UnknownServer {
+        /// Its address.
+        address: String,
+    },
+    /// A server is named, and nothing says as whom.
+    #[error("nobody has logged in to the server at {address} from here")]
+    NotLoggedIn {
+        /// Its address.
+        address: String,
+    },
+    /// A server has another fingerprint than it had.
+    #[error("the server at {address} has the fingerprint {shown}, and not the one that is expected")]
+    OtherFingerprint {
+        /// Its address.
+        address: String,
+        /// What it shows.
+        shown: String,
+    },
+    /// What is read on the server's machine, or by a client, is asked for by a user.
+    #[error("images are read on the server's machine, or by the client whose they are")]
+    ImageElsewhere,
     /// The administration socket may not be opened.
     #[error("the server here does not let this user in")]
     SocketDenied {
@@ -85,6 +108,12 @@ pub enum Failure {
     /// There is no backup of this name, of no client.
     #[error("there is no backup {name}")]
     NoSuchBackup {
+        /// The name.
+        name: String,
+    },
+    /// There is no role of this name.
+    #[error("there is no role {name}")]
+    NoSuchRole {
         /// The name.
         name: String,
     },

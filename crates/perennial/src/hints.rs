@@ -40,8 +40,19 @@ fn of_failure(failure: &Failure) -> Option<String> {
              {server_state} (--server-state) and for a client in {client_state} (--client-state)"
         )),
         Failure::NotTheServer { server_state } => Some(format!(
-            "run it on the server's machine, as the user that the server runs as; looked in {server_state} (--server-state)"
+            "run it on the server's machine, as the user that the server runs as, or log in: perennial login HOST:PORT; looked in \
+             {server_state} (--server-state)"
         )),
+        Failure::UnknownServer { address } => Some(format!(
+            "log in with \"perennial login {address}\", or give the fingerprint with --fingerprint"
+        )),
+        Failure::NotLoggedIn { address } => Some(format!(
+            "log in with \"perennial login {address}\", or give an API token with --token-file or in PERENNIAL_TOKEN"
+        )),
+        Failure::OtherFingerprint { .. } => Some(
+            "\"perennial status\" on the server shows the right one; if they differ, somebody may stand between".into(),
+        ),
+        Failure::ImageElsewhere => Some("\"perennial restore-disk\" on a machine that is enrolled writes one anywhere".into()),
         Failure::SocketDenied { socket, .. } => Some(format!(
             "run it as the user that the server runs as, for example with sudo (the socket is {socket})"
         )),
@@ -54,6 +65,7 @@ fn of_failure(failure: &Failure) -> Option<String> {
             Some("back up there with \"perennial client once --source PATH\", or keep apart with --state DIR".into())
         }
         Failure::NoSuchBackup { .. } => Some("\"perennial backup list\" shows which backups there are".into()),
+        Failure::NoSuchRole { .. } => Some("\"perennial roles list\" shows the roles".into()),
         Failure::MustBeMounted { place, .. } => Some(format!("mount it instead: \"perennial image mount {place} DIR\"")),
         Failure::Unsuitable { .. } => None,
     }
@@ -66,6 +78,7 @@ fn of_config(error: &ConfigError) -> Option<String> {
         }
         ConfigError::DuplicateSource { .. } => Some("give one of them another name: NAME=PATH".into()),
         ConfigError::Missing { flag, .. } => Some(format!("set it with --{flag}, or set HOME")),
+        ConfigError::LogIns { .. } => Some("remove the file and log in again".into()),
         ConfigError::Read { .. } | ConfigError::Syntax { .. } => None,
     }
 }
@@ -80,8 +93,8 @@ fn of_client(error: &client::Error) -> Option<&'static str> {
             Some("to enrol anew, add --replace; the client's backups stay on its old server")
         }
         Error::WrongFingerprint { .. } => Some(
-            "the fingerprint of its certificate is not that in the token: either the token is of another server, or \
-             somebody stands between; make a new one on the right server",
+            "the fingerprint of its certificate is not that in the token, or the one that was given: either that is of another \
+             server, or somebody stands between; get a new one from the right server",
         ),
         Error::TokenRefused { .. } => {
             Some("a token works once and for a limited time: make a new one with \"perennial token create\"")
@@ -204,13 +217,29 @@ fn of_status(status: &tonic::Status) -> Option<&'static str> {
         Code::NotFound if status.message().starts_with("there is no channel") => {
             Some("\"perennial notify list\" shows the channels")
         }
+        Code::NotFound if status.message().starts_with("there is no user") => {
+            Some("\"perennial users list\" shows the users")
+        }
+        Code::NotFound if status.message().starts_with("there is no role") => {
+            Some("\"perennial roles list\" shows the roles")
+        }
+        Code::NotFound if status.message().starts_with("there is no API token") => {
+            Some("\"perennial api-tokens list\" shows the tokens")
+        }
+        Code::NotFound if status.message().starts_with("there is no session") => {
+            Some("\"perennial users sessions\" shows the sessions")
+        }
         Code::NotFound => Some("\"perennial backup list\" and \"perennial clients list\" show what there is"),
+        Code::PermissionDenied if status.message().starts_with("user ") => Some(
+            "\"perennial whoami\" tells what this user may do; whoever manages users can grant more: perennial users grant",
+        ),
+        Code::PermissionDenied if status.message().starts_with("an API token") => {
+            Some("log in with \"perennial login HOST:PORT\"")
+        }
         Code::PermissionDenied => {
             Some("what is not the client's own is for the administrator, on the server's machine")
         }
-        Code::Unauthenticated => {
-            Some("have the administrator make a new token, then: perennial enroll --replace TOKEN")
-        }
+        Code::Unauthenticated => Some(of_unauthenticated(status.message())),
         Code::Unavailable if status.message().ends_with("is not connected") => {
             Some("start \"perennial client\" on that machine, and look at \"perennial clients list\"")
         }
@@ -220,5 +249,23 @@ fn of_status(status: &tonic::Status) -> Option<&'static str> {
         }
         Code::Unimplemented => Some("the server is of another version: update the older of the two"),
         _ => None,
+    }
+}
+
+/// Why nobody knows who calls is told by the text alone.
+fn of_unauthenticated(message: &str) -> &'static str {
+    if message.starts_with("too many log-ins") {
+        "wait, or have whoever manages users let this one in: perennial users unlock NAME"
+    } else if message.starts_with("the user's name, the password") {
+        "after a few failures log-ins are refused for a while; whoever manages users can set another password: perennial \
+         users password NAME"
+    } else if message.contains("session") {
+        "perennial login HOST:PORT"
+    } else if message.contains("token, or it was not") || message.contains("API token") {
+        "make a new one: perennial api-tokens create NAME"
+    } else if message.starts_with("the user is disabled") {
+        "whoever manages users can let it in again: perennial users enable NAME"
+    } else {
+        "have the administrator make a new token, then: perennial enroll --replace TOKEN"
     }
 }

@@ -73,15 +73,36 @@ fn without_a_server_and_a_client_the_error_says_where_was_looked() {
 }
 
 #[test]
-fn administration_is_for_the_servers_machine() {
+fn administration_needs_a_server_here_or_a_log_in() {
     Home::new()
         .run("token create --server-state /nonexistent")
         .assert_fails(
             1,
-            "error: this command works on the server's machine only, and no server is running here\n\
-         hint: run it on the server's machine, as the user that the server runs as; looked in /nonexistent \
-         (--server-state)\n",
+            "error: no server is running here, and nobody has logged in to one elsewhere\n\
+         hint: run it on the server's machine, as the user that the server runs as, or log in: perennial login HOST:PORT; \
+         looked in /nonexistent (--server-state)\n",
         );
+}
+
+#[test]
+fn a_server_that_nobody_knows_is_not_dialled() {
+    let home = Home::new();
+    home.run("clients list --server backup.example").assert_fails(
+        1,
+        "error: nobody has logged in to the server at backup.example:55414 from here, so its fingerprint is not known\n\
+         hint: log in with \"perennial login backup.example:55414\", or give the fingerprint with --fingerprint\n",
+    );
+    let fingerprint = "ab".repeat(32);
+    home.run_with(
+        "clients list --server backup.example:1",
+        &[("PERENNIAL_FINGERPRINT", &fingerprint)],
+    )
+    .assert_fails(
+        1,
+        "error: nobody has logged in to the server at backup.example:1 from here\n\
+         hint: log in with \"perennial login backup.example:1\", or give an API token with --token-file or in \
+         PERENNIAL_TOKEN\n",
+    );
 }
 
 #[test]

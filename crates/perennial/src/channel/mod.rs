@@ -1,11 +1,12 @@
 //! How a command reaches the server.
 //!
-//! On the server's machine over its administration socket. Elsewhere as the client that this machine is enrolled as, over
-//! TLS. If the server's files are here and no server runs, one is started inside this process for as long as the
+//! On the server's machine over its administration socket. Elsewhere as the user who has logged in, or as the client that this
+//! machine is enrolled as, over TLS. If the server's files are here and no server runs, one is started inside this process for as long as the
 //! command takes, so that a backup made by `quickstart --once` can be looked at.
 
 mod admin;
 mod temporary;
+mod user;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use anyhow::Result;
 use client::{Connection, Identity};
 use tonic::transport::Channel;
 use wire::v1::JobRef;
+use wire::v1::accounts_client::AccountsClient;
 use wire::v1::admin_client::AdminClient;
 use wire::v1::backups_client::BackupsClient;
 use wire::v1::notify_client::NotifyClient;
@@ -26,6 +28,7 @@ use crate::failure::Failure;
 use temporary::TemporaryServer;
 
 pub use admin::connect as server_channel;
+pub use user::{Authorized, Bearer, Remote, with_port};
 
 /// A way to the server.
 pub struct Link {
@@ -36,11 +39,16 @@ pub struct Link {
 enum Way {
     Admin(Channel),
     Client(Connection),
+    User(Channel, Bearer),
 }
 
 impl Link {
-    /// Opens the way that is there: as administrator where that is possible, else as client.
+    /// Opens the way that is there: as the user that is named, as administrator where that is possible, as the user who has logged
+    /// in, or as client.
     pub async fn open(context: &Context) -> Result<Self> {
+        if let Some(remote) = Remote::named(context)? {
+            return Self::open_remote(&remote).await;
+        }
         // Who names only the client's state wants to act as the client.
         let global = context.global();
         if global.client_state.is_some() && global.server_state.is_none() {
@@ -55,6 +63,9 @@ impl Link {
                 way: Way::Admin(channel),
                 temporary: None,
             });
+        }
+        if let Some(remote) = logged_in(context)? {
+            return Self::open_remote(&remote).await;
         }
         let identity = identity(context)?;
         let elsewhere = identity
@@ -82,36 +93,44 @@ impl Link {
         }
     }
 
+    async fn open_remote(remote: &Remote) -> Result<Self> {
+        let (channel, bearer) = remote.open().await?;
+        Ok(Self {
+            way: Way::User(channel, bearer),
+            temporary: None,
+        })
+    }
+
+    fn authorized(&self) -> Authorized {
+        let (channel, bearer) = match &self.way {
+            Way::Admin(channel) => (channel, Bearer::none()),
+            Way::Client(connection) => (connection.channel(), Bearer::none()),
+            Way::User(channel, bearer) => (channel, bearer.clone()),
+        };
+        Authorized::new(channel.clone(), bearer)
+    }
+
     /// The service for backups.
-    pub fn backups(&self) -> BackupsClient<Channel> {
-        match &self.way {
-            Way::Admin(channel) => BackupsClient::new(channel.clone())
-                .max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
-                .max_encoding_message_size(wire::MAX_MESSAGE_BYTES),
-            Way::Client(connection) => connection.backups(),
-        }
+    pub fn backups(&self) -> BackupsClient<Authorized> {
+        BackupsClient::new(self.authorized())
+            .max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(wire::MAX_MESSAGE_BYTES)
     }
 
     /// The service for settings.
-    pub fn settings(&self) -> SettingsClient<Channel> {
-        match &self.way {
-            Way::Admin(channel) => SettingsClient::new(channel.clone()),
-            Way::Client(connection) => connection.settings(),
-        }
+    pub fn settings(&self) -> SettingsClient<Authorized> {
+        SettingsClient::new(self.authorized())
     }
 
     /// The service for what will happen by itself.
-    pub fn planning(&self) -> PlanningClient<Channel> {
-        match &self.way {
-            Way::Admin(channel) => PlanningClient::new(channel.clone()),
-            Way::Client(connection) => connection.planning(),
-        }
+    pub fn planning(&self) -> PlanningClient<Authorized> {
+        PlanningClient::new(self.authorized())
     }
 
     /// Has a job cancelled, if this way may do that; tells whether it could.
     pub async fn cancel_job(&self, job_id: u64) -> bool {
         match &self.way {
-            Way::Admin(channel) => AdminClient::new(channel.clone())
+            Way::Admin(_) | Way::User(..) => AdminClient::new(self.authorized())
                 .cancel_job(JobRef { job_id })
                 .await
                 .is_ok(),
@@ -119,10 +138,15 @@ impl Link {
         }
     }
 
+    /// Whether the way is a user's, who may be far from the server and is no client.
+    pub fn is_users(&self) -> bool {
+        matches!(self.way, Way::User(..))
+    }
+
     /// The client's connection, where the way is a client's.
     pub fn client(&self) -> Option<&Connection> {
         match &self.way {
-            Way::Admin(_) => None,
+            Way::Admin(_) | Way::User(..) => None,
             Way::Client(connection) => Some(connection),
         }
     }
@@ -188,21 +212,29 @@ impl OwnServer {
     }
 }
 
-/// The administrator's way to the server.
+/// The way to the server of its administrator, or of a user.
 pub struct AdminLink {
     channel: Channel,
+    bearer: Bearer,
     temporary: Option<TemporaryServer>,
 }
 
 impl AdminLink {
-    /// Opens it.
+    /// Opens it: as the user that is named, over the administration socket, or as the user who has logged in.
     pub async fn open(context: &Context) -> Result<Self> {
+        if let Some(remote) = Remote::named(context)? {
+            return Self::open_remote(&remote).await;
+        }
         let state = context.server_state()?;
         if let Some(channel) = admin::connect(&state).await? {
             return Ok(Self {
                 channel,
+                bearer: Bearer::none(),
                 temporary: None,
             });
+        }
+        if let Some(remote) = logged_in(context)? {
+            return Self::open_remote(&remote).await;
         }
         match Self::open_temporary(context).await? {
             Some(link) => Ok(link),
@@ -218,6 +250,7 @@ impl AdminLink {
         match admin::connect(state).await? {
             Some(channel) => Ok(Self {
                 channel,
+                bearer: Bearer::none(),
                 temporary: None,
             }),
             None => Err(Failure::NotTheServer {
@@ -232,16 +265,29 @@ impl AdminLink {
         Ok(admin::connect(state).await?.is_some())
     }
 
+    async fn open_remote(remote: &Remote) -> Result<Self> {
+        let (channel, bearer) = remote.open().await?;
+        Ok(Self {
+            channel,
+            bearer,
+            temporary: None,
+        })
+    }
+
+    fn authorized(&self) -> Authorized {
+        Authorized::new(self.channel.clone(), self.bearer.clone())
+    }
+
     /// The service for administration.
-    pub fn admin(&self) -> AdminClient<Channel> {
-        AdminClient::new(self.channel.clone())
+    pub fn admin(&self) -> AdminClient<Authorized> {
+        AdminClient::new(self.authorized())
             .max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
             .max_encoding_message_size(wire::MAX_MESSAGE_BYTES)
     }
 
     /// The service for settings and groups.
-    pub fn settings(&self) -> SettingsClient<Channel> {
-        SettingsClient::new(self.channel.clone())
+    pub fn settings(&self) -> SettingsClient<Authorized> {
+        SettingsClient::new(self.authorized())
     }
 
     /// Has a job cancelled; tells whether it could.
@@ -255,8 +301,18 @@ impl AdminLink {
     }
 
     /// The service for whom the server tells what.
-    pub fn notify(&self) -> NotifyClient<Channel> {
-        NotifyClient::new(self.channel.clone())
+    pub fn notify(&self) -> NotifyClient<Authorized> {
+        NotifyClient::new(self.authorized())
+    }
+
+    /// The service for users.
+    pub fn accounts(&self) -> AccountsClient<Authorized> {
+        AccountsClient::new(self.authorized())
+    }
+
+    /// Whether a user calls, over the network.
+    pub fn is_remote(&self) -> bool {
+        self.bearer.is_some()
     }
 
     /// Whether the server was started for this command.
@@ -280,8 +336,18 @@ impl AdminLink {
         let channel = channel.expect("a server that has started has its socket");
         Ok(Some(Self {
             channel,
+            bearer: Bearer::none(),
             temporary: Some(temporary),
         }))
+    }
+}
+
+/// The server where somebody logged in last, unless the command line names a directory of this machine.
+fn logged_in(context: &Context) -> Result<Option<Remote>> {
+    let global = context.global();
+    match (&global.server_state, &global.client_state) {
+        (None, None) => Remote::logged_in(context),
+        _ => Ok(None),
     }
 }
 

@@ -10,6 +10,7 @@ mod retention;
 mod run;
 mod settings;
 mod storage;
+mod users;
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,12 @@ pub use storage::{
     AddArgs, CheckArgs, DamageArgs, MigrateArgs, RebuildIndexArgs, RepairArgs, StorageCommand, UsageArgs,
 };
 
+pub use users::{
+    ApiTokenCreateArgs, ApiTokenListArgs, ApiTokensCommand, GrantArgs, LoginArgs, PasswordArgs, RolesCommand,
+    SessionsArgs, TotpArgs, TotpCommand, UserAddArgs, UsersCommand,
+};
+
+use crate::config::Fingerprint;
 use crate::output::Shape;
 
 const ABOUT: &str = "Network backup of files and disks: incremental for ever, every backup complete";
@@ -108,6 +115,17 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     #[arg(help_heading = "Global options")]
     pub client_state: Option<PathBuf>,
+    /// Act as a user of the server there: as who has logged in, or with an API token
+    #[arg(long, global = true, value_name = "HOST:PORT", conflicts_with_all = ["server_state", "client_state"])]
+    #[arg(help_heading = "Global options")]
+    pub server: Option<String>,
+    /// Fingerprint of that server's certificate authority, where nobody has logged in from here; else $PERENNIAL_FINGERPRINT
+    #[arg(long, global = true, value_name = "HEX", help_heading = "Global options")]
+    pub fingerprint: Option<Fingerprint>,
+    /// File with an API token for that server, - for stdin; else $PERENNIAL_TOKEN
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(help_heading = "Global options")]
+    pub token_file: Option<PathBuf>,
 }
 
 /// How log lines look.
@@ -136,6 +154,21 @@ pub enum Command {
     /// See, pause and revoke the server's clients
     #[command(subcommand)]
     Clients(ClientsCommand),
+    /// Log in to a server elsewhere as a user
+    Login(LoginArgs),
+    /// End the log-in
+    Logout,
+    /// Tell as whom commands act, and what that user may do
+    Whoami(OutputArgs),
+    /// Manage users: who may log in, and what they may do
+    #[command(subcommand)]
+    Users(UsersCommand),
+    /// See and make roles, which put rights together
+    #[command(subcommand)]
+    Roles(RolesCommand),
+    /// Make and revoke the tokens with which scripts log in
+    #[command(subcommand)]
+    ApiTokens(ApiTokensCommand),
     /// Put clients into groups that share settings
     #[command(subcommand)]
     Groups(GroupsCommand),

@@ -52,11 +52,40 @@ fn every_command_can_be_said() {
         "perennial notify remove a",
         "perennial notify test a",
         "perennial notify outbox --state given-up --limit 5 --json",
+        "perennial login h:1 --user a --fingerprint FP --password-file - --code 123456",
+        "perennial logout --server h:1",
+        "perennial whoami --json --server h:1 --fingerprint FP --token-file /x",
+        "perennial users list --json",
+        "perennial users add a --password-file -",
+        "perennial users add a --no-password",
+        "perennial users remove a",
+        "perennial users disable a",
+        "perennial users enable a",
+        "perennial users unlock a",
+        "perennial users password",
+        "perennial users password a --password-file -",
+        "perennial users grant a viewer --everything",
+        "perennial users grant a viewer --group g",
+        "perennial users revoke a viewer --client c",
+        "perennial users totp begin --json",
+        "perennial users totp confirm a --code 123456",
+        "perennial users totp remove --password-file -",
+        "perennial users sessions --all --json",
+        "perennial users end-session 7",
+        "perennial roles list --json",
+        "perennial roles show viewer",
+        "perennial roles create r --right see --right logs",
+        "perennial roles delete r",
+        "perennial api-tokens create t --right see --client c --group g --valid 90d",
+        "perennial api-tokens create t --user a --no-expiry --json",
+        "perennial api-tokens list --all --json",
+        "perennial api-tokens revoke t --user a",
         "perennial status --json --server-state /x",
         "perennial config show server --config /x --json",
         "perennial completions bash",
     ];
     for line in lines {
+        let line = &line.replace("FP", &"ab".repeat(32));
         let expected_wrong = line.contains("--no-such");
         assert_eq!(
             parse(line).is_err(),
@@ -74,6 +103,28 @@ fn what_makes_no_sense_is_refused() {
         parse("perennial quickstart").unwrap_err(),
         ErrorKind::MissingRequiredArgument
     );
+    for missing in [
+        "perennial users grant a viewer",
+        "perennial api-tokens create t",
+        "perennial roles create r",
+    ] {
+        assert_eq!(
+            parse(missing).unwrap_err(),
+            ErrorKind::MissingRequiredArgument,
+            "{missing}"
+        );
+    }
+    for conflict in [
+        "perennial users grant a viewer --everything --group g",
+        "perennial api-tokens create t --valid 1d --no-expiry",
+        "perennial status --server h:1 --server-state /x",
+    ] {
+        assert_eq!(
+            parse(conflict).unwrap_err(),
+            ErrorKind::ArgumentConflict,
+            "{conflict}"
+        );
+    }
     assert_eq!(
         parse("perennial restore latest").unwrap_err(),
         ErrorKind::MissingRequiredArgument

@@ -1,5 +1,6 @@
 //! One module per command: each asks a part of Perennial to do something and prints what came of it.
 
+mod api_tokens;
 mod backup;
 mod browse;
 mod client;
@@ -12,6 +13,7 @@ mod groups;
 mod hold_still;
 mod image;
 mod jobs;
+mod log_in;
 mod monitor;
 mod notify;
 mod own_backup;
@@ -20,14 +22,18 @@ mod refer;
 mod restore;
 mod restore_disk;
 mod retention;
+mod roles;
 mod safety;
 mod schedule;
+mod scope;
+pub mod secret_file;
 pub mod server;
 mod settings;
 mod status;
 mod storage;
 mod stream;
 mod token;
+mod users;
 mod watch;
 
 use std::path::PathBuf;
@@ -105,6 +111,12 @@ pub async fn run(context: Context, command: Command) -> Result<Outcome> {
         Command::Enroll(args) => enroll::run(context, args).await,
         Command::Token(command) => token::run(context, command).await,
         Command::Clients(command) => clients::run(context, command).await,
+        Command::Login(args) => log_in::log_in(context, args).await,
+        Command::Logout => log_in::log_out(context).await,
+        Command::Whoami(args) => log_in::who_am_i(context, args.shape()).await,
+        Command::Users(command) => users::run(context, command).await,
+        Command::Roles(command) => roles::run(context, command).await,
+        Command::ApiTokens(command) => api_tokens::run(context, command).await,
         Command::Groups(command) => groups::run(context, command).await,
         Command::Settings(command) => settings::run(context, command).await,
         Command::Notify(command) => notify::run(context, command).await,

@@ -17,14 +17,12 @@ use wire::v1::{
 };
 
 use super::Context;
+use super::secret_file::{STDIN, read, read_secret};
 use crate::channel::AdminLink;
 use crate::cli::{MailServer, MessageState, NotifyAddArgs, NotifyCommand, Tell};
 use crate::failure::{Failure, Outcome};
 use crate::output::table::{Side, Table};
 use crate::output::{Shape, format};
-
-/// Standard input, as a file's name.
-const STDIN: &str = "-";
 
 pub async fn run(context: &Context, command: NotifyCommand) -> Result<Outcome> {
     let link = AdminLink::open(context).await?;
@@ -133,21 +131,6 @@ fn address(given: String) -> Result<String> {
 }
 
 /// A secret: the file without the end of its last line.
-fn read_secret(path: &Path) -> Result<String> {
-    Ok(read(path)?.trim_end_matches(['\r', '\n']).to_owned())
-}
-
-fn read(path: &Path) -> Result<String> {
-    if path == Path::new(STDIN) {
-        let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .context("can't read stdin")?;
-        return Ok(text);
-    }
-    std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))
-}
-
 fn word(value: impl ValueEnum) -> String {
     let value = value.to_possible_value().expect("none is hidden");
     value.get_name().to_owned()

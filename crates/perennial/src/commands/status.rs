@@ -60,6 +60,7 @@ pub async fn run(context: &Context, args: OutputArgs) -> Result<Outcome> {
                 count(status.clients_connected)
             ),
         ),
+        ("Fingerprint", status.authority_fingerprint.clone()),
         ("Backups", count(status.backups)),
         ("Running", things(status.jobs_running, "job", "jobs")),
     ]))?;

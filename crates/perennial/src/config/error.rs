@@ -24,6 +24,16 @@ pub enum ConfigError {
         /// What is wrong, with line and column.
         source: toml::de::Error,
     },
+    /// The file with this user's log-ins could not be used.
+    #[error("can't {action} the log-ins in {}", path.display())]
+    LogIns {
+        /// What was tried.
+        action: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
     /// There is no such setting.
     #[error("unknown setting \"{key}\" in {origin}{}", did_you_mean(nearest))]
     UnknownKey {

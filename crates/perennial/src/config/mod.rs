@@ -2,12 +2,15 @@
 //!
 //! Every value is one line of a table ([`server::TABLE`], [`client::TABLE`]): its key in the file, its flag, its
 //! environment variable, its row in `config show` and in the manual all come from that line. Nothing else in the
-//! program reads the environment.
+//! program reads the environment, but for the token and the fingerprint that a user's script hands in.
+//!
+//! What a user has logged in to ([`LogIns`]) is kept beside it.
 
 mod client;
 mod error;
 mod flags;
 mod layers;
+mod log_in;
 mod logs;
 mod server;
 mod setting;
@@ -24,6 +27,7 @@ pub use client::ClientConfig;
 pub use error::ConfigError;
 pub use flags::{ClientFlags, Flags, ServerFlags};
 pub use layers::{Origin, Resolved, STATE_FILE, resolve};
+pub use log_in::{Fingerprint, LogIn, LogIns};
 pub use logs::{FileFormat, LogSettings};
 pub use server::{Choice, ServerConfig};
 pub use setting::Component;

@@ -96,6 +96,12 @@ impl Surroundings {
             .collect()
     }
 
+    /// Where it is kept to what this user has logged in, root or not; `None` where there is no home directory.
+    pub fn log_in_file(&self) -> Option<PathBuf> {
+        let dir = self.home_dir("XDG_CONFIG_HOME", ".config")?;
+        Some(dir.join("login.toml"))
+    }
+
     fn home_dir(&self, variable: &str, beneath_home: &str) -> Option<PathBuf> {
         let base = match self
             .variable(variable)

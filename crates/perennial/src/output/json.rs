@@ -365,6 +365,7 @@ pub struct StatusView {
     version: String,
     server_id: String,
     listen: String,
+    authority_fingerprint: String,
     storage: StorageView,
     clients: u64,
     clients_connected: u64,
@@ -388,6 +389,7 @@ impl StatusView {
             version: status.version.clone(),
             server_id: status.server_id.clone(),
             listen: status.listen.clone(),
+            authority_fingerprint: status.authority_fingerprint.clone(),
             storage: StorageView {
                 path: status.storage_path.clone(),
                 backend: status.storage_backend.clone(),

@@ -35,3 +35,4 @@ mod storages;
 mod streams;
 mod telling;
 mod trust;
+mod users;

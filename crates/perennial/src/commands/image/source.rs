@@ -52,6 +52,7 @@ impl Image {
                 let (hashes, names) = contents(reader.manifest())?;
                 (Way::Server(Box::new(reader)), hashes, names)
             }
+            None if link.is_users() => return Err(Failure::ImageElsewhere.into()),
             None => {
                 let manifest = fetch_manifest(link, reference).await?;
                 let (hashes, names) = contents(&manifest)?;
