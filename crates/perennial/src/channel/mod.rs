@@ -296,8 +296,8 @@ impl AdminLink {
     }
 
     /// The service for storages.
-    pub fn storages(&self) -> StoragesClient<Channel> {
-        StoragesClient::new(self.channel.clone()).max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
+    pub fn storages(&self) -> StoragesClient<Authorized> {
+        StoragesClient::new(self.authorized()).max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
     }
 
     /// The service for whom the server tells what.

@@ -2,7 +2,6 @@
 
 mod edit;
 
-use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};

@@ -48,7 +48,9 @@ pub fn mend_client(core: &Arc<Core>, job: &LiveJob, client: &str) -> Result<Tall
                 say(job, Level::Info, format!("{named} is put right, {from}"));
                 tally.mended += 1;
                 if core.catalog.forget_damage(damage.backup, &damage.path)? {
-                    tally.whole.push(core.catalog.backup(&damage.client, &damage.name)?);
+                    tally
+                        .whole
+                        .push(core.catalog.backup(&damage.client, &damage.name)?);
                 }
             }
             Ok(None) => tally.left += 1,
@@ -117,7 +119,9 @@ fn mend(core: &Core, job: &LiveJob, damage: &Damage) -> Result<Option<String>> {
     }
     for location in storage.store.find_identical(&client, &name, &damage.path)? {
         let replacement = Replacement::At(&location);
-        if is_mended(with_patience(|| storage.store.mend(of.0, of.1, of.2, replacement)))? {
+        if is_mended(with_patience(|| {
+            storage.store.mend(of.0, of.1, of.2, replacement)
+        }))? {
             let path = String::from_utf8_lossy(&location.path).into_owned();
             return Ok(Some(format!(
                 "from {}/{}: {path}",

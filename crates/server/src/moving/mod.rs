@@ -88,6 +88,21 @@ pub fn take_up(core: &Arc<Core>) -> Result<()> {
     Ok(())
 }
 
+/// Goes on with a move that was cut short.
+pub fn again(core: &Arc<Core>, client: &str, reason: &str) -> Result<Arc<LiveJob>> {
+    let moves = core.catalog.moves()?;
+    let Some(of) = moves.into_iter().find(|of| of.client == client) else {
+        return Err(Error::NotFound {
+            what: "move under way of client",
+            name: client.to_owned(),
+        });
+    };
+    let to = core.storages.get(of.to)?;
+    let job = queue(core, client, &to, reason)?;
+    wait_for_turn(core, job.clone(), to.id)?;
+    Ok(job)
+}
+
 /// Gives up the move of a client, or of all: what was copied is removed. Returns whose moves were given up.
 pub fn give_up(core: &Arc<Core>, client: Option<&str>) -> Result<Vec<String>> {
     let mut given_up = Vec::new();

@@ -49,7 +49,7 @@ pub fn copies_state(core: &Core) -> Result<CopiesState> {
 }
 
 fn newest_ms(core: &Core) -> Result<Option<i64>> {
-    let newest = core.store.catalog_copies()?.newest_name()?;
+    let newest = core.storages.default().store.catalog_copies()?.newest_name()?;
     Ok(newest.map(|name| made_at(&name).as_millisecond()))
 }
 

@@ -17,8 +17,8 @@ use wire::v1::{
     CancelJobReply, ClientInfo, ClientRef, CreateTokenReply, CreateTokenRequest, DoctorFinding, DoctorReply,
     DoctorRequest, JobEvent, JobLogLine, JobLogReply, JobRef, ListClientsReply, ListClientsRequest,
     ListJobsReply, ListJobsRequest, PauseJobReply, RebuildIndexReply, RebuildIndexRequest, RepairReply,
-    RepairRequest, ResumeJobReply, RetryJobReply, RevokeReply, StatusReply, StatusRequest, WatchEvent, WatchRequest,
-    job_event,
+    RepairRequest, ResumeJobReply, RetryJobReply, RevokeReply, StatusReply, StatusRequest, WatchEvent,
+    WatchRequest, job_event,
 };
 
 use crate::audit;
@@ -146,14 +146,14 @@ impl Admin for Service {
     }
 
     async fn follow(&self, request: Request<JobRef>) -> Result<Response<Self::FollowStream>, Status> {
-        self.check(&request)?;
-        let id = request.into_inner().job_id;
+        let id = request.get_ref().job_id;
+        let job = self.job(id)?;
+        self.check_for(&request, Right::Logs, job.client.as_deref().unwrap_or_default())?;
         let (sender, receiver) = mpsc::channel(QUEUED_EVENTS);
         match self.core.board.live(id) {
             Some(job) => drop(tokio::spawn(follow::follow(job, false, sender))),
             None => {
-                let id = JobId(i64::try_from(id).unwrap_or(i64::MAX));
-                let job = self.core.catalog.job(id).map_err(Error::from)?;
+                let job = self.job(id)?;
                 let event = job_event::Event::Done(views::job_done(&job));
                 // There is room for one.
                 let _ = sender.try_send(Ok(JobEvent { event: Some(event) }));
@@ -352,19 +352,22 @@ impl Admin for Service {
     }
 
     async fn retry_job(&self, request: Request<JobRef>) -> Result<Response<RetryJobReply>, Status> {
-        self.check(&request)?;
-        let actor = actor_of(&self.core, &request)?;
-        let job_id = JobId(i64::try_from(request.get_ref().job_id).unwrap_or(i64::MAX));
-        let before = self.core.catalog.job(job_id).map_err(no_job)?;
+        let before = self.job(request.get_ref().job_id)?;
+        self.check_for(
+            &request,
+            Right::Jobs,
+            before.client.as_deref().unwrap_or_default(),
+        )?;
+        let actor = actor_of(&request)?;
         let again = retry::retry(&self.core, &before)?;
         audit::note(
             &self.core,
             &actor,
             "job-retry",
-            &format!("job {job_id}"),
+            &format!("job {}", before.id),
             &format!("as job {}", again.id),
         );
-        let record = self.core.catalog.job(again.id).map_err(no_job)?;
+        let record = self.core.catalog.job(again.id).map_err(Error::from)?;
         Ok(Response::new(RetryJobReply {
             job: Some(views::job_info(&self.core, record)),
         }))
@@ -401,13 +404,6 @@ fn or_default(name: &str) -> &str {
     match name {
         "" => DEFAULT_STORAGE,
         name => name,
-    }
-}
-
-fn no_job(error: catalog::Error) -> Status {
-    match error {
-        catalog::Error::UnknownJob { .. } => Status::not_found(error.to_string()),
-        error => Error::from(error).into(),
     }
 }
 

@@ -63,11 +63,11 @@ impl Backups for Service {
     type VerifyStream = Replies<JobEvent>;
 
     async fn queue(&self, request: Request<QueueRequest>) -> Result<Response<Self::QueueStream>, Status> {
-        let caller = Caller::of(&self.core, &request)?;
+        let caller = caller_of(&request)?;
         let client = caller.clone().client()?;
         let request = request.into_inner();
         let (mode, wanted) = (views::mode(request.mode()), wanted(&request.kind, Vec::new())?);
-        caller.may(&self.core, right_to_start(&wanted, mode))?;
+        caller.may_for(&self.core, right_to_start(&wanted, mode), &client)?;
         let (sender, response) = replies();
         tokio::spawn(turn::wait(
             self.core.clone(),
@@ -79,7 +79,7 @@ impl Backups for Service {
     }
 
     async fn withdraw(&self, request: Request<WithdrawRequest>) -> Result<Response<WithdrawReply>, Status> {
-        let client = Caller::of(&self.core, &request)?.client()?;
+        let client = caller_of(&request)?.client()?;
         turn::withdraw(&self.core, &client, &request.into_inner());
         Ok(Response::new(WithdrawReply {}))
     }

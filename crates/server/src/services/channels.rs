@@ -106,8 +106,8 @@ impl Notify for Service {
         &self,
         request: Request<ChannelEdit>,
     ) -> Result<Response<EditChannelReply>, Status> {
-        Caller::of(&self.core, &request)?.admin()?;
-        let actor = actor_of(&self.core, &request)?;
+        caller_of(&request)?.may(&self.core, Right::Notify)?;
+        let actor = actor_of(&request)?;
         let asked = request.into_inner();
         let name = asked.name.clone();
         let (settings, changed) = edit::edited(&self.channel(&name)?.settings, asked)?;

@@ -9,7 +9,7 @@ use crate::core::Core;
 use crate::error::Error;
 use crate::jobs::LiveJob;
 use crate::schedule::{self, Wanted};
-use crate::{retention, verify};
+use crate::{checking, moving, retention, verify};
 
 /// Begins anew what a job was about, blocking. Returns the new job.
 pub fn retry(core: &Arc<Core>, job: &Job) -> Result<Arc<LiveJob>, Status> {
@@ -30,11 +30,26 @@ pub fn retry(core: &Arc<Core>, job: &Job) -> Result<Arc<LiveJob>, Status> {
         JobKind::FileBackup | JobKind::ImageBackup => back_up(core, job, &reason),
         JobKind::Verify => check(core, job),
         JobKind::Cleanup => Ok(retention::start_cleanup(core, &reason)?),
+        JobKind::Check => Ok(again_checked(core, job, &reason)?),
+        JobKind::Move => {
+            let client = client_of(job)?;
+            Ok(moving::again(core, client, &reason)?)
+        }
         kind @ (JobKind::Restore | JobKind::Delete | JobKind::Repair | JobKind::RebuildIndex) => {
             let what = format!("a {kind} can't be begun by its job: give its command again");
             Err(Status::failed_precondition(what))
         }
     }
+}
+
+/// A check goes on with what is due.
+fn again_checked(core: &Arc<Core>, job: &Job, reason: &str) -> Result<Arc<LiveJob>, Error> {
+    let task = checking::Task {
+        client: job.subject.clone(),
+        storage: None,
+        extent: checking::Extent::Due,
+    };
+    checking::start(core, task, reason)
 }
 
 fn back_up(core: &Arc<Core>, job: &Job, reason: &str) -> Result<Arc<LiveJob>, Status> {

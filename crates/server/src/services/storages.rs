@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use catalog::{StorageId, UsageFilter, UsageSample};
+use policy::access::Right;
 use storage::BackendKind;
 use tonic::{Request, Response, Status};
 use wire::v1::storages_server::Storages;
@@ -16,7 +17,7 @@ use wire::v1::{
 
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::services::access::{Caller, actor_of};
+use crate::services::access::{Seen, actor_of, caller_of};
 use crate::services::backups::blocking;
 use crate::{audit, checking, moving, retention, storages};
 
@@ -31,8 +32,8 @@ impl Service {
         Self { core }
     }
 
-    fn admin_only<T>(&self, request: &Request<T>) -> Result<(), Status> {
-        Caller::of(&self.core, request)?.admin()
+    fn allow<T>(&self, request: &Request<T>, right: Right) -> Result<(), Status> {
+        Ok(caller_of(request)?.may(&self.core, right)?)
     }
 }
 
@@ -42,7 +43,7 @@ impl Storages for Service {
         &self,
         request: Request<ListStoragesRequest>,
     ) -> Result<Response<ListStoragesReply>, Status> {
-        self.admin_only(&request)?;
+        self.allow(&request, Right::Status)?;
         let core = self.core.clone();
         let storages = blocking(move || {
             let all = core.catalog.storages()?;
@@ -56,8 +57,8 @@ impl Storages for Service {
     }
 
     async fn add(&self, request: Request<AddStorageRequest>) -> Result<Response<StorageInfo>, Status> {
-        self.admin_only(&request)?;
-        let actor = actor_of(&self.core, &request)?;
+        self.allow(&request, Right::Storage)?;
+        let actor = actor_of(&request)?;
         let AddStorageRequest { name, path, backend } = request.into_inner();
         let backend = match backend.as_str() {
             "" => None,
@@ -78,8 +79,8 @@ impl Storages for Service {
     }
 
     async fn remove(&self, request: Request<StorageRef>) -> Result<Response<RemoveStorageReply>, Status> {
-        self.admin_only(&request)?;
-        let actor = actor_of(&self.core, &request)?;
+        self.allow(&request, Right::Storage)?;
+        let actor = actor_of(&request)?;
         let StorageRef { name } = request.into_inner();
         let (core, removed) = (self.core.clone(), name.clone());
         let path = blocking(move || storages::remove(&core, &removed)).await?;
@@ -92,8 +93,8 @@ impl Storages for Service {
         &self,
         request: Request<RenameStorageRequest>,
     ) -> Result<Response<RenameStorageReply>, Status> {
-        self.admin_only(&request)?;
-        let actor = actor_of(&self.core, &request)?;
+        self.allow(&request, Right::Storage)?;
+        let actor = actor_of(&request)?;
         let RenameStorageRequest { name, new_name } = request.into_inner();
         storages::rename(&self.core, &name, &new_name)?;
         audit::note(&self.core, &actor, "storage-rename", &name, &new_name);
@@ -101,8 +102,8 @@ impl Storages for Service {
     }
 
     async fn migrate(&self, request: Request<MigrateRequest>) -> Result<Response<MigrateReply>, Status> {
-        self.admin_only(&request)?;
-        let actor = actor_of(&self.core, &request)?;
+        self.allow(&request, Right::Storage)?;
+        let actor = actor_of(&request)?;
         let MigrateRequest { clients, from, to } = request.into_inner();
         let core = self.core.clone();
         let begun = blocking(move || {
@@ -131,8 +132,8 @@ impl Storages for Service {
         &self,
         request: Request<GiveUpMovesRequest>,
     ) -> Result<Response<GiveUpMovesReply>, Status> {
-        self.admin_only(&request)?;
-        let actor = actor_of(&self.core, &request)?;
+        self.allow(&request, Right::Storage)?;
+        let actor = actor_of(&request)?;
         let client = given(request.into_inner().client);
         let core = self.core.clone();
         let clients = blocking(move || {
@@ -151,8 +152,8 @@ impl Storages for Service {
         &self,
         request: Request<CheckStorageRequest>,
     ) -> Result<Response<CheckStorageReply>, Status> {
-        self.admin_only(&request)?;
-        let actor = actor_of(&self.core, &request)?;
+        self.allow(&request, Right::Storage)?;
+        let actor = actor_of(&request)?;
         let request = request.into_inner();
         let client = given(request.client);
         if let Some(name) = &client {
@@ -188,9 +189,14 @@ impl Storages for Service {
         &self,
         request: Request<ListDamageRequest>,
     ) -> Result<Response<ListDamageReply>, Status> {
-        self.admin_only(&request)?;
+        let caller = caller_of(&request)?;
         let client = given(request.into_inner().client);
-        let damage = self.core.catalog.damage(client.as_deref()).map_err(Error::from)?;
+        if let Some(name) = &client {
+            caller.may_for(&self.core, Right::See, name)?;
+        }
+        let mut damage = self.core.catalog.damage(client.as_deref()).map_err(Error::from)?;
+        let mut seen = Seen::of(&self.core, &caller);
+        damage.retain(|damage| seen.has(&damage.client));
         let files = damage.into_iter().map(|damage| DamagedFile {
             client: damage.client,
             backup: damage.name,
@@ -205,10 +211,11 @@ impl Storages for Service {
     }
 
     async fn usage(&self, request: Request<UsageRequest>) -> Result<Response<UsageReply>, Status> {
-        self.admin_only(&request)?;
+        let caller = caller_of(&request)?;
         let UsageRequest { client, since_ms } = request.into_inner();
         let client = given(client);
         if let Some(name) = &client {
+            caller.may_for(&self.core, Right::See, name)?;
             self.core.catalog.client(name).map_err(Error::from)?;
         }
         let core = self.core.clone();
@@ -235,8 +242,11 @@ impl Storages for Service {
     }
 
     async fn freed_by(&self, request: Request<FreedByRequest>) -> Result<Response<FreedByReply>, Status> {
-        self.admin_only(&request)?;
+        let caller = caller_of(&request)?;
         let wanted = request.into_inner().backups;
+        for backup in &wanted {
+            caller.may_for(&self.core, Right::See, &backup.client)?;
+        }
         let core = self.core.clone();
         let bytes = blocking(move || {
             let backups = wanted.iter().map(|of| core.catalog.backup(&of.client, &of.name));
