@@ -21,6 +21,11 @@ impl Ingest {
         self.growing.state.lock().base_name()
     }
 
+    /// Whether an interrupted one goes on.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.growing.is_resumed
+    }
+
     /// Whether a file that the base's manifest lists is known to be damaged in it, or in what an earlier session has made.
     pub(crate) fn is_damaged(&self, path: &[u8]) -> bool {
         self.growing.damaged.lock().contains(path)

@@ -71,6 +71,8 @@ pub(crate) fn recover(shared: &Shared, item: &Item) -> Result<()> {
     {
         recover_backup(shared, &client, &name, &path, journal.staged.as_deref())?;
     }
+    // The new content may be in place.
+    shared.ledger.distrust();
     durable::remove(&item.dir, FILE.as_bytes())?;
     durable::sync(&item.dir, "an item of the trash")
 }

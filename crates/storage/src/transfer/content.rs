@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use manifest::content::{BlockHasher, hash_block};
 use manifest::volume::is_zero;
-use manifest::{BLOCK_BYTES, BlockHash, ContentHash, DirRecord, Entry, Kind, join_path};
+use manifest::{BLOCK_BYTES, BlockHash, ContentHash, DirRecord, Entry};
 
-use super::Route;
+use super::keep::{Keep, begun};
 use super::salvage::{self, Found};
+use super::wanted::{Prior, Wanted, is_patchable};
+use super::{Route, TransferOptions};
 use crate::SMALL_FILE_BYTES;
 use crate::crash;
 use crate::error::{During as _, Error, Result, shown};
@@ -30,33 +32,12 @@ pub(super) struct Contents<'a> {
     /// Where content lies that this backup has got from the source.
     own: HashMap<(ContentHash, u64), Box<[u8]>>,
     buffer: Vec<u8>,
-    read_bytes: u64,
-}
-
-/// A file that gets its content.
-struct Wanted<'a> {
-    slot: &'a Arc<DirSlot>,
-    entry: &'a Entry,
-    path: Box<[u8]>,
-    size: u64,
-    hash: ContentHash,
-    block_hashes: &'a [BlockHash],
-    /// The base's entry of the same path, unless the base's file is known to be damaged.
-    old: Option<&'a Entry>,
-}
-
-/// What is known of the content that a file begins with.
-enum Prior<'a> {
-    /// There is none.
-    Nothing,
-    /// Its block hashes, and the file is sound.
-    Blocks(&'a [BlockHash]),
-    /// It has to be looked at.
-    Unknown,
+    pub keep: Keep<'a>,
+    is_resumed: bool,
 }
 
 impl<'a> Contents<'a> {
-    pub fn new(route: &'a Route<'a>, ingest: &'a Ingest) -> Result<Self> {
+    pub fn new(route: &'a Route<'a>, ingest: &'a Ingest, options: &TransferOptions<'_>) -> Result<Self> {
         let base = match ingest.base_name() {
             Some(name) => match route.to.open_backup(route.client(), &name) {
                 // It has been deleted since the transfer was begun.
@@ -71,23 +52,22 @@ impl<'a> Contents<'a> {
             base,
             own: HashMap::new(),
             buffer: vec![0; BLOCK_BYTES as usize],
-            read_bytes: 0,
+            keep: Keep::new(ingest, route.source.manifest().header(), options.checkpoint_bytes)?,
+            is_resumed: ingest.is_resumed(),
         })
-    }
-
-    pub fn read_bytes(&self) -> u64 {
-        self.read_bytes
     }
 
     /// Gives all files of a directory that are pending their content.
     pub fn give<'e>(
         &mut self,
-        slot: &Arc<DirSlot>,
+        slot: &'e Arc<DirSlot>,
         entries: impl Iterator<Item = &'e Entry>,
-        base: Option<&DirRecord>,
+        base: Option<&'e DirRecord>,
     ) -> Result<()> {
         let earlier = match (base, &self.base) {
-            (None, Some((_, tree))) => tree.manifest().directory(slot.path()),
+            (base, Some((_, tree))) if base.is_none() || self.is_resumed => {
+                tree.manifest().directory(slot.path())
+            }
             _ => Ok(None),
         };
         let earlier = earlier.map_err(self.route.manifest_error())?;
@@ -97,37 +77,27 @@ impl<'a> Contents<'a> {
         };
         for entry in entries {
             self.route.check_cancelled()?;
-            let Kind::File {
-                size,
-                hash,
-                block_hashes,
-            } = &entry.kind
-            else {
+            let Some(mut wanted) = Wanted::new(slot, entry, base) else {
                 continue;
             };
-            let path = join_path(slot.path(), &entry.name);
-            let is_damaged = self.ingest.is_damaged(&path);
-            let wanted = Wanted {
-                slot,
-                entry,
-                size: *size,
-                hash: *hash,
-                block_hashes,
-                old: base
-                    .and_then(|base| base.find(&entry.name))
-                    .filter(|_| !is_damaged),
-                path,
-            };
+            if self.ingest.is_damaged(&wanted.path) {
+                wanted.old = None;
+            }
             let earlier = earlier.as_ref().and_then(|record| record.find(&entry.name));
             if self.take(&wanted, earlier)? {
+                self.keep.add(entry);
                 continue;
             }
             match dir.as_ref().map(|dir| open_regular(dir, &entry.name)) {
-                Some(Ok(file)) => self.copy(&wanted, &file, earlier)?,
+                Some(Ok(file)) => {
+                    self.copy(&wanted, &file, earlier)?;
+                    self.keep.add(entry);
+                }
                 Some(Err(error)) if !is_lost(&error) => return Err(error),
                 _ => self.miss(&wanted)?,
             }
             crash::point("transfer: file complete");
+            self.keep.checkpoint_if_due(|| None)?;
         }
         Ok(())
     }
@@ -186,7 +156,7 @@ impl<'a> Contents<'a> {
         } else {
             let (sink, prior) = self.open_sink(wanted, earlier)?;
             let found = match (prior, wanted.has_block_hashes()) {
-                (Prior::Blocks(known), true) => self.patch(wanted, source, &sink, known)?,
+                (Prior::Blocks(known, bytes), true) => self.patch(wanted, source, &sink, (known, bytes))?,
                 (Prior::Nothing, _) => self.write(wanted, source, &sink, |_, _| Ok(false))?,
                 _ => self.write(wanted, source, &sink, |block, at| sink.holds(block, at))?,
             };
@@ -246,7 +216,7 @@ impl<'a> Contents<'a> {
         wanted: &Wanted<'_>,
         source: &File,
         sink: &FileSink,
-        known: &[BlockHash],
+        (known, prior_bytes): (&[BlockHash], u64),
     ) -> Result<Found> {
         let mut all_found = match ContentHash::from_blocks(wanted.size, wanted.block_hashes) {
             Some(hash) if hash == wanted.hash => Found::Whole,
@@ -264,6 +234,10 @@ impl<'a> Contents<'a> {
                 all_found = Found::Salvaged;
             }
             put(sink, block, at)?;
+            if all_found == Found::Whole {
+                self.keep
+                    .checkpoint_if_due(|| wanted.begun_over(known, prior_bytes, index as usize + 1))?;
+            }
         }
         self.buffer = buffer;
         Ok(all_found)
@@ -288,6 +262,11 @@ impl<'a> Contents<'a> {
                 put(sink, block, at)?;
             }
             at += block.len() as u64;
+            let full = hasher.full_blocks();
+            self.keep.checkpoint_if_due(|| {
+                let size = full.len() as u64 * BLOCK_BYTES;
+                begun(&wanted.entry.name, &wanted.entry.metadata, size, full)
+            })?;
         }
         self.buffer = buffer;
         let is_right = hasher.finish().hash == wanted.hash;
@@ -297,7 +276,7 @@ impl<'a> Contents<'a> {
     fn read(&mut self, wanted: &Wanted<'_>, source: &File, block: &mut [u8], at: u64) -> Result<Found> {
         self.route.check_cancelled()?;
         let found = salvage::read(source, block, at).during("read", shown(&wanted.path))?;
-        self.read_bytes += block.len() as u64;
+        self.keep.count(block.len() as u64);
         self.route.monitor.copied(&wanted.path, block.len() as u64);
         Ok(found)
     }
@@ -334,31 +313,6 @@ impl<'a> Contents<'a> {
         self.route.report(&wanted.path);
         self.ingest.note_damaged(&wanted.path, wanted.hash)
     }
-}
-
-impl Wanted<'_> {
-    /// Whether an entry has the content.
-    fn is_in(&self, entry: &Entry) -> bool {
-        matches!(entry.kind, Kind::File { size, hash, .. } if (size, hash) == (self.size, self.hash))
-    }
-
-    fn has_block_hashes(&self) -> bool {
-        !self.block_hashes.is_empty()
-    }
-}
-
-impl<'a> Prior<'a> {
-    fn of(entry: &'a Entry) -> Self {
-        match &entry.kind {
-            Kind::File { block_hashes, .. } if !block_hashes.is_empty() => Self::Blocks(block_hashes),
-            _ => Self::Unknown,
-        }
-    }
-}
-
-/// Whether a file is large enough that parts of it are worth keeping.
-fn is_patchable(entry: &Entry) -> bool {
-    matches!(entry.kind, Kind::File { size, .. } if size >= manifest::BLOCK_HASHES_FROM_BYTES)
 }
 
 fn put(sink: &FileSink, block: &[u8], at: u64) -> Result<()> {

@@ -13,11 +13,13 @@
 //! is told here, as the next transfer needs it.
 
 mod content;
+mod keep;
 mod order;
 mod origin;
 pub(crate) mod salvage;
 mod tree;
 mod volumes;
+mod wanted;
 
 use manifest::{ContentHash, Reader};
 
@@ -42,6 +44,9 @@ pub struct TransferOptions<'a> {
     /// Called when all volumes of an image are in the growing tree, with the source's image: to assemble what is derived from them, since
     /// that is not copied.
     pub derive: Option<&'a Derive<'a>>,
+    /// After so much content what has been copied of a file backup is made durable, so that it is kept over a power loss, and files and
+    /// directories that are under way over any end of the process; `None` is 1 GiB.
+    pub checkpoint_bytes: Option<u64>,
 }
 
 impl std::fmt::Debug for TransferOptions<'_> {
@@ -49,6 +54,7 @@ impl std::fmt::Debug for TransferOptions<'_> {
         f.debug_struct("TransferOptions")
             .field("volume_format", &self.volume_format)
             .field("derives", &self.derive.is_some())
+            .field("checkpoint_bytes", &self.checkpoint_bytes)
             .finish()
     }
 }
@@ -112,7 +118,7 @@ pub fn transfer(
         monitor,
     };
     let copied = match name.kind() {
-        BackupKind::File => tree::copy(&route),
+        BackupKind::File => tree::copy(&route, options),
         BackupKind::Image => volumes::copy(&route, options),
     };
     let (committed, base, read_bytes) = match copied {

@@ -1,40 +1,31 @@
 //! File backups: the walk over the source's manifest beside that of what the new tree grows from.
 
-use std::fs::File;
 use std::iter::Peekable;
 
 use manifest::delta::{Basis as DeltaBasis, DirDelta, FileId, Upsert};
-use manifest::{DirRecord, Kind, Metadata, RawRecord, RawRecords, Reader, Writer, compare_paths, join_path};
+use manifest::{DirRecord, Entry, Kind, Metadata, RawRecord, RawRecords, Reader, compare_paths, join_path};
 
 use super::content::Contents;
-use super::{Done, Route, base_of};
-use crate::crash;
+use super::{Done, Route, TransferOptions, base_of};
 use crate::error::{During as _, Result};
 use crate::ingest::Ingest;
 
-/// After so much content the complete directories are written down, so that they are found again if the process ends.
-const FLUSH_BYTES: u64 = 16 << 20;
-/// After so much content a transfer is made safe against a power loss.
-const CHECKPOINT_BYTES: u64 = 1 << 30;
-
 /// Copies a file backup.
-pub(super) fn copy(route: &Route<'_>) -> Result<Done> {
+pub(super) fn copy(route: &Route<'_>, options: &TransferOptions<'_>) -> Result<Done> {
     let (client, name) = (route.client(), &route.origin.name);
     let base = route.base()?;
     let ingest = Ingest::begin_transfer(&route.to.shared, client, base.as_ref(), route.origin)?;
     let base = ingest.base_name();
-    let mut walk = Walk::new(route, &ingest)?;
-    let mut writer = Writer::create(ingest.manifest_file()?, route.source.manifest().header())
-        .map_err(route.manifest_error())?;
-    let walked = walk.run(&mut writer);
+    let mut walk = Walk::new(route, &ingest, options)?;
+    let walked = walk.run();
     if walked.is_err() {
         // What is complete is found again; without, it is copied again.
-        let _ = writer.flush_frame();
+        let _ = walk.contents.keep.flush();
     }
     walked?;
-    let read_bytes = walk.contents.read_bytes();
-    let conclusion = route.source.manifest().conclusion();
-    let (summary, _) = writer.finish(conclusion).map_err(route.manifest_error())?;
+    let keep = walk.contents.keep;
+    let read_bytes = keep.read_bytes();
+    let summary = keep.finish(route.source.manifest().conclusion())?;
     route.check_digest(summary.digest)?;
     let committed = ingest.commit(name)?;
     Ok((committed, base, read_bytes))
@@ -50,8 +41,6 @@ struct Walk<'a> {
     /// Whether whoever compares manifests would be wrong on what this backup shares.
     grows_from_other: bool,
     next_file: u64,
-    flush_at_bytes: u64,
-    checkpoint_at_bytes: u64,
 }
 
 /// A directory on the way to the present one.
@@ -61,7 +50,7 @@ struct Above {
 }
 
 impl<'a> Walk<'a> {
-    fn new(route: &'a Route<'a>, ingest: &'a Ingest) -> Result<Self> {
+    fn new(route: &'a Route<'a>, ingest: &'a Ingest, options: &TransferOptions<'_>) -> Result<Self> {
         let base: Box<dyn Iterator<Item = _>> = match ingest.base_manifest() {
             Some(file) => {
                 let file = file.try_clone().during("open", "the base's manifest")?;
@@ -78,17 +67,15 @@ impl<'a> Walk<'a> {
         Ok(Self {
             route,
             ingest,
-            contents: Contents::new(route, ingest)?,
+            contents: Contents::new(route, ingest, options)?,
             base: base.peekable(),
             above: Vec::new(),
             grows_from_other: is_other && is_in_source,
             next_file: 0,
-            flush_at_bytes: FLUSH_BYTES,
-            checkpoint_at_bytes: CHECKPOINT_BYTES,
         })
     }
 
-    fn run(&mut self, writer: &mut Writer<File>) -> Result<()> {
+    fn run(&mut self) -> Result<()> {
         for record in self.route.source.manifest().raw_records() {
             self.route.check_cancelled()?;
             let record = record.map_err(self.route.manifest_error())?;
@@ -106,9 +93,7 @@ impl<'a> Walk<'a> {
                 base => self.directory(&record, base.as_ref())?,
             }
             self.enter(&record);
-            writer.push_raw(&record).map_err(self.route.manifest_error())?;
-            crash::point("transfer: directory complete");
-            self.keep(writer)?;
+            self.contents.keep.push(&record)?;
         }
         Ok(())
     }
@@ -133,6 +118,7 @@ impl<'a> Walk<'a> {
         let (record, base) = (decode(raw)?, base.map(decode).transpose()?);
         let delta = self.delta(&record, base.as_ref())?;
         let slot = self.ingest.directory(&delta, &record, base.as_ref())?;
+        self.contents.keep.begin(there(&record, &delta, slot.lost()));
         let pending = delta.pending().map(|(_, entry)| entry);
         self.contents.give(&slot, pending, base.as_ref())?;
         self.fill(raw, slot.lost())
@@ -213,18 +199,17 @@ impl<'a> Walk<'a> {
             record: None,
         });
     }
+}
 
-    /// Writes down and makes durable what has been copied, from time to time.
-    fn keep(&mut self, writer: &mut Writer<File>) -> Result<()> {
-        let read_bytes = self.contents.read_bytes();
-        if read_bytes >= self.flush_at_bytes {
-            writer.flush_frame().map_err(self.route.manifest_error())?;
-            self.flush_at_bytes = read_bytes + FLUSH_BYTES;
-        }
-        if read_bytes >= self.checkpoint_at_bytes {
-            self.ingest.checkpoint()?;
-            self.checkpoint_at_bytes = read_bytes + CHECKPOINT_BYTES;
-        }
-        Ok(())
+/// What is there of a directory before its files come.
+fn there(record: &DirRecord, delta: &DirDelta, lost: &[Box<[u8]>]) -> DirRecord {
+    let mut pending = delta.pending().map(|(_, entry)| &entry.name).peekable();
+    let mut is_there = |entry: &&Entry| {
+        while pending.next_if(|name| **name < entry.name).is_some() {}
+        pending.next_if(|name| **name == entry.name).is_none() && lost.binary_search(&entry.name).is_err()
+    };
+    DirRecord {
+        path: record.path.clone(),
+        entries: record.entries.iter().filter(&mut is_there).cloned().collect(),
     }
 }

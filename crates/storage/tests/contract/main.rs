@@ -113,6 +113,7 @@ contract!(
     transfer::each_comes_after_what_it_grew_from,
     transfer::what_was_cancelled_goes_on,
     transfer::a_large_file_is_shared_after_an_interruption_too,
+    transfer::what_is_there_of_a_directory_is_kept,
     transfer::a_full_target_is_told_and_nothing_is_broken,
     transfer::damaged_content_is_told_and_nothing_is_built_on_it,
     transfer::a_damaged_volume_is_told_and_the_next_image_is_sound,

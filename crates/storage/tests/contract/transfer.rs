@@ -67,8 +67,12 @@ fn order(store: &Store) -> Vec<BackupName> {
 
 /// Moves all there is, as a server does.
 fn copy_all(from: &Store, to: &Store) {
+    copy_all_with(from, to, &TransferOptions::default());
+}
+
+fn copy_all_with(from: &Store, to: &Store, options: &TransferOptions<'_>) {
     for (who, name) in from.transfer_order(&from.clients().unwrap()).unwrap() {
-        transfer(from, to, &who, &name, &TransferOptions::default(), &Unwatched).unwrap();
+        transfer(from, to, &who, &name, options, &Unwatched).unwrap();
         // Also where it was there already, since that may have been cut short.
         to.pool_backup(&who, &name).unwrap();
         if name.suffix().is_empty() {
@@ -544,6 +548,48 @@ pub fn a_large_file_is_shared_after_an_interruption_too(lab: Lab) {
     Census::compare(&other, lab.kind);
 }
 
+pub fn what_is_there_of_a_directory_is_kept(lab: Lab) {
+    let laptop = client("laptop");
+    let other = lab.create_store("other");
+    let mut large = noise(99, 8 * MIB);
+    for file in 0..20u64 {
+        lab.write(&format!("dir/{file}"), &noise(file, 300_000));
+    }
+    lab.write("dir/large", &large);
+    lab.write("dir/sub/file", b"beneath");
+    back_up(lab.store(), &laptop, &nth(1), Basis::Fresh, lab.source());
+    // In the midst of the large file, which comes after the others: new, and then as a change.
+    for (number, all_bytes, end_at_bytes) in [
+        (1, 20 * 300_000 + 8 * MIB, 20 * 300_000 + 5 * MIB),
+        (2, 4 * MIB, 3 * MIB),
+    ] {
+        if number == 2 {
+            for block in 0..8 {
+                let at = block * MIB;
+                large[at..at + MIB / 2].copy_from_slice(&noise(200 + block as u64, MIB / 2));
+            }
+            lab.write("dir/large", &large);
+            back_up(lab.store(), &laptop, &nth(2), Basis::Backup(nth(1)), lab.source());
+        }
+        let watch = Watch {
+            end_at_bytes: end_at_bytes as u64,
+            ..Watch::default()
+        };
+        let ended = transfer(lab.store(), &other, &laptop, &nth(number), &KEPT_OFTEN, &watch);
+        assert!(matches!(ended, Err(Error::Cancelled)), "{ended:?}");
+        let before = watch.copied_bytes.load(Ordering::Relaxed);
+        let copied = copy(lab.store(), &other, &laptop, &nth(number));
+        let total_bytes = before + copied.read_bytes;
+        let most = all_bytes as u64 + (3 << 19);
+        assert!(
+            total_bytes <= most,
+            "{total_bytes} of {all_bytes} bytes were read"
+        );
+    }
+    check_all(&other, Strictness::Exact);
+    Census::compare(&other, lab.kind);
+}
+
 pub fn a_full_target_is_told_and_nothing_is_broken(lab: Lab) {
     if lab.kind == Kind::Plain {
         return;
@@ -688,6 +734,12 @@ const TO: &str = "STORAGE_TRANSFER_TO";
 const POINT: &str = "STORAGE_TRANSFER_POINT";
 /// As many kills there are at least on each kind of storage.
 const FEWEST_POINTS: u64 = 40;
+/// What is under way is made durable often.
+const KEPT_OFTEN: TransferOptions<'_> = TransferOptions {
+    volume_format: None,
+    derive: None,
+    checkpoint_bytes: Some(1 << 20),
+};
 
 /// The child. Does nothing when it is run as a test of its own.
 #[test]
@@ -699,7 +751,7 @@ fn child() {
     let open = |path| Store::open(Path::new(path), &OpenOptions::new(server())).unwrap();
     let from = open(&from);
     storage::crash::arm(point);
-    copy_all(&from, &open(&to));
+    copy_all_with(&from, &open(&to), &KEPT_OFTEN);
 }
 
 fn run_child(from: &Path, to: &Path, point: u64) -> bool {
