@@ -3,7 +3,7 @@
 use cow_fs::Sameness;
 use manifest::{Kind, KindRef, Reader, join_path};
 
-use super::open_location;
+use super::{listed, open_location};
 use crate::error::{Error, Result, shown};
 use crate::index::Location;
 use crate::layout::manifest_path;
@@ -25,7 +25,8 @@ impl Store {
         let shared = &*self.shared;
         let manifest = shared.open_manifest(client, name)?;
         let failed = || Error::manifest(manifest_path(client, name));
-        let entry = manifest.lookup(path).map_err(failed())?;
+        let (path, entry) = listed(&manifest, path).map_err(failed())?;
+        let path = &*path;
         let Some(Kind::File { size, hash, .. }) = entry.map(|entry| entry.kind) else {
             return Err(Error::NotInBackup { path: shown(path) });
         };

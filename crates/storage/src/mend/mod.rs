@@ -75,6 +75,29 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Reads a file of a committed backup that is known to be damaged, and if it is right after all – it was mended in another backup
+    /// that has it too, or could not be read for a while – takes it off the list. Returns whether it is right.
+    ///
+    /// Fails with [`Error::NotInBackup`] if the backup lists no file there, or the tree has none.
+    pub fn check_damaged(&self, client: &ClientName, name: &BackupName, path: &[u8]) -> Result<bool> {
+        let tree = self.open_backup(client, name)?;
+        let failed = || Error::manifest(manifest_path(client, name));
+        let entry = tree.manifest().lookup(path).map_err(failed())?;
+        let Some(Kind::File { size, hash, .. }) = entry.map(|entry| entry.kind) else {
+            return Err(Error::NotInBackup { path: shown(path) });
+        };
+        let file = tree.open_file(path)?;
+        let is_right = is_right(&file, size, hash).during("read", shown(path))?;
+        if is_right {
+            self.shared.change_damaged(client, name, |damaged| {
+                damaged.remove(path);
+            })?;
+        }
+        Ok(is_right)
+    }
+}
+
 /// A backup that is being mended; nobody else uses it.
 struct Mending<'a> {
     shared: &'a Shared,
@@ -113,15 +136,10 @@ impl<'a> Mending<'a> {
 
     /// The path and entry that the content of a path is listed under.
     fn file(&self, path: &[u8]) -> Result<(Box<[u8]>, Entry)> {
-        let missing = || Error::NotInBackup { path: shown(path) };
-        let lookup = |path: &[u8]| {
-            let found = self.manifest.lookup(path).map_err(self.manifest_error())?;
-            found.ok_or_else(missing)
-        };
-        let entry = lookup(path)?;
-        match &entry.kind {
-            Kind::HardLink { target } => Ok((target.clone(), lookup(target)?)),
-            _ => Ok((path.into(), entry)),
+        let (path, entry) = listed(&self.manifest, path).map_err(self.manifest_error())?;
+        match entry {
+            Some(entry) => Ok((path, entry)),
+            None => Err(Error::NotInBackup { path: shown(&path) }),
         }
     }
 
@@ -215,6 +233,15 @@ fn open_location(shared: &Shared, location: &Location) -> Result<Source> {
     Ok(Source {
         file: open_regular(&dir, name)?,
         place: Some((dir, name.into())),
+    })
+}
+
+/// The path and entry that the content of a path is listed under: of a hard link, those of the first name.
+fn listed(manifest: &Reader, path: &[u8]) -> manifest::Result<(Box<[u8]>, Option<Entry>)> {
+    let entry = manifest.lookup(path)?;
+    Ok(match entry.as_ref().map(|entry| &entry.kind) {
+        Some(Kind::HardLink { target }) => (target.clone(), manifest.lookup(target)?),
+        _ => (path.into(), entry),
     })
 }
 

@@ -98,12 +98,12 @@ impl<'a> Place<'a> {
         let removed = durable::remove(&self.dir, self.staged.as_bytes());
         let sealed = seal(shared, &self.mending.root.dir);
         crash::point("mend: sealed");
+        // The pieces of the old content are in the books, and nobody can be asked for them any more.
+        shared.ledger.distrust();
         if removed.is_ok() && sealed.is_ok() {
             // Else the next start puts it right.
             self.item.remove(&shared.layout)?;
         }
-        // The pieces of the old content are in the books, and nobody can be asked for them any more.
-        shared.ledger.distrust();
         placed.and(removed).and(sealed)
     }
 
@@ -136,6 +136,8 @@ impl<'a> Place<'a> {
             }
             let renamed = self.dir.rename(self.staged.as_bytes(), &dir, name);
             renamed.during("replace", shown(path))?;
+            // Where both are names of the same inode already, a rename does nothing.
+            durable::remove(&self.dir, self.staged.as_bytes())?;
             crash::point("mend: in place");
             let restored = restore_time(&self.mending.manifest, parent, &dir);
             restored.map_err(self.mending.manifest_error())??;

@@ -61,16 +61,20 @@ impl<'a> Walk<'a> {
         };
         let by_manifest = base_of(route.source.manifest());
         let is_other = by_manifest != ingest.base_name();
-        // A base that may still follow would be taken for the one that this has grown from.
-        let is_in_source =
-            by_manifest.is_some_and(|base| route.from.open_manifest(route.client(), &base).is_ok());
+        // A base that is there, or may still follow, would be taken for the one that this has grown from.
+        let is_anywhere = by_manifest.is_some_and(|base| {
+            let stores = [route.from, route.to];
+            stores
+                .iter()
+                .any(|store| store.open_manifest(route.client(), &base).is_ok())
+        });
         Ok(Self {
             route,
             ingest,
             contents: Contents::new(route, ingest, options)?,
             base: base.peekable(),
             above: Vec::new(),
-            grows_from_other: is_other && is_in_source,
+            grows_from_other: is_other && is_anywhere,
             next_file: 0,
         })
     }

@@ -153,8 +153,15 @@ pub fn all_names_and_metadata_of_a_file_stay(lab: Lab) {
     damage(store, &nth(1), "src/a/two", 500);
     let source = File::open(lab.source().join("a/one")).unwrap();
     // By any of its names.
+    let found = store.find_identical(&laptop, &nth(1), b"src/a/two").unwrap();
+    assert!(found.is_empty(), "{found:?}: there is no other backup");
     store
         .mend(&laptop, &nth(1), b"src/b/three", Replacement::File(&source))
+        .unwrap();
+    // What is right already can be mended with itself.
+    let itself = at(1, "src/a/one");
+    store
+        .mend(&laptop, &nth(1), b"src/a/one", Replacement::At(&itself))
         .unwrap();
     let inode = |path| file_of(store, 1, path).metadata().unwrap().ino();
     assert_eq!(
@@ -191,6 +198,16 @@ pub fn what_was_shared_is_shared_again(lab: Lab) {
     store
         .mend(&laptop, &nth(2), b"src/dir/file", Replacement::File(&source))
         .unwrap();
+    for number in 1..=4 {
+        store
+            .note_damaged(&laptop, &nth(number), b"src/dir/file")
+            .unwrap();
+        let is_right = store
+            .check_damaged(&laptop, &nth(number), b"src/dir/file")
+            .unwrap();
+        let known = store.damaged(&laptop, &nth(number)).unwrap();
+        assert_eq!((is_right, known.len()), (number == 2, usize::from(number != 2)));
+    }
     for number in [1, 3, 4] {
         assert_eq!(
             differences(store, &laptop, &nth(number), Strictness::Exact).len(),
