@@ -264,6 +264,9 @@ pub struct ApiTokenCreateArgs {
     /// It holds until it is revoked
     #[arg(long, group = "end")]
     pub no_expiry: bool,
+    /// A file with the password, for one's own; - for stdin. Without, it is asked for
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub password_file: Option<PathBuf>,
     /// For whom.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 use wire::v1::{CreateApiTokenRequest, ListApiTokensRequest, RevokeApiTokenRequest, TokenLimits};
 
+use super::own_account::own_password;
 use super::{Context, scope};
 use crate::channel::AdminLink;
 use crate::cli::{ApiTokenCreateArgs, ApiTokenListArgs, ApiTokensCommand};
@@ -38,7 +39,9 @@ async fn create(context: &Context, link: &AdminLink, args: ApiTokenCreateArgs) -
     let valid_s = args
         .valid
         .map(|valid| u32::try_from(valid.as_secs()).unwrap_or(u32::MAX).max(1));
+    let (user, file) = (args.user.as_deref(), args.password_file.as_deref());
     let asked = CreateApiTokenRequest {
+        password: own_password(link, user, file).await?,
         user: args.user.unwrap_or_default(),
         name: args.name,
         limits: Some(TokenLimits {

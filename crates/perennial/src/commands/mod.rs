@@ -16,6 +16,7 @@ mod jobs;
 mod log_in;
 mod monitor;
 mod notify;
+mod own_account;
 mod own_backup;
 mod quickstart;
 mod refer;

@@ -8,6 +8,7 @@ use wire::v1::{
     SetUserStateRequest, UserInfo, UserRef,
 };
 
+use super::own_account::{is_own, own_password};
 use super::secret_file::{ask, read_new_password, read_password};
 use super::{Context, scope};
 use crate::channel::AdminLink;
@@ -81,13 +82,8 @@ async fn set_state(link: &AdminLink, name: String, state: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether a user who calls means himself, so that he is asked for his password.
-fn is_own(link: &AdminLink, name: Option<&String>) -> bool {
-    name.is_none() && link.is_remote()
-}
-
 async fn set_password(context: &Context, link: &AdminLink, args: PasswordArgs) -> Result<()> {
-    let current = match is_own(link, args.name.as_ref()) || args.current_password_file.is_some() {
+    let current = match args.current_password_file.is_some() || is_own(link, args.name.as_deref()).await? {
         true => read_password(args.current_password_file.as_deref(), "Password so far")?,
         false => String::new(),
     };
@@ -228,7 +224,7 @@ async fn totp(context: &Context, link: &AdminLink, command: TotpCommand) -> Resu
         }
         TotpCommand::Remove(args) => {
             let asked = RemoveTotpRequest {
-                password: own_password(link, &args)?,
+                password: own_password(link, args.name.as_deref(), args.password_file.as_deref()).await?,
                 user: args.name.unwrap_or_default(),
             };
             let removed = link.accounts().remove_totp(asked).await;
@@ -240,7 +236,7 @@ async fn totp(context: &Context, link: &AdminLink, command: TotpCommand) -> Resu
 
 async fn begin_totp(context: &Context, link: &AdminLink, args: TotpArgs) -> Result<Outcome> {
     let asked = BeginTotpRequest {
-        password: own_password(link, &args)?,
+        password: own_password(link, args.name.as_deref(), args.password_file.as_deref()).await?,
         user: args.name.unwrap_or_default(),
     };
     let begun = link.accounts().begin_totp(asked).await;
@@ -256,13 +252,6 @@ async fn begin_totp(context: &Context, link: &AdminLink, args: TotpArgs) -> Resu
         begun.secret
     ));
     Ok(Outcome::Done)
-}
-
-fn own_password(link: &AdminLink, args: &TotpArgs) -> Result<String> {
-    match is_own(link, args.name.as_ref()) || args.password_file.is_some() {
-        true => read_password(args.password_file.as_deref(), "Password"),
-        false => Ok(String::new()),
-    }
 }
 
 async fn sessions(context: &Context, link: &AdminLink, args: SessionsArgs) -> Result<Outcome> {

@@ -122,8 +122,9 @@ impl Lab {
 }
 
 fn refusal(output: &Output) -> String {
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
-    text(&output.stderr)
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{out}{err}");
+    err
 }
 
 fn names(list: &Value, key: &str) -> Vec<String> {
@@ -135,9 +136,9 @@ fn names(list: &Value, key: &str) -> Vec<String> {
 fn a_user_does_from_elsewhere_what_was_granted_and_no_more() {
     let lab = with_clients();
     let data = source(&lab, 1);
-    for client in ["laptop", "web"] {
-        lab.back_up(client, &data);
-    }
+    lab.back_up("web", &data);
+    let backup = lab.back_up("laptop", &data);
+    let delete = format!("backup delete laptop/{backup}");
     lab.add_user(
         "anna",
         &[&["operator", "--group", "office"], &["viewer", "--client", "web"]],
@@ -153,7 +154,7 @@ fn a_user_does_from_elsewhere_what_was_granted_and_no_more() {
     );
     assert_eq!(
         names(&lab.remote_json("backup list --json"), "client"),
-        ["laptop", "web"]
+        ["web", "laptop"]
     );
     lab.remote_ok("backup hold laptop/latest --reason audit");
     assert_eq!(lab.audited("backup-hold")[0][0], "user anna");
@@ -170,10 +171,7 @@ fn a_user_does_from_elsewhere_what_was_granted_and_no_more() {
         "{refused}"
     );
     for (line, why) in [
-        (
-            "backup delete laptop/latest",
-            "none of the user's roles has the right delete",
-        ),
+        (delete.as_str(), "none of the user's roles has the right delete"),
         (
             "backup browse laptop/latest",
             "none of the user's roles has the right browse",
@@ -388,9 +386,9 @@ fn guesses_are_locked_out_over_a_restart_until_somebody_unlocks() {
 fn a_script_may_with_its_token_what_both_may() {
     let lab = with_clients();
     let data = source(&lab, 1);
-    for client in ["laptop", "web"] {
-        lab.back_up(client, &data);
-    }
+    lab.back_up("web", &data);
+    let backup = lab.back_up("laptop", &data);
+    let delete = format!("backup delete laptop/{backup}");
     lab.add_user("anna", &[&["operator", "--everything"]]);
     let made = lab.json([
         "api-tokens",
@@ -424,10 +422,7 @@ fn a_script_may_with_its_token_what_both_may() {
             "the API token has the right protect for others only",
         ),
         // The token has it, its user has not.
-        (
-            "backup delete laptop/latest",
-            "none of the user's roles has the right delete",
-        ),
+        (delete.as_str(), "none of the user's roles has the right delete"),
         // Its user has it, the token has not.
         (
             "backup verify laptop/latest",
@@ -449,6 +444,23 @@ fn a_script_may_with_its_token_what_both_may() {
     assert!(!tokens.to_string().contains(token), "it is shown once");
     let cut = refusal(&lab.with_token(&token[..60], "backup list"));
     assert!(cut.contains("it was not copied as a whole"), "{cut}");
+    lab.logged_in("anna");
+    let password = lab.root().join("password");
+    std::fs::write(&password, "a wrong guess").unwrap();
+    let create = format!(
+        "api-tokens create own --valid 1d --json --password-file {}",
+        password.display()
+    );
+    let guessed = lab.refusal(&create);
+    assert!(guessed.contains("the password or the code is wrong"), "{guessed}");
+    std::fs::write(&password, PASSWORD).unwrap();
+    let own = lab.remote_json(&create);
+    let shown = lab.with_token(own["token"].as_str().unwrap(), "backup verify web/latest");
+    assert!(shown.status.success(), "{}", text(&shown.stderr));
+    assert_eq!(
+        names(&lab.remote_json("api-tokens list --json"), "name"),
+        ["ci", "own"]
+    );
     lab.ok(["api-tokens", "revoke", "ci", "--user", "anna"]);
     let revoked = refusal(&lab.with_token(token, "backup list"));
     assert!(revoked.contains("it may have been revoked"), "{revoked}");

@@ -93,6 +93,9 @@ impl Service {
         let Whose::Own(principal) = whose else {
             return Ok(());
         };
+        if password.is_empty() {
+            return Err(Status::invalid_argument("give the password that holds so far"));
+        }
         let (core, user) = (self.core.clone(), principal.user.clone());
         let rules = core.policies.server();
         let _place = self.core.accounts.queue()?;
@@ -275,6 +278,7 @@ impl Accounts for Service {
         let asked = request.get_ref().clone();
         let whose = self.whose(&caller_of(&request)?, &asked.user)?;
         let token = convert::new_token(asked.clone())?;
+        self.confirm(&whose, asked.password, ip_of(&request)).await?;
         let made = self.core.accounts.create_api_token(whose.user(), token)?;
         let end = match made.expires_ms {
             Some(_) => "it expires",

@@ -325,12 +325,21 @@ async fn an_api_token_changes_nothing_of_its_own_account() {
     let session = house.user("anna", &[("operator", everything())]).await;
     let port = house.port().await;
     let mut accounts = AccountsClient::new(port.clone());
-    let asked = v1::CreateApiTokenRequest {
+    let asked = |password: &str| v1::CreateApiTokenRequest {
         name: "ci".into(),
+        password: password.into(),
         ..Default::default()
     };
+    // A session that was stolen is not to be worth more than itself.
+    for (password, code) in [("", Code::InvalidArgument), ("a guess", Code::Unauthenticated)] {
+        let refused = accounts
+            .create_api_token(with_token(&session, asked(password)))
+            .await
+            .unwrap_err();
+        assert_eq!(refused.code(), code, "{refused:?}");
+    }
     let made = accounts
-        .create_api_token(with_token(&session, asked))
+        .create_api_token(with_token(&session, asked(house::PASSWORD)))
         .await
         .unwrap()
         .into_inner();
