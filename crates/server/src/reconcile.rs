@@ -46,13 +46,16 @@ pub fn rebuild_catalog(settings: &Settings) -> Result<Rebuilt> {
         .catalog
         .set_default_storage(store.id(), &settings.storage_dir)?;
     let mut clients = std::collections::BTreeSet::new();
-    let stored = stored_backups(&store, |_, _| true)?;
-    for backup in &stored {
+    let mut backups = 0;
+    let all = |_: &ClientName, _: &BackupName| true;
+    each_stored(&store, all, |backup| {
         rebuilt.catalog.adopt_backup(&record_of(id, backup))?;
         clients.insert(backup.client.as_str().to_owned());
-    }
+        backups += 1;
+        Ok(())
+    })?;
     Ok(Rebuilt {
-        backups: stored.len() as u64,
+        backups,
         clients: clients.len() as u64,
         set_aside: rebuilt.set_aside,
     })
@@ -102,30 +105,31 @@ struct StoredBackup {
     manifest: Reader,
 }
 
-/// All backups in a storage that are `wanted`, by client and name. One whose manifest is damaged is left out, and said.
-fn stored_backups(
+/// Gives the backups in a storage that are `wanted`, by client and name, one after the other: there may be more than files can be
+/// open. One whose manifest is damaged is left out, and said.
+fn each_stored(
     store: &Store,
     wanted: impl Fn(&ClientName, &BackupName) -> bool,
-) -> Result<Vec<StoredBackup>> {
-    let mut stored = Vec::new();
+    mut take: impl FnMut(&StoredBackup) -> Result<()>,
+) -> Result<()> {
     for client in store.clients()? {
         for name in store.backups(&client)? {
             if !wanted(&client, &name) {
                 continue;
             }
             match store.open_manifest(&client, &name) {
-                Ok(manifest) => stored.push(StoredBackup {
+                Ok(manifest) => take(&StoredBackup {
                     client: client.clone(),
                     name,
                     manifest,
-                }),
+                })?,
                 Err(error) => {
                     warn!(%client, %name, error = Error::from(error).chain(), "a backup's manifest can't be read");
                 }
             }
         }
     }
-    Ok(stored)
+    Ok(())
 }
 
 /// The storages that are open, by number.
@@ -174,7 +178,8 @@ fn take_in(
     known: &Known,
     adopted: &mut Adopted,
 ) -> Result<()> {
-    for backup in &stored_backups(store, |client, name| find(known, client, name).is_none())? {
+    let is_unknown = |client: &ClientName, name: &BackupName| find(known, client, name).is_none();
+    each_stored(store, is_unknown, |backup| {
         let record = record_of(id, backup);
         if let Adoption::Inserted(_) = catalog.adopt_backup(&record)? {
             adopted.taken_in += 1;
@@ -187,8 +192,8 @@ fn take_in(
                 store.point_current(&backup.client, &backup.name)?;
             }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Decides about backups that lie in this storage while the catalog says that they lie in another: copies of a move that is

@@ -301,3 +301,30 @@ fn begin_anew(lab: &mut Lab, source: &std::path::Path) {
     let name = lab.back_up("laptop", source);
     assert_same(source, &lab.restored("laptop", &name));
 }
+
+#[test]
+fn a_catalog_is_made_anew_of_more_backups_than_files_can_be_open() {
+    const FILES: usize = 64;
+    let mut lab = Lab::plain();
+    lab.start();
+    lab.enroll("laptop");
+    let source = lab.root().join("source");
+    fs::create_dir(&source).unwrap();
+    for _ in 0..=FILES {
+        lab.back_up("laptop", &source);
+    }
+    lab.stop();
+    fs::remove_dir_all(lab.server_state()).unwrap();
+    let output = std::process::Command::new("prlimit")
+        .arg(format!("--nofile={FILES}"))
+        .arg(env!("CARGO_BIN_EXE_perennial"))
+        .args(["server", "rebuild-catalog", "--json", "--state"])
+        .arg(lab.server_state())
+        .arg("--storage")
+        .arg(lab.storage())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let rebuilt: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(rebuilt["backups"], FILES + 1);
+}
