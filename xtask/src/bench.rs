@@ -5,10 +5,10 @@
 //! and server together.
 
 mod arguments;
-mod figures;
+pub mod figures;
 mod images;
-mod measure;
-mod perennial;
+pub mod measure;
+pub mod perennial;
 mod report;
 mod rivals;
 mod scene;

@@ -1,6 +1,7 @@
 //! The house's own tools: `cargo xtask COMMAND`.
 
 mod bench;
+mod figures;
 mod tidy;
 
 use std::process::ExitCode;
@@ -18,6 +19,11 @@ const COMMANDS: &[Command] = &[
         "bench",
         "measures Perennial beside other programs on one file system",
         bench::run,
+    ),
+    (
+        "figures",
+        "measures what a server with many clients and backups costs",
+        figures::run,
     ),
 ];
 

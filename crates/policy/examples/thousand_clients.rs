@@ -1,4 +1,5 @@
-//! Measures how long it takes to decide for a thousand clients: `cargo run -p policy --example thousand_clients`.
+//! Measures how long it takes to decide for a thousand clients: `cargo run -p policy --example thousand_clients`, which is also a part of
+//! `cargo xtask figures`.
 
 use std::time::Instant;
 
@@ -35,22 +36,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let begin = Instant::now();
     let is_now = |case: &&Case<'_>| matches!(next(case).due, Due::Now(_));
     let now = cases.iter().filter(is_now).count();
-    println!(
-        "{} decisions, {now} to begin now: {:?}",
-        cases.len(),
-        begin.elapsed()
-    );
+    println!("{} decisions, {now} to begin now: {}", cases.len(), took(begin));
 
     let begin = Instant::now();
     let outlooks = cases.iter().flat_map(outlook);
     let hindrances: usize = outlooks.map(|outlook| outlook.hindrances.len()).sum();
-    println!("as many outlooks, {hindrances} hindrances: {:?}", begin.elapsed());
+    println!("as many outlooks, {hindrances} hindrances: {}", took(begin));
 
     let waiting: Vec<_> = cases.iter().map(waiting).collect();
     let begin = Instant::now();
     let turns = admit(&Limits::default(), &[], &waiting, NOW_MS);
-    println!("{} that wait for a slot: {:?}", turns.len(), begin.elapsed());
+    println!("{} that wait for a slot: {}", turns.len(), took(begin));
     Ok(())
+}
+
+fn took(since: Instant) -> String {
+    format!("{:.3} ms", since.elapsed().as_secs_f64() * 1000.0)
 }
 
 fn rules(target: Target) -> Result<Rules, policy::Error> {

@@ -16,7 +16,7 @@ pub struct Row {
     pub name: String,
     /// As it was measured.
     pub value: f64,
-    /// What it may be at most.
+    /// What it may be at most; infinity where nobody has asked.
     pub limit: f64,
     /// Its unit, with the space before it.
     pub unit: &'static str,
@@ -43,6 +43,21 @@ impl Row {
         }
     }
 
+    /// A figure with a limit.
+    pub fn of(name: &str, value: f64, limit: f64, unit: &'static str) -> Self {
+        Self {
+            name: name.to_owned(),
+            value,
+            limit,
+            unit,
+        }
+    }
+
+    /// A figure that nobody has asked for.
+    pub fn told(name: &str, value: f64, unit: &'static str) -> Self {
+        Self::of(name, value, f64::INFINITY, unit)
+    }
+
     fn write(&self, text: &mut String) {
         let Self {
             name,
@@ -51,13 +66,26 @@ impl Row {
             unit,
         } = self;
         let missed = if value > limit { " **missed**" } else { "" };
-        let _ = writeln!(text, "| {name} | {value:.2}{unit}{missed} | {limit}{unit} |");
+        let asked = match limit.is_finite() {
+            true => format!("{limit}{unit}"),
+            false => "–".to_owned(),
+        };
+        let _ = writeln!(text, "| {name} | {value:.2}{unit}{missed} | {asked} |");
     }
+}
+
+const HEAD: &str = "| figure | measured | asked |\n|---|---:|---:|\n";
+
+/// A table of these figures.
+pub fn table_of(rows: &[Row]) -> String {
+    let mut text = HEAD.to_owned();
+    rows.iter().for_each(|row| row.write(&mut text));
+    text
 }
 
 /// The table of those figures for which everything was measured.
 pub fn table(report: &Report) -> String {
-    let mut text = String::from("| figure | measured | asked |\n|---|---:|---:|\n");
+    let mut text = HEAD.to_owned();
     of_files(report, &mut text);
     report.images.iter().for_each(|row| row.write(&mut text));
     text

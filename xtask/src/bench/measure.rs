@@ -101,7 +101,8 @@ fn begin_server(pid: u32) -> Result<Duration> {
     cpu_of(pid)
 }
 
-fn cpu_of(pid: u32) -> Result<Duration> {
+/// The CPU time of a process so far.
+pub fn cpu_of(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let fields: Vec<&str> = stat
         .rsplit(')')
@@ -120,10 +121,15 @@ fn cpu_of(pid: u32) -> Result<Duration> {
 }
 
 fn peak_of(pid: u32) -> Result<u64> {
+    memory_of(pid, "VmHWM:")
+}
+
+/// What the kernel says of a process's memory under this word.
+pub fn memory_of(pid: u32, word: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status
         .lines()
-        .find(|line| line.starts_with("VmHWM:"))
+        .find(|line| line.starts_with(word))
         .unwrap_or_default();
     let kib = line
         .split_whitespace()

@@ -192,7 +192,8 @@ impl Drop for Perennial {
     }
 }
 
-fn target_dir() -> Result<PathBuf> {
+/// Where cargo builds to.
+pub fn target_dir() -> Result<PathBuf> {
     let metadata = quiet(Command::new("cargo").args(["metadata", "--format-version", "1", "--no-deps"]))?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
     Ok(metadata["target_directory"].as_str().unwrap_or("target").into())
