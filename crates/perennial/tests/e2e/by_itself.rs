@@ -171,7 +171,7 @@ fn a_clients_user_has_a_layer_and_the_rights_that_he_is_given() {
             vec!["settings", "set", "--group", "x", "on_battery=none"],
             "its own settings",
         ),
-        (vec!["groups", "list"], "server's machine only"),
+        (vec!["groups", "list"], "run it on the server's machine"),
     ] {
         let refused = as_client(&lab, "laptop", &arguments);
         let told = text(&refused.stderr);

@@ -101,17 +101,17 @@ impl Right {
 
     /// The word for it.
     pub fn word(self) -> &'static str {
-        self.line().0
+        self.line().1
     }
 
     /// What a grant has to be for.
     pub fn reach(self) -> Reach {
-        self.line().1
+        self.line().2
     }
 
     /// What it allows, as one sentence without full stop.
     pub fn about(self) -> &'static str {
-        self.line().2
+        self.line().3
     }
 
     /// What a client's own user is asked for the same thing; `None` where that is not for him to do.
@@ -129,94 +129,64 @@ impl Right {
         })
     }
 
-    fn line(self) -> (&'static str, Reach, &'static str) {
-        use Reach::{Client, Server};
-        match self {
-            Self::See => (
-                "see",
-                Client,
-                "See the client, its backups with their sizes, its jobs, its settings, and what will be made and deleted when",
-            ),
-            Self::Logs => (
-                "logs",
-                Client,
-                "Read the logs of its jobs and the problems of its backups, which name files",
-            ),
-            Self::Browse => (
-                "browse",
-                Client,
-                "See the names, sizes and times of the files in its backups",
-            ),
-            Self::Restore => ("restore", Client, "Have the content of its files"),
-            Self::StartIncrementalFile => (
-                "start-incremental-file",
-                Client,
-                "Start an incremental file backup",
-            ),
-            Self::StartFullFile => ("start-full-file", Client, "Start a full file backup"),
-            Self::StartIncrementalImage => (
-                "start-incremental-image",
-                Client,
-                "Start an incremental image backup",
-            ),
-            Self::StartFullImage => ("start-full-image", Client, "Start a full image backup"),
-            Self::Verify => ("verify", Client, "Have its backups verified"),
-            Self::Pause => ("pause", Client, "Let its scheduled backups rest, and go on"),
-            Self::Jobs => ("jobs", Client, "Pause, resume and cancel its jobs"),
-            Self::Settings => (
-                "settings",
-                Client,
-                "Change its settings; those of a group with a grant for the group, the server's with one for everything",
-            ),
-            Self::Protect => (
-                "protect",
-                Client,
-                "Archive and hold its backups, and let go of them",
-            ),
-            Self::Delete => (
-                "delete",
-                Client,
-                "Delete its backups into the trash, and take them back",
-            ),
-            Self::Purge => (
-                "purge",
-                Client,
-                "Delete its backups for good, past the trash or out of it",
-            ),
-            Self::Enrol => (
-                "enrol",
-                Client,
-                "Make enrolment tokens for its name, and revoke it; with a grant for everything, for new clients too. Whoever may do this can take the client's place and read its backups",
-            ),
-            Self::Status => (
-                "status",
-                Server,
-                "See the server's version, storage and space, and what the doctor finds",
-            ),
-            Self::Groups => (
-                "groups",
-                Server,
-                "Make groups and put clients into them, which also decides who has rights on them",
-            ),
-            Self::Storage => (
-                "storage",
-                Server,
-                "Clean up, repair the storage, rebuild its index",
-            ),
-            Self::Notify => (
-                "notify",
-                Server,
-                "See and change whom the server tells what happens",
-            ),
-            Self::Audit => ("audit", Server, "Read the audit log"),
-            Self::Users => (
-                "users",
-                Server,
-                "Manage users, roles, grants, API tokens and sessions; whoever may do this can get every other right",
-            ),
-        }
+    fn line(self) -> &'static Line {
+        let line = TABLE.iter().find(|(right, ..)| *right == self);
+        line.expect("the table has every right")
     }
 }
+
+/// A right, the word for it, what a grant has to be for, and what it allows.
+type Line = (Right, &'static str, Reach, &'static str);
+
+use Reach::{Client, Server};
+
+#[rustfmt::skip]
+static TABLE: &[Line] = &[
+    (Right::See, "see", Client,
+        "See the client, its backups with their sizes, its jobs, its settings, and what will be made and deleted when"),
+    (Right::Logs, "logs", Client,
+        "Read the logs of its jobs and the problems of its backups, which name files"),
+    (Right::Browse, "browse", Client,
+        "See the names, sizes and times of the files in its backups"),
+    (Right::Restore, "restore", Client,
+        "Have the content of its files"),
+    (Right::StartIncrementalFile, "start-incremental-file", Client,
+        "Start an incremental file backup"),
+    (Right::StartFullFile, "start-full-file", Client,
+        "Start a full file backup"),
+    (Right::StartIncrementalImage, "start-incremental-image", Client,
+        "Start an incremental image backup"),
+    (Right::StartFullImage, "start-full-image", Client,
+        "Start a full image backup"),
+    (Right::Verify, "verify", Client,
+        "Have its backups verified"),
+    (Right::Pause, "pause", Client,
+        "Let its scheduled backups rest, and go on"),
+    (Right::Jobs, "jobs", Client,
+        "Pause, resume and cancel its jobs"),
+    (Right::Settings, "settings", Client,
+        "Change its settings; those of a group with a grant for the group, the server's with one for everything"),
+    (Right::Protect, "protect", Client,
+        "Archive and hold its backups, and let go of them"),
+    (Right::Delete, "delete", Client,
+        "Delete its backups into the trash, and take them back"),
+    (Right::Purge, "purge", Client,
+        "Delete its backups for good, past the trash or out of it"),
+    (Right::Enrol, "enrol", Client,
+        "Make enrolment tokens for its name, and revoke it; with a grant for everything, for new clients too. Whoever may do this can take the client's place and read its backups"),
+    (Right::Status, "status", Server,
+        "See the server's version, storage and space, and what the doctor finds"),
+    (Right::Groups, "groups", Server,
+        "Make groups and put clients into them, which also decides who has rights on them"),
+    (Right::Storage, "storage", Server,
+        "Clean up, repair the storage, rebuild its index"),
+    (Right::Notify, "notify", Server,
+        "See and change whom the server tells what happens"),
+    (Right::Audit, "audit", Server,
+        "Read the audit log"),
+    (Right::Users, "users", Server,
+        "Manage users, roles, grants, API tokens and sessions; whoever may do this can get every other right"),
+];
 
 impl fmt::Display for Right {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
