@@ -156,6 +156,23 @@ pub struct Backup {
     pub trashed_ms: Option<i64>,
 }
 
+/// Where a backup lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupPlace {
+    /// Its number.
+    pub id: BackupId,
+    /// The client that it is of.
+    pub client: String,
+    /// Its name.
+    pub name: String,
+    /// The storage that it lies in.
+    pub storage: StorageId,
+    /// Whether it is there to stay.
+    pub state: BackupState,
+    /// The manifest's digest.
+    pub digest: Digest,
+}
+
 /// Which backups to list; what is `None` is not asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BackupFilter {
@@ -229,6 +246,27 @@ impl Catalog {
                 "{SELECT} WHERE {FILTER} ORDER BY clients.name, backups.started_ms, backups.id"
             ))?;
             let rows = statement.query_map(params_of(filter), backup_from)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Where every backup lies, with nothing else of it.
+    pub fn backup_places(&self) -> Result<Vec<BackupPlace>, Error> {
+        self.connections.read(|transaction| {
+            let mut statement = transaction.prepare_cached(
+                "SELECT backups.id, clients.name AS client, backups.name, backups.storage_id, backups.state, backups.digest
+                   FROM backups JOIN clients ON clients.id = client_id",
+            )?;
+            let rows = statement.query_map([], |row| {
+                Ok(BackupPlace {
+                    id: BackupId(row.get("id")?),
+                    client: row.get("client")?,
+                    name: row.get("name")?,
+                    storage: row.get("storage_id")?,
+                    state: row.get("state")?,
+                    digest: row.get("digest")?,
+                })
+            })?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }

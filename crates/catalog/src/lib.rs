@@ -45,8 +45,8 @@ mod users;
 
 pub use api_tokens::{ApiToken, ApiTokenId, NewApiToken, TokenReach};
 pub use backups::{
-    Adoption, Backup, BackupFigures, BackupFilter, BackupId, BackupKind, BackupMode, BackupState, Digest,
-    NewBackup, Outcome, Problem,
+    Adoption, Backup, BackupFigures, BackupFilter, BackupId, BackupKind, BackupMode, BackupPlace,
+    BackupState, Digest, NewBackup, Outcome, Problem,
 };
 pub use changes::{Change, ChangeFilter};
 pub use channels::{Channel, ChannelId};

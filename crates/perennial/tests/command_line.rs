@@ -203,7 +203,10 @@ fn settings_are_shown_with_their_origin() {
          client.after_image_backup   -                default\n\
          client.failed_image_backup  -                default\n\
          client.after_snapshot       -                default\n\
-         client.hook_timeout         1h               default\n"
+         client.hook_timeout         1h               default\n\
+         client.log_level            info             default\n\
+         client.log_file             -                default\n\
+         client.log_file_format      text             default\n"
     );
     let json = home.run("config show client --json").out;
     assert!(json.contains("\"from\": \"$PERENNIAL_CLIENT_STATE\""), "{json}");

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use catalog::{
-    Adoption, Backup, BackupFigures, BackupFilter, BackupMode, BackupState, Catalog, NewBackup, Outcome,
-    StorageId,
+    Adoption, BackupFigures, BackupFilter, BackupId, BackupMode, BackupState, Catalog, Digest, NewBackup,
+    Outcome, StorageId,
 };
 use manifest::Reader;
 use policy::settings::{Layer, Layers, ServerRules};
@@ -145,10 +145,22 @@ pub fn places(open: &[Arc<OpenStorage>]) -> Places<'_> {
 /// storage no longer has. The manifests of those that both know are not opened.
 pub fn adopt(catalog: &Catalog, open: &Places<'_>, which: &[StorageId]) -> Result<Adopted> {
     let mut adopted = Adopted::default();
-    let mut known: Known = HashMap::new();
-    for backup in catalog.backups(&BackupFilter::default())? {
-        let of_client = known.entry(backup.client.clone()).or_default();
-        of_client.insert(backup.name.clone(), backup);
+    let mut known = KnownBackups::new();
+    for mut backup in catalog.backup_places()? {
+        let name = std::mem::take(&mut backup.name).into_boxed_str();
+        let of_client = match known.get_mut(backup.client.as_str()) {
+            Some(of_client) => of_client,
+            None => known.entry(backup.client).or_default(),
+        };
+        of_client.insert(
+            name,
+            Known {
+                id: backup.id,
+                storage: backup.storage,
+                state: backup.state,
+                digest: backup.digest,
+            },
+        );
     }
     for id in which {
         if let Some(store) = open.get(id) {
@@ -164,10 +176,18 @@ pub fn adopt(catalog: &Catalog, open: &Places<'_>, which: &[StorageId]) -> Resul
     Ok(adopted)
 }
 
-/// What the catalog knows, by client and name.
-type Known = HashMap<String, HashMap<String, Backup>>;
+/// What the catalog knows of a backup, as far as it is needed here: there may be hundreds of thousands.
+struct Known {
+    id: BackupId,
+    storage: StorageId,
+    state: BackupState,
+    digest: Digest,
+}
 
-fn find<'a>(known: &'a Known, client: &ClientName, name: &BackupName) -> Option<&'a Backup> {
+/// What the catalog knows, by client and name.
+type KnownBackups = HashMap<String, HashMap<Box<str>, Known>>;
+
+fn find<'a>(known: &'a KnownBackups, client: &ClientName, name: &BackupName) -> Option<&'a Known> {
     known.get(client.as_str())?.get(name.as_str())
 }
 
@@ -175,7 +195,7 @@ fn find<'a>(known: &'a Known, client: &ClientName, name: &BackupName) -> Option<
 fn take_in(
     catalog: &Catalog,
     (id, store): (StorageId, &Store),
-    known: &Known,
+    known: &KnownBackups,
     adopted: &mut Adopted,
 ) -> Result<()> {
     let is_unknown = |client: &ClientName, name: &BackupName| find(known, client, name).is_none();
@@ -202,7 +222,7 @@ fn settle_copies(
     catalog: &Catalog,
     (id, store): (StorageId, &Store),
     open: &Places<'_>,
-    known: &mut Known,
+    known: &mut KnownBackups,
 ) -> Result<()> {
     let moves = catalog.moves()?;
     for client in store.clients()? {
@@ -242,14 +262,14 @@ fn settle_copies(
 fn forget_missing(
     catalog: &Catalog,
     (id, store): (StorageId, &Store),
-    known: &Known,
+    known: &KnownBackups,
     adopted: &mut Adopted,
 ) -> Result<()> {
     for (client, backups) in known {
-        let mut missing: HashMap<&str, &Backup> = backups
-            .values()
-            .filter(|backup| backup.storage == id && backup.state == BackupState::Committed)
-            .map(|backup| (backup.name.as_str(), backup))
+        let mut missing: HashMap<&str, &Known> = backups
+            .iter()
+            .filter(|(_, backup)| backup.storage == id && backup.state == BackupState::Committed)
+            .map(|(name, backup)| (&**name, backup))
             .collect();
         if missing.is_empty() {
             continue;
@@ -257,13 +277,12 @@ fn forget_missing(
         for name in store.backups(&client.parse()?)? {
             missing.remove(name.as_str());
         }
-        for missing in missing.values() {
+        for (name, missing) in missing {
             warn!(
-                client = missing.client,
-                name = missing.name,
-                "the catalog has a backup that the storage does not have; its record is removed"
+                client,
+                name, "the catalog has a backup that the storage does not have; its record is removed"
             );
-            catalog.begin_delete(&missing.client, &missing.name)?;
+            catalog.begin_delete(client, name)?;
             catalog.forget_backup(missing.id)?;
             adopted.forgotten += 1;
         }

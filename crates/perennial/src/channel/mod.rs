@@ -127,6 +127,11 @@ impl Link {
         PlanningClient::new(self.authorized())
     }
 
+    /// The service for storages.
+    pub fn storages(&self) -> StoragesClient<Authorized> {
+        StoragesClient::new(self.authorized())
+    }
+
     /// Has a job cancelled, if this way may do that; tells whether it could.
     pub async fn cancel_job(&self, job_id: u64) -> bool {
         match &self.way {

@@ -12,6 +12,8 @@ pub enum BackupCommand {
     List(ListArgs),
     /// Tell everything about one backup
     Show(ShowArgs),
+    /// Tell what deleting some backups together would free
+    Freed(FreedArgs),
     /// List what is in a backup, as "ls -l" would
     #[command(visible_alias = "ls")]
     Browse(BrowseArgs),
@@ -49,6 +51,23 @@ pub struct ListArgs {
 pub struct ShowArgs {
     /// NAME, CLIENT/NAME or CLIENT/latest
     pub backup: BackupRef,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `backup freed`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What several backups have in common and nobody else has is freed only if all of them go: so this is more than the sum of \
+what \"backup show\" tells of each.
+
+Example:
+  perennial backup freed laptop/261129-0650 laptop/261130-0650")]
+pub struct FreedArgs {
+    /// NAME, CLIENT/NAME or CLIENT/latest
+    #[arg(required = true)]
+    pub backups: Vec<BackupRef>,
     /// For whom.
     #[command(flatten)]
     pub output: OutputArgs,

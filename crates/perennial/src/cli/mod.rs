@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-pub use backup::{BackupCommand, BrowseArgs, DiffArgs, ListArgs, ShowArgs, StartArgs, VerifyArgs};
+pub use backup::{BackupCommand, BrowseArgs, DiffArgs, FreedArgs, ListArgs, ShowArgs, StartArgs, VerifyArgs};
 pub use backup_ref::{BackupRef, Place};
 pub use image::{
     ExistingFiles, ExportArgs, ExtractArgs, ImageBrowseArgs, ImageCommand, ImageInfoArgs, MountArgs,

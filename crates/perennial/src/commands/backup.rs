@@ -1,15 +1,16 @@
-//! `backup list`, `show`, `start`, `verify` and `delete`
+//! `backup list`, `show`, `freed`, `start`, `verify` and `delete`
 
 use anyhow::{Context as _, Result};
 use jiff::tz::TimeZone;
 use wire::v1::{
-    self, BackupDetail, BackupInfo, BackupMode, DeleteRequest, ListRequest, StartRequest, VerifyRequest,
+    self, BackupDetail, BackupInfo, BackupMode, DeleteRequest, FreedByRequest, ListRequest, StartRequest,
+    VerifyRequest,
 };
 
 use super::follow::{self, Followed};
 use super::{Context, refer, retention};
 use crate::channel::Link;
-use crate::cli::{BackupCommand, DeleteArgs, ListArgs, ShowArgs, StartArgs, VerifyArgs};
+use crate::cli::{BackupCommand, DeleteArgs, FreedArgs, ListArgs, ShowArgs, StartArgs, VerifyArgs};
 use crate::failure::{Failure, Outcome};
 use crate::output::format::{self, count, size, things};
 use crate::output::table::{self, Side, Table};
@@ -20,6 +21,7 @@ pub async fn run(context: &Context, command: BackupCommand) -> Result<Outcome> {
     let outcome = match command {
         BackupCommand::List(args) => list(context, &link, args).await,
         BackupCommand::Show(args) => show(context, &link, &args).await,
+        BackupCommand::Freed(args) => freed(context, &link, &args).await,
         BackupCommand::Start(args) => start(context, &link, args).await,
         BackupCommand::Verify(args) => verify(context, &link, &args).await,
         BackupCommand::Delete(args) => delete(context, &link, &args).await,
@@ -99,6 +101,28 @@ fn list_table(backups: &[BackupInfo], console: &Console) -> String {
         ]);
     }
     table.render()
+}
+
+/// Tells what deleting backups would free.
+async fn freed(context: &Context, link: &Link, args: &FreedArgs) -> Result<Outcome> {
+    let mut backups = Vec::new();
+    for backup in &args.backups {
+        backups.push(refer::resolve(link, backup).await?);
+    }
+    let reply = link.storages().freed_by(FreedByRequest { backups }).await;
+    let bytes = reply
+        .context("can't tell what would be freed")?
+        .into_inner()
+        .bytes;
+    let console = context.console();
+    match (args.output.shape(), bytes) {
+        (Shape::Json, bytes) => console.json(&serde_json::json!({ "bytes_freed": bytes }))?,
+        (Shape::Human, Some(bytes)) => console.result(&format!("{}\n", size(bytes)))?,
+        (Shape::Human, None) => {
+            console.note("Not known yet: what backups take is counted after they were made.")
+        }
+    }
+    Ok(Outcome::Done)
 }
 
 /// What a backup takes of the storage.

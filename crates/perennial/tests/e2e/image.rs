@@ -459,7 +459,7 @@ fn a_client_may_have_a_format_of_its_own() {
     assert!(fs::read(restored(&lab, &third)).unwrap() == fs::read(&volume).unwrap());
     for (wrong, why) in [
         ("image_format=vmdk", "image_format can't be \"vmdk\""),
-        ("storage=/tmp", "there is no setting \"storage\""),
+        ("listen=:80", "there is no setting \"listen\""),
         ("synthetic_disks=vhdx,floppy", "any of raw, vhd"),
     ] {
         let refused = lab.admin(["settings", "set", "--client", "laptop", wrong]);

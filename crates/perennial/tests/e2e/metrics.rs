@@ -112,7 +112,8 @@ fn a_scrape_sees_a_backup_under_way_and_what_came_of_it() {
         r#"perennial_client_standing{client="laptop",kind="file",standing="off"}"#,
         1.0,
     );
-    assert!(during.value("perennial_storage_free_bytes") <= during.value("perennial_storage_size_bytes"));
+    let space = |name: &str| during.value(&format!("{name}{{storage=\"main\"}}"));
+    assert!(space("perennial_storage_free_bytes") <= space("perennial_storage_size_bytes"));
     signal(&client, Signal::CONT);
     assert_eq!(ended(&lab, client), Some(0), "{}", lab.log());
     let after = Scrape::of(&address);

@@ -59,8 +59,8 @@ fn storage(lab: &Lab, name: &str) -> Value {
 
 /// What the file system of a directory has in use.
 fn used_bytes(dir: &Path) -> u64 {
-    let stat = rustix::fs::statvfs(dir).unwrap();
     rustix::fs::sync();
+    let stat = rustix::fs::statvfs(dir).unwrap();
     (stat.f_blocks - stat.f_bfree) * stat.f_frsize
 }
 
@@ -233,9 +233,13 @@ fn a_move_keeps_content_and_sharing_and_leaves_nothing_behind() {
             lab.verify(client, name);
             assert!(!lab.storage().join(client).join(name).exists());
         }
-        // One of the large file, of what two clients have of it, and what changed; never three or four.
+        // The large file once, and what changed of it; where extents can't be shared, once for each version, but not for each backup.
         let took_bytes = used_bytes(target.path()) - empty_bytes;
-        assert!(took_bytes < 80 * MIB, "{took_bytes} bytes");
+        let most_bytes = match to {
+            FileSystem::Ext4 => 140 * MIB,
+            _ => 80 * MIB,
+        };
+        assert!(took_bytes < most_bytes, "{took_bytes} bytes");
         // New backups go on from there.
         let next = lab.back_up("laptop", &source);
         assert!(lab.sent_bytes("laptop", &next) < 100_000);
@@ -279,9 +283,9 @@ fn start_with_storage(lab: &Lab, storage: &Path) -> Child {
 
 /// Does something while that server runs.
 fn lab_with(lab: &Lab, mut server: Child, work: impl FnOnce(&Lab)) {
-    wait_for(lab, "the server", || {
-        lab.admin(["status", "--json"]).status.success().then_some(())
-    });
+    // A command would start a server of its own.
+    let socket = lab.server_state().join("admin.sock");
+    wait_for(lab, "the server", || socket.exists().then_some(()));
     work(lab);
     crate::lab::signal(&server, rustix::process::Signal::TERM);
     assert!(server.wait().unwrap().success());
@@ -349,6 +353,45 @@ fn a_move_goes_on_after_the_server_was_killed_and_can_be_given_up() {
 }
 
 #[test]
+fn what_is_deleted_while_its_client_is_moved_does_not_come_back() {
+    let mut lab = Lab::plain();
+    lab.start();
+    lab.enroll("laptop");
+    let source = source(&lab, 54);
+    let names = [lab.back_up("laptop", &source), lab.back_up("laptop", &source)];
+    let place = lab.root().join("other");
+    add(&lab, "other", &place);
+    fs::write(source.join("large"), noise(99, 8 << 20)).unwrap();
+    lab.ok(["settings", "set", "speed_limit=200K"]);
+    let mut backing_up = lab
+        .once_command("laptop", &source, &[])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for(&lab, "the backup", || {
+        let jobs = lab.json(["jobs", "list", "--state", "running", "--json"]);
+        (!jobs.as_array().unwrap().is_empty()).then_some(())
+    });
+    lab.ok(["storage", "migrate", "laptop", "--to", "other", "--detach"]);
+    let copied = |name: &String| place.join("laptop").join(name).exists();
+    wait_for(&lab, "the copies", || {
+        (copied(&names[0]) && copied(&names[1])).then_some(())
+    });
+    lab.ok(["backup", "delete", "--now", &format!("laptop/{}", names[0])]);
+    backing_up.kill().unwrap();
+    backing_up.wait().unwrap();
+    wait_for(&lab, "the end of the move", || {
+        (storage(&lab, "other")["arriving"].as_array().unwrap().is_empty()).then_some(())
+    });
+    assert!(!copied(&names[0]));
+    lab.stop();
+    lab.start();
+    assert_eq!(lab.backups("laptop"), names[1..]);
+    lab.verify("laptop", &names[1]);
+}
+
+#[test]
 fn who_takes_more_than_the_quota_gives_up_the_oldest() {
     crate::lab::on_each_storage(|lab| {
         lab.enroll("laptop");
@@ -371,15 +414,15 @@ fn who_takes_more_than_the_quota_gives_up_the_oldest() {
             "{usage}"
         );
         assert!(usage[0]["bytes_shared"].as_u64().unwrap() >= 10 * MIB, "{usage}");
-        lab.ok([
-            "settings",
-            "set",
-            "--client",
-            "laptop",
-            "quota=22M",
-            "keep_min=1",
-            "keep_within=off",
-        ]);
+        let freed = |names: &[String]| -> u64 {
+            let names: Vec<String> = names.iter().map(|name| format!("laptop/{name}")).collect();
+            let mut words = vec!["backup", "freed", "--json"];
+            words.extend(names.iter().map(String::as_str));
+            lab.json(words)["bytes_freed"].as_u64().unwrap()
+        };
+        assert!((20 * MIB..22 * MIB).contains(&freed(&names[..2])));
+        assert!(freed(&names[3..]) < MIB, "the twin has it too");
+        lab.ok(["settings", "set", "--client", "laptop", "quota=22M", "keep_min=1"]);
         lab.ok(["settings", "set", "--client", "twin", "quota=1M"]);
         lab.ok(["retention", "cleanup"]);
         assert_eq!(lab.backups("laptop"), names[1..]);
@@ -474,18 +517,13 @@ fn damage_is_mended_from_an_identical_file_or_by_the_clients_next_backup() {
         let first = lab.back_up("laptop", &source);
         let second = lab.back_up("laptop", &source);
         let expected = lab.restored("laptop", &first);
-        // A copy of its own, elsewhere in the storage.
+        // What lies in one storage once would be damaged for all who have it there.
         let copies = lab.root().join("copies");
         fs::create_dir_all(&copies).unwrap();
         fs::write(copies.join("a copy"), noise(1, 3 << 20)).unwrap();
-        lab.stop();
-        let index = lab.storage().join(".perennial/index/content.sqlite");
-        for name in [index.clone(), index.with_extension("sqlite-wal")] {
-            let _ = fs::remove_file(name);
-        }
-        lab.start();
+        add(lab, "other", &lab.root().join("other"));
+        lab.ok(["settings", "set", "--client", "twin", "storage=other"]);
         lab.back_up("twin", &copies);
-
         for file in ["common", "own"] {
             damage_in(lab, &first, file);
         }
@@ -497,10 +535,7 @@ fn damage_is_mended_from_an_identical_file_or_by_the_clients_next_backup() {
             .iter()
             .map(|file| file["path"].as_str().unwrap())
             .collect();
-        assert!(
-            !paths.contains(&"data/common"),
-            "it is elsewhere in the storage: {left}"
-        );
+        assert!(!paths.contains(&"data/common"), "another storage has it: {left}");
         // The client has the other still.
         let third = lab.back_up("laptop", &source);
         assert_same(&source, &lab.restored("laptop", &third));

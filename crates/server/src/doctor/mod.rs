@@ -77,7 +77,11 @@ pub fn doctor(settings: &Settings, clock: &Clock) -> Vec<Finding> {
     let mut findings: Vec<Finding> = absence.into_iter().collect();
     findings.extend(examine_all(&subject));
     let unit_dirs = surroundings::UNIT_DIRS.map(PathBuf::from);
-    let needed = [settings.state_dir.as_path(), settings.storage_dir.as_path()];
+    let storages = subject.catalog.and_then(|catalog| catalog.storages().ok());
+    let storages = storages.unwrap_or_default();
+    let mut needed = vec![settings.state_dir.as_path(), settings.storage_dir.as_path()];
+    let others = storages.iter().map(|storage| storage.path.as_path());
+    needed.extend(others.filter(|path| *path != settings.storage_dir && !path.as_os_str().is_empty()));
     findings.extend(surroundings::judge_unit(&unit_dirs, &needed));
     findings
 }

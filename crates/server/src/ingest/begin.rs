@@ -52,15 +52,7 @@ fn open_session(
     let storage = core.storage_for(client.as_str())?;
     discard_elsewhere(core, &storage, client);
     storage.housekeeping.settle_index();
-    let newest = core.catalog.newest_backup(&BackupFilter {
-        kind: Some(catalog::BackupKind::File),
-        storage: Some(storage.id),
-        ..BackupFilter::committed_of(client.as_str())
-    })?;
-    let base_name = newest
-        .as_ref()
-        .map(|backup| backup.name.parse::<BackupName>())
-        .transpose()?;
+    let base_name = newest(core, &storage, client)?;
     let (ingest, resumed) = begin_tree(&storage.store, client, base_name.as_ref())?;
     let base = ingest.base_manifest().map(open_base).transpose()?;
     let started = core.clock.now();
@@ -86,7 +78,8 @@ fn open_session(
         Some(name) => storage.store.damaged(client, name)?,
         None => Vec::new(),
     };
-    let session = Session::create(storage, header, job.clone(), ingest, Assembler::new(writer));
+    let session = Session::create(storage, header, job.clone(), ingest, Assembler::new(writer))
+        .doubting(doubted.iter().cloned());
     let reply = IngestSession {
         doubted: doubted.into_iter().map(Vec::from).collect(),
         session: session.token().to_vec(),
@@ -117,6 +110,16 @@ fn open_session(
         },
         reply,
     ))
+}
+
+/// The client's newest backup in the storage.
+fn newest(core: &Core, storage: &OpenStorage, client: &ClientName) -> Result<Option<BackupName>> {
+    let newest = core.catalog.newest_backup(&BackupFilter {
+        kind: Some(catalog::BackupKind::File),
+        storage: Some(storage.id),
+        ..BackupFilter::committed_of(client.as_str())
+    })?;
+    Ok(newest.map(|backup| backup.name.parse()).transpose()?)
 }
 
 /// Begins the tree: from what an interrupted backup left, else from the newest backup, else empty.

@@ -121,6 +121,7 @@ impl Operations {
             let base_entry = base.as_ref().and_then(|record| record.find(&upsert.entry.name));
             let base_file = base_entry
                 .filter(|entry| matches!(entry.kind, Kind::File { .. }))
+                .filter(|entry| !self.session.doubts(&merged.record.path, &entry.name))
                 .cloned();
             if base_file.is_none() && upsert.entry.size() > SMALL_FILE_BYTES {
                 answers.push(self.first_answer(file_id, upsert.entry.size())?);

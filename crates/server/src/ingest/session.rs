@@ -1,5 +1,6 @@
 //! What the control stream and the data connections of one ingest session share.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub type ManifestAssembler = Assembler<File>;
 /// An ingest session.
 pub struct Session {
     storage: Arc<OpenStorage>,
+    /// Files that the base has damaged: nothing is built on them.
+    doubted: HashSet<Box<[u8]>>,
     token: [u8; 32],
     header: Header,
     job: Arc<LiveJob>,
@@ -60,6 +63,7 @@ impl Session {
     ) -> Self {
         Self {
             storage,
+            doubted: HashSet::new(),
             token: rand::random(),
             header,
             job,
@@ -74,6 +78,19 @@ impl Session {
             received_bytes: AtomicU64::new(0),
             problems: Mutex::default(),
         }
+    }
+
+    /// Takes what the base has of these files for nothing, as the client is told to.
+    pub fn doubting(self, doubted: impl IntoIterator<Item = Box<[u8]>>) -> Self {
+        Self {
+            doubted: doubted.into_iter().collect(),
+            ..self
+        }
+    }
+
+    /// Whether what the base has of a file counts for nothing.
+    pub fn doubts(&self, dir: &[u8], name: &[u8]) -> bool {
+        !self.doubted.is_empty() && self.doubted.contains(&*join_path(dir, name))
     }
 
     /// What binds a data connection to this session.

@@ -5,11 +5,14 @@
 //!    └─ given up: copies deleted ──▶ over
 //! ```
 //! That a client is being moved is in the catalog until it is moved or given up, so that a restart goes on with it. Until then its backups
-//! lie where they were, and new ones go there too; they are copied in another round. Clients are moved one after the other.
+//! lie where they were, and new ones go there too; they are copied in another round.
+//!
+//! Clients that are moved together are copied together, in the order in which their backups were made: so each finds in the new place what it
+//! shares with those of the others.
 
 mod work;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use catalog::{BackupFilter, JobId, JobKind, StorageId};
@@ -29,8 +32,14 @@ pub struct Moving {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<(Arc<LiveJob>, StorageId)>,
+    waiting: VecDeque<Batch>,
     is_running: bool,
+}
+
+/// Clients that are moved together.
+struct Batch {
+    jobs: Vec<Arc<LiveJob>>,
+    to: StorageId,
 }
 
 /// Lets the backups of these clients go to a storage. Returns the job of each.
@@ -45,12 +54,14 @@ pub fn begin(core: &Arc<Core>, clients: &[String], to: &OpenStorage) -> Result<V
             });
         }
     }
+    let mut jobs = Vec::new();
     for client in clients {
         core.catalog.begin_move(client, to.id, core.clock.now_ms())?;
         let job = queue(core, client, to, "the administrator asked for it")?;
         begun.push((client.clone(), job.id));
-        wait_for_turn(core, job, to.id)?;
+        jobs.push(job);
     }
+    wait_for_turn(core, Batch { jobs, to: to.id })?;
     Ok(begun)
 }
 
@@ -68,24 +79,23 @@ pub fn clients_in(core: &Core, storage: StorageId) -> Result<Vec<String>> {
 
 /// Goes on with the moves that a server before this one did not finish.
 pub fn take_up(core: &Arc<Core>) -> Result<()> {
+    let mut batches: BTreeMap<StorageId, Vec<Arc<LiveJob>>> = BTreeMap::new();
     for of in core.catalog.moves()? {
         match core.storages.get(of.to) {
             Ok(to) => {
                 info!(client = of.client, to = to.name(), "a move goes on");
-                let job = queue(
-                    core,
-                    &of.client,
-                    &to,
-                    "it goes on where the last run of the server ended",
-                )?;
-                wait_for_turn(core, job, to.id)?;
+                let reason = "it goes on where the last run of the server ended";
+                let job = queue(core, &of.client, &to, reason)?;
+                batches.entry(of.to).or_default().push(job);
             }
             Err(error) => {
                 warn!(client = of.client, error = error.chain(), "a move can't go on");
             }
         }
     }
-    Ok(())
+    batches
+        .into_iter()
+        .try_for_each(|(to, jobs)| wait_for_turn(core, Batch { jobs, to }))
 }
 
 /// Goes on with a move that was cut short.
@@ -99,7 +109,8 @@ pub fn again(core: &Arc<Core>, client: &str, reason: &str) -> Result<Arc<LiveJob
     };
     let to = core.storages.get(of.to)?;
     let job = queue(core, client, &to, reason)?;
-    wait_for_turn(core, job.clone(), to.id)?;
+    let jobs = vec![job.clone()];
+    wait_for_turn(core, Batch { jobs, to: to.id })?;
     Ok(job)
 }
 
@@ -119,7 +130,7 @@ pub fn give_up(core: &Arc<Core>, client: Option<&str>) -> Result<Vec<String>> {
         }
         core.catalog.give_up_move(&of.client)?;
         if let Ok(to) = core.storages.get(of.to) {
-            work::remove_copies(core, &of.client, &to)?;
+            work::give_up(core, &of.client, &to)?;
         }
         given_up.push(of.client);
     }
@@ -134,10 +145,10 @@ fn queue(core: &Core, client: &str, to: &OpenStorage, reason: &str) -> Result<Ar
     })
 }
 
-/// Lets a move wait for those before it; they are done one by one, on one thread that ends with the last.
-fn wait_for_turn(core: &Arc<Core>, job: Arc<LiveJob>, to: StorageId) -> Result<()> {
+/// Lets a batch wait for those before it; they are done one by one, on one thread that ends with the last.
+fn wait_for_turn(core: &Arc<Core>, batch: Batch) -> Result<()> {
     let mut state = core.moving.state.lock();
-    state.waiting.push_back((job, to));
+    state.waiting.push_back(batch);
     if state.is_running {
         return Ok(());
     }
@@ -156,8 +167,8 @@ fn wait_for_turn(core: &Arc<Core>, job: Arc<LiveJob>, to: StorageId) -> Result<(
                 path: "moving clients".into(),
                 source,
             };
-            for (job, _) in state.waiting.drain(..) {
-                core.board.fail(&job, &error);
+            for batch in state.waiting.drain(..) {
+                batch.jobs.iter().for_each(|job| core.board.fail(job, &error));
             }
             Err(error)
         }
@@ -173,8 +184,7 @@ fn work_off(core: &Arc<Core>) {
             next
         };
         match next {
-            Some((job, _)) if job.cancel.is_cancelled() => core.board.fail(&job, &Error::Cancelled),
-            Some((job, to)) => work::run(core, &job, to),
+            Some(batch) => work::run(core, batch.jobs, batch.to),
             None => return,
         }
     }

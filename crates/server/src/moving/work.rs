@@ -1,6 +1,7 @@
 //! The work of a move: copy what is lacking until nothing is, then let the catalog know, then remove what is left.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,15 +25,39 @@ use crate::storages::OpenStorage;
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 const TELL_EVERY: Duration = Duration::from_millis(300);
 
-/// Moves a client, blocking, and ends the job.
-pub fn run(core: &Arc<Core>, job: &Arc<LiveJob>, to: StorageId) {
-    let done = core.board.begin(job).and_then(|()| {
-        let to = core.storages.get(to)?;
-        let mut tally = Tally::default();
-        move_client(core, job, &to, &mut tally)?;
-        Ok(tally)
-    });
-    match done {
+/// A client that is being moved.
+struct ClientMove {
+    job: Arc<LiveJob>,
+    tally: Tally,
+}
+
+/// Moves clients, blocking, and ends their jobs.
+pub fn run(core: &Arc<Core>, jobs: Vec<Arc<LiveJob>>, to: StorageId) {
+    let mut moves = Vec::new();
+    for job in jobs {
+        let begun = check_cancelled(core, &job).and_then(|()| core.board.begin(&job));
+        match begun {
+            Ok(()) => moves.push(ClientMove {
+                job,
+                tally: Tally::default(),
+            }),
+            Err(error) => core.board.fail(&job, &error),
+        }
+    }
+    if moves.len() > 1
+        && let Ok(to) = core.storages.get(to)
+    {
+        moves = copy_together(core, moves, &to);
+    }
+    for ClientMove { job, mut tally } in moves {
+        let target = core.storages.get(to);
+        let moved = target.and_then(|to| move_client(core, &job, &to, &mut tally));
+        end(core, &job, moved.map(|()| tally));
+    }
+}
+
+fn end(core: &Core, job: &LiveJob, moved: Result<Tally>) {
+    match moved {
         Ok(tally) => {
             let figures = json!({
                 "backups_copied": tally.backups,
@@ -48,6 +73,39 @@ pub fn run(core: &Arc<Core>, job: &Arc<LiveJob>, to: StorageId) {
         Err(Error::Storage(storage::Error::Cancelled)) => core.board.fail(job, &Error::Cancelled),
         Err(error) => core.board.fail(job, &error),
     }
+}
+
+/// Copies what several clients have in the order in which it was made: what one has taken over from another is there when it comes.
+/// Returns those moves that go on; what was made meanwhile, or could not be listed, each has to copy by itself.
+fn copy_together(core: &Arc<Core>, mut moves: Vec<ClientMove>, to: &OpenStorage) -> Vec<ClientMove> {
+    let mut wanted: HashSet<(StorageId, String, BackupName)> = HashSet::new();
+    for ClientMove { job, .. } in &moves {
+        for (from, names) in lacking(core, &job.client, to).unwrap_or_default() {
+            wanted.extend(names.into_iter().map(|name| (from, job.client.clone(), name)));
+        }
+    }
+    let clients: Vec<ClientName> = moves.iter().filter_map(|of| of.job.client.parse().ok()).collect();
+    for from in core.storages.all() {
+        let Ok(order) = from.store.transfer_order(&clients) else {
+            continue;
+        };
+        for (client, name) in order {
+            if !wanted.contains(&(from.id, client.as_str().to_owned(), name.clone())) {
+                continue;
+            }
+            let Some(at) = moves.iter().position(|of| of.job.client == client.as_str()) else {
+                continue;
+            };
+            let ClientMove { job, tally } = &mut moves[at];
+            let of_client = wanted.iter().filter(|(_, owner, _)| owner == client.as_str());
+            let watch = Watch::new(core, job, (tally.backups, of_client.count() as u64));
+            if let Err(error) = copy(core, (&from, to), (&client, &name), &watch, tally) {
+                let ClientMove { job, .. } = moves.remove(at);
+                end(core, &job, Err(error));
+            }
+        }
+    }
+    moves
 }
 
 #[derive(Default)]
@@ -71,6 +129,7 @@ fn move_client(core: &Arc<Core>, job: &Arc<LiveJob>, to: &OpenStorage, tally: &m
             continue;
         }
         job.waits_for(None);
+        drop_strays(core, &client, to)?;
         let there: Vec<String> = to
             .store
             .backups(&client)?
@@ -167,6 +226,7 @@ fn copy(
     let options = TransferOptions {
         volume_format: ImageChoice::of(&core.policies.of(client.as_str())).format,
         derive: Some(&derive),
+        ..TransferOptions::default()
     };
     let transferred =
         with_patience(|| storage::transfer(&from.store, &to.store, client, name, &options, watch));
@@ -209,6 +269,23 @@ fn check_cancelled(core: &Core, job: &LiveJob) -> Result<()> {
     }
 }
 
+/// Removes copies of what was deleted after it had been copied: nobody would know of them, and the next start would take them for
+/// backups. No backup of the client may be under way, which nobody knows of either.
+fn drop_strays(core: &Core, client: &ClientName, to: &OpenStorage) -> Result<()> {
+    for name in to.store.backups(client)? {
+        let is_stray = match core.catalog.backup(client.as_str(), name.as_str()) {
+            Ok(backup) => backup.storage != to.id && is_going(&backup),
+            Err(catalog::Error::UnknownBackup { .. }) => true,
+            Err(error) => return Err(error.into()),
+        };
+        if is_stray {
+            info!(%client, %name, "the copy of a backup that was deleted meanwhile is removed");
+            with_patience(|| to.store.delete(client, &name))?;
+        }
+    }
+    Ok(())
+}
+
 /// Leads the link to the newest file backup.
 fn point_current(core: &Core, client: &str, to: &OpenStorage) -> Result<()> {
     let newest = core.catalog.newest_backup(&BackupFilter {
@@ -247,16 +324,28 @@ fn discard_incomplete(client: &ClientName, storage: &OpenStorage) -> Result<()> 
     Ok(())
 }
 
+/// Removes what was copied for a move that is given up.
+pub fn give_up(core: &Arc<Core>, client: &str, to: &OpenStorage) -> Result<()> {
+    let _placing = core.placing.write();
+    if !is_being_backed_up(core, client) {
+        drop_strays(core, &client.parse()?, to)?;
+    }
+    remove_copies(core, client, to)
+}
+
 /// Removes from a storage those of a client's backups that lie in another one.
-pub fn remove_copies(core: &Arc<Core>, client: &str, storage: &OpenStorage) -> Result<()> {
+fn remove_copies(core: &Arc<Core>, client: &str, storage: &OpenStorage) -> Result<()> {
     let owner: ClientName = client.parse()?;
     let mut names = storage.store.backups(&owner)?;
     // An image goes before those that it stands on.
     names.reverse();
     for name in names {
-        let lies = core.catalog.backup(client, name.as_str())?.storage;
-        if lies == storage.id {
-            continue;
+        match core.catalog.backup(client, name.as_str()) {
+            Ok(backup) if backup.storage != storage.id => {}
+            Ok(_) => continue,
+            // It has just been made, or what it is a copy of has just been deleted.
+            Err(catalog::Error::UnknownBackup { .. }) => continue,
+            Err(error) => return Err(error.into()),
         }
         match with_patience(|| storage.store.delete(&owner, &name)) {
             Ok(()) | Err(Error::Storage(storage::Error::UnknownBackup { .. })) => {}

@@ -35,6 +35,9 @@ use crate::tokens::{self, TokenRequest};
 const DEFAULT_VALID: Duration = Duration::from_secs(3600);
 /// Events that wait for a watcher that is slow to take them.
 const QUEUED_EVENTS: usize = 64;
+/// How often is looked for the end of a job that was just closed, and after how long again.
+const LOOKS_FOR_END: u32 = 100;
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Jobs that are listed where nobody says how many.
 const JOBS: u32 = 50;
 /// Jobs that are read at a time where not all are shown.
@@ -83,6 +86,18 @@ impl Service {
             catalog::Error::UnknownJob { .. } => Status::not_found(format!("there is no job {id}")),
             error => Error::from(error).into(),
         })
+    }
+
+    /// A job that is not open any more, as it ended; that is written down a moment later.
+    async fn ended_job(&self, id: u64) -> Result<Job, Status> {
+        for _ in 0..LOOKS_FOR_END {
+            let job = self.job(id)?;
+            if !matches!(job.state, JobState::Queued | JobState::Running) {
+                return Ok(job);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        self.job(id)
     }
 
     /// The newest jobs of those clients that a caller sees.
@@ -153,7 +168,7 @@ impl Admin for Service {
         match self.core.board.live(id) {
             Some(job) => drop(tokio::spawn(follow::follow(job, false, sender))),
             None => {
-                let job = self.job(id)?;
+                let job = self.ended_job(id).await?;
                 let event = job_event::Event::Done(views::job_done(&job));
                 // There is room for one.
                 let _ = sender.try_send(Ok(JobEvent { event: Some(event) }));

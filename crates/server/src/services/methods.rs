@@ -94,7 +94,7 @@ pub static METHODS: &[(&str, Access)] = &[
     ("Storages/List", Rights(&[Right::Status])),
     ("Storages/ListDamage", Rights(&[Right::See])),
     ("Storages/Usage", Rights(&[Right::See])),
-    ("Storages/FreedBy", Rights(&[Right::See])),
+    ("Storages/FreedBy", RightsOrClients(&[Right::See])),
     ("Storages/Add", Rights(&[Right::Storage])),
     ("Storages/Remove", Rights(&[Right::Storage])),
     ("Storages/Rename", Rights(&[Right::Storage])),

@@ -17,7 +17,7 @@ use wire::v1::{
 
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::services::access::{Seen, actor_of, caller_of};
+use crate::services::access::{Seen, actor_of, caller_of, resolve};
 use crate::services::backups::blocking;
 use crate::{audit, checking, moving, retention, storages};
 
@@ -244,15 +244,12 @@ impl Storages for Service {
     async fn freed_by(&self, request: Request<FreedByRequest>) -> Result<Response<FreedByReply>, Status> {
         let caller = caller_of(&request)?;
         let wanted = request.into_inner().backups;
-        for backup in &wanted {
-            caller.may_for(&self.core, Right::See, &backup.client)?;
-        }
+        let backups = wanted
+            .iter()
+            .map(|backup| resolve(&self.core, &caller, Right::See, backup));
+        let backups = backups.collect::<Result<Vec<_>, _>>()?;
         let core = self.core.clone();
-        let bytes = blocking(move || {
-            let backups = wanted.iter().map(|of| core.catalog.backup(&of.client, &of.name));
-            let backups = backups.collect::<Result<Vec<_>, _>>()?;
-            retention::freed_by(&core, &backups)
-        });
+        let bytes = blocking(move || retention::freed_by(&core, &backups));
         Ok(Response::new(FreedByReply { bytes: bytes.await? }))
     }
 }

@@ -103,7 +103,7 @@ pub fn check(job: &LiveJob, tree: &BackupTree, reference: Option<&Reference>) ->
             });
         }
         drop(receive);
-        check.give_out(&send)
+        check.give_out(send)
     })?;
     // A thread that was at work when somebody cancelled has left its file out.
     if job.cancel.is_cancelled() {
@@ -118,8 +118,8 @@ pub fn check(job: &LiveJob, tree: &BackupTree, reference: Option<&Reference>) ->
 }
 
 impl Check<'_> {
-    /// Gives the entries to the threads that look at them.
-    fn give_out(&self, tasks: &Sender<Task>) -> Result<()> {
+    /// Gives the entries to the threads that look at them, which end with the last.
+    fn give_out(&self, tasks: Sender<Task>) -> Result<()> {
         let manifest = self.tree.manifest();
         let totals = *manifest.totals();
         let mut told = Instant::now();

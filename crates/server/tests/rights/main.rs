@@ -130,8 +130,24 @@ async fn about_theirs(port: &Channel, token: &str, method: &str) -> Result<(), S
             call(port, token, method, message).await
         }
         "Admin/RevokeClient" => call(port, token, method, v1::ClientRef { name: client() }).await,
-        "Admin/JobLog" | "Admin/CancelJob" | "Admin/PauseJob" | "Admin/ResumeJob" => {
-            call(port, token, method, job()).await
+        "Admin/JobLog" | "Admin/Follow" | "Admin/CancelJob" | "Admin/RetryJob" | "Admin/PauseJob"
+        | "Admin/ResumeJob" => call(port, token, method, job()).await,
+        "Storages/ListDamage" => {
+            let message = v1::ListDamageRequest { client: client() };
+            call(port, token, method, message).await
+        }
+        "Storages/Usage" => {
+            let message = v1::UsageRequest {
+                client: client(),
+                ..Default::default()
+            };
+            call(port, token, method, message).await
+        }
+        "Storages/FreedBy" => {
+            let message = v1::FreedByRequest {
+                backups: vec![backup()],
+            };
+            call(port, token, method, message).await
         }
         "Backups/Show" | "Planning/RestoreFromTrash" | "Planning/DeleteFromTrash" => {
             call(port, token, method, backup()).await

@@ -53,11 +53,13 @@ async fn stay(job: &LiveJob, replies: &mpsc::Sender<Result<QueueReply, Status>>)
     let mut watch = job.watch();
     let ended = async move { watch.wait_for(|snapshot| snapshot.done.is_some()).await.is_ok() };
     tokio::select! {
-        () = replies.closed() => false,
+        // ORDER: a job that has not begun ends as soon as it is cancelled, and the client has to hear of that.
+        biased;
         () = job.cancel.cancelled() => {
             let _ = replies.send(Err(Error::Cancelled.into())).await;
             true
         }
+        () = replies.closed() => false,
         _ = ended => true,
     }
 }
