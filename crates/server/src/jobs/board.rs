@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
+use wire::frame::FrameError;
 use wire::v1::{JobDone, LogLine, Problem, Progress, job_done, log_line};
 
 use crate::clock::Clock;
@@ -471,7 +472,8 @@ impl Board {
         let message = error.chain();
         let (end, outcome) = match error {
             Error::Cancelled => (JobEnd::Cancelled, job_done::Outcome::Cancelled),
-            Error::Disconnected => (
+            // Which of a client's connections is found to be lost first is a matter of chance.
+            Error::Disconnected | Error::Frame(FrameError::Io(_)) => (
                 JobEnd::Interrupted {
                     error: message.clone(),
                 },
