@@ -47,8 +47,10 @@ impl Scene {
         let begun = Instant::now();
         scene.fill(arguments)?;
         eprintln!("made in {} s", begun.elapsed().as_secs());
-        eprintln!("the server takes the backups into its catalog");
-        Server::start(&scene, binary)?.end()?;
+        eprintln!("the server takes the backups into its catalog, and their content into its index");
+        let server = Server::start(&scene, binary)?;
+        server.wait_until_idle()?;
+        server.end()?;
         scene.settle()?;
         Ok(scene)
     }

@@ -12,6 +12,11 @@ use super::scene::Scene;
 use crate::bench::measure::{cpu_of, memory_of, quiet};
 use crate::bench::perennial::target_dir;
 
+/// For how long the server is looked at to see whether it rests, how often at most, and with which share of a processor it does.
+const LOOK: Duration = Duration::from_secs(10);
+const MOST_LOOKS: u32 = 360;
+const IDLE_SHARE: f64 = 0.02;
+
 /// The longest that it may take to be ready: the first time it takes in all backups.
 const READY_TIMEOUT: Duration = Duration::from_secs(1800);
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -87,6 +92,16 @@ impl Server {
     /// The most that was ever resident of its memory.
     pub fn peak_bytes(&self) -> Result<u64> {
         memory_of(self.child.id(), "VmHWM:")
+    }
+
+    /// Waits until it has done what it does by itself after its start.
+    pub fn wait_until_idle(&self) -> Result<()> {
+        for _ in 0..MOST_LOOKS {
+            if self.cpu_within(LOOK)?.as_secs_f64() < LOOK.as_secs_f64() * IDLE_SHARE {
+                return Ok(());
+            }
+        }
+        Err("the server does not come to rest".into())
     }
 
     /// The CPU time that it uses while nobody asks for anything.

@@ -61,7 +61,7 @@ pub struct AddArgs {
 /// `storage migrate`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Clients are moved one after the other. Backups go on meanwhile; a client's new ones go to the new storage when all of its old ones are \
+What several clients have is copied in the order in which it was made. Backups go on meanwhile; a client's new ones go to the new storage when all of its old ones are \
 there. A move that is interrupted, by Ctrl-C or a restart of the server, goes on by itself at the server's next start, or when it is \
 asked for again; with --give-up it ends, and what was copied is removed.
 
