@@ -12,11 +12,13 @@ mod begin;
 mod choice;
 mod commit;
 mod content;
+mod description;
 mod session;
 mod synthetic;
 
 pub use begin::{Begun, begin};
 pub use choice::{ImageChoice, volume_format};
+pub use description::description_in;
 pub use session::Session;
 pub use synthetic::assemble_derived;
 

@@ -3,9 +3,8 @@
 //! They are derived: what fails here is told, and the image is as good without.
 
 use std::fs::File;
-use std::io::Read as _;
 
-use disk_image::description::{DiskDescription, DiskFiles, FILE_NAME};
+use disk_image::description::{DiskDescription, DiskFiles};
 use disk_image::synthetic::{Assembled, Format, assemble as assemble_disk, vmdk_descriptor};
 use serde_json::json;
 use storage::{BackendKind, BackupTree, ImageIngest, VolumeFormat};
@@ -13,6 +12,7 @@ use tracing::{info, warn};
 use wire::v1::{LogLine, log_line};
 
 use super::choice::ImageChoice;
+use super::description::description_in;
 use super::session::Disk;
 use crate::core::Core;
 use crate::error::{Error, Result};
@@ -82,23 +82,9 @@ pub fn assemble_derived(
     let mut disks = Vec::new();
     for record in image.manifest().records() {
         let record = record?;
-        let described = record
-            .entries
-            .iter()
-            .any(|entry| *entry.name == *FILE_NAME.as_bytes());
-        if !described {
+        let Some(description) = description_in(image, &record.path)? else {
             continue;
-        }
-        let path = manifest::join_path(&record.path, FILE_NAME.as_bytes());
-        let mut description = Vec::new();
-        image
-            .open_file(&path)?
-            .read_to_end(&mut description)
-            .map_err(|source| Error::Io {
-                action: "read",
-                path: String::from_utf8_lossy(&path).into_owned().into(),
-                source,
-            })?;
+        };
         disks.push(Disk {
             name: String::from_utf8_lossy(&record.path).into_owned(),
             description,

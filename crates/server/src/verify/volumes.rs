@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use catalog::Backup;
 use disk_image::DiskSource as _;
-use disk_image::description::{DiskDescription, FILE_NAME};
+use disk_image::description::DiskDescription;
 use manifest::volume::hash_volume_block;
 use manifest::{BLOCK_BYTES, Kind, Reader};
 use rand::RngExt as _;
@@ -16,6 +16,7 @@ use wire::v1::{Problem, SampleVolume, SampledBlock};
 use super::TOLD_PROBLEMS;
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::image::description_in;
 use crate::jobs::LiveJob;
 
 /// Blocks that a client is asked for at a time.
@@ -123,15 +124,9 @@ fn pick(tree: &BackupTree, percent: f64) -> Result<Picked> {
 }
 
 fn described(tree: &BackupTree, dir: &[u8]) -> Result<Option<DiskDescription>> {
-    let path = manifest::join_path(dir, FILE_NAME.as_bytes());
-    if tree.manifest().lookup(&path)?.is_none() {
-        return Ok(None);
-    }
-    let mut text = Vec::new();
-    let file = tree.open_file(&path)?;
-    let limit = disk_image::description::MAX_BYTES as u64 + 1;
-    std::io::Read::read_to_end(&mut std::io::Read::take(file, limit), &mut text).map_err(unreadable)?;
-    DiskDescription::parse(&text).map(Some).map_err(Error::Disk)
+    let text = description_in(tree, dir)?;
+    let parsed = text.map(|text| DiskDescription::parse(&text)).transpose();
+    parsed.map_err(Error::Disk)
 }
 
 fn unreadable(source: std::io::Error) -> Error {
