@@ -1,7 +1,7 @@
 //! The work of a move: copy what is lacking until nothing is, then let the catalog know, then remove what is left.
 
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -79,8 +79,10 @@ fn end(core: &Core, job: &LiveJob, moved: Result<Tally>) {
 /// Returns those moves that go on; what was made meanwhile, or could not be listed, each has to copy by itself.
 fn copy_together(core: &Arc<Core>, mut moves: Vec<ClientMove>, to: &OpenStorage) -> Vec<ClientMove> {
     let mut wanted: HashSet<(StorageId, String, BackupName)> = HashSet::new();
+    let mut totals: HashMap<String, u64> = HashMap::new();
     for ClientMove { job, .. } in &moves {
         for (from, names) in lacking(core, &job.client, to).unwrap_or_default() {
+            *totals.entry(job.client.clone()).or_default() += names.len() as u64;
             wanted.extend(names.into_iter().map(|name| (from, job.client.clone(), name)));
         }
     }
@@ -97,8 +99,8 @@ fn copy_together(core: &Arc<Core>, mut moves: Vec<ClientMove>, to: &OpenStorage)
                 continue;
             };
             let ClientMove { job, tally } = &mut moves[at];
-            let of_client = wanted.iter().filter(|(_, owner, _)| owner == client.as_str());
-            let watch = Watch::new(core, job, (tally.backups, of_client.count() as u64));
+            let total = totals.get(client.as_str()).copied().unwrap_or_default();
+            let watch = Watch::new(core, job, (tally.backups, total));
             if let Err(error) = copy(core, (&from, to), (&client, &name), &watch, tally) {
                 let ClientMove { job, .. } = moves.remove(at);
                 end(core, &job, Err(error));
