@@ -2,13 +2,13 @@
 //!
 //! A backup that is being made is not here; the storage keeps it until it is committed.
 
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::{OptionalExtension, Params, Row, ToSql, Transaction, params};
 
 use crate::Catalog;
 use crate::clients::{id_of, id_or_adopt};
-use crate::columns::{self, stored, word_enum};
+use crate::columns::{Columns, stored, word_enum};
 use crate::error::{Error, Failure, is_duplicate};
-use crate::protection::{Archived, Verification, archived_from, verification_from};
+use crate::protection::{Archived, Verification, read_archived, read_verification};
 use crate::storages::StorageId;
 
 /// A manifest's digest.
@@ -242,10 +242,12 @@ impl Catalog {
     /// Lists backups by client, oldest first.
     pub fn backups(&self, filter: &BackupFilter) -> Result<Vec<Backup>, Error> {
         self.connections.read(|transaction| {
+            let conditions = Conditions::of(filter);
             let mut statement = transaction.prepare_cached(&format!(
-                "{SELECT} WHERE {FILTER} ORDER BY clients.name, backups.started_ms, backups.id"
+                "SELECT {COLUMNS} FROM {BY_CLIENT} WHERE {} ORDER BY clients.name, backups.started_ms, backups.id",
+                conditions.sql
             ))?;
-            let rows = statement.query_map(params_of(filter), backup_from)?;
+            let rows = statement.query_map(conditions.params(), backup_from)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
@@ -274,10 +276,12 @@ impl Catalog {
     /// The backup of those asked for that began last.
     pub fn newest_backup(&self, filter: &BackupFilter) -> Result<Option<Backup>, Error> {
         self.connections.read(|transaction| {
+            let conditions = Conditions::of(filter);
             let mut statement = transaction.prepare_cached(&format!(
-                "{SELECT} WHERE {FILTER} ORDER BY backups.started_ms DESC, backups.id DESC LIMIT 1"
+                "SELECT {COLUMNS} FROM {BY_CLIENT} WHERE {} ORDER BY backups.started_ms DESC, backups.id DESC LIMIT 1",
+                conditions.sql
             ))?;
-            Ok(statement.query_row(params_of(filter), backup_from).optional()?)
+            Ok(statement.query_row(conditions.params(), backup_from).optional()?)
         })
     }
 
@@ -308,7 +312,7 @@ impl Catalog {
     pub fn unmeasured_backups(&self, storage: StorageId) -> Result<Vec<Backup>, Error> {
         self.connections.read(|transaction| {
             let mut statement = transaction.prepare_cached(&format!(
-                "{SELECT} WHERE backups.state = 'committed' AND bytes_stored_new IS NULL AND backups.storage_id = ?1
+                "SELECT {COLUMNS} FROM {LOOKED_UP} WHERE backups.state = 'committed' AND bytes_stored_new IS NULL AND backups.storage_id = ?1
                   ORDER BY backups.id"
             ))?;
             let rows = statement.query_map([storage], backup_from)?;
@@ -354,26 +358,57 @@ impl Catalog {
     }
 }
 
-pub(crate) const SELECT: &str =
-    "SELECT backups.*, clients.name AS client FROM backups JOIN clients ON clients.id = backups.client_id";
+/// What [`backup_from`] reads.
+pub(crate) const COLUMNS: &str = "backups.id, clients.name, backups.storage_id, backups.name, backups.kind, backups.mode,
+    backups.base, backups.state, backups.started_ms, backups.finished_ms, backups.outcome, backups.files, backups.directories,
+    backups.bytes_logical, backups.bytes_transferred, backups.bytes_stored_new, backups.digest, backups.problem_count,
+    backups.archived_until_ms, backups.archived_by, backups.held_for, backups.verified_ms, backups.verified,
+    backups.trashed_ms";
 
-const FILTER: &str = "(?1 IS NULL OR clients.name = ?1) AND (?2 IS NULL OR backups.kind = ?2)
-    AND (?3 IS NULL OR backups.mode = ?3) AND (?4 IS NULL OR backups.state = ?4)
-    AND (?5 IS NULL OR backups.storage_id = ?5)";
+/// Where a few backups are looked up.
+pub(crate) const LOOKED_UP: &str = "backups JOIN clients ON clients.id = backups.client_id";
 
-fn params_of(filter: &BackupFilter) -> impl rusqlite::Params {
-    (
-        filter.client.clone(),
-        filter.kind,
-        filter.mode,
-        filter.state,
-        filter.storage,
-    )
+/// Where those of a client, or of each, are gone through: in the order of the clients' names, without a look at other clients'.
+const BY_CLIENT: &str = "clients CROSS JOIN backups ON backups.client_id = clients.id";
+
+/// Conditions on backups, and what they compare with.
+struct Conditions<'a> {
+    sql: String,
+    values: Vec<&'a dyn ToSql>,
+}
+
+impl<'a> Conditions<'a> {
+    /// Only what is asked for: a condition that may mean nothing would keep the others from being looked up in an index.
+    fn of(filter: &'a BackupFilter) -> Self {
+        let mut conditions = Self {
+            sql: "TRUE".to_owned(),
+            values: Vec::new(),
+        };
+        conditions.add("clients.name", &filter.client);
+        conditions.add("backups.kind", &filter.kind);
+        conditions.add("backups.mode", &filter.mode);
+        conditions.add("backups.state", &filter.state);
+        conditions.add("backups.storage_id", &filter.storage);
+        conditions
+    }
+
+    fn add(&mut self, column: &str, wanted: &'a Option<impl ToSql>) {
+        if let Some(wanted) = wanted {
+            self.values.push(wanted);
+            self.sql += &format!(" AND {column} = ?{}", self.values.len());
+        }
+    }
+
+    fn params(&self) -> impl Params {
+        rusqlite::params_from_iter(self.values.iter())
+    }
 }
 
 fn find(transaction: &Transaction<'_>, client: &str, name: &str) -> Result<Backup, Failure> {
     transaction
-        .prepare_cached(&format!("{SELECT} WHERE clients.name = ?1 AND backups.name = ?2"))?
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM {LOOKED_UP} WHERE clients.name = ?1 AND backups.name = ?2"
+        ))?
         .query_row([client, name], backup_from)
         .optional()?
         .ok_or_else(|| {
@@ -446,31 +481,33 @@ fn insert_problems(transaction: &Transaction<'_>, id: BackupId, problems: &[Prob
     Ok(())
 }
 
+/// Reads [`COLUMNS`].
 pub(crate) fn backup_from(row: &Row<'_>) -> rusqlite::Result<Backup> {
+    let columns = &mut Columns::of(row);
     Ok(Backup {
-        id: BackupId(row.get("id")?),
-        client: row.get("client")?,
-        storage: row.get("storage_id")?,
-        name: row.get("name")?,
-        kind: row.get("kind")?,
-        mode: row.get("mode")?,
-        base: row.get("base")?,
-        state: row.get("state")?,
-        started_ms: row.get("started_ms")?,
-        finished_ms: row.get("finished_ms")?,
-        outcome: row.get("outcome")?,
+        id: BackupId(columns.read()?),
+        client: columns.read()?,
+        storage: columns.read()?,
+        name: columns.read()?,
+        kind: columns.read()?,
+        mode: columns.read()?,
+        base: columns.read()?,
+        state: columns.read()?,
+        started_ms: columns.read()?,
+        finished_ms: columns.read()?,
+        outcome: columns.read()?,
         figures: BackupFigures {
-            files: columns::count(row, "files")?,
-            directories: columns::count(row, "directories")?,
-            bytes_logical: columns::count(row, "bytes_logical")?,
-            bytes_transferred: columns::count(row, "bytes_transferred")?,
-            bytes_stored_new: columns::optional_count(row, "bytes_stored_new")?,
+            files: columns.count()?,
+            directories: columns.count()?,
+            bytes_logical: columns.count()?,
+            bytes_transferred: columns.count()?,
+            bytes_stored_new: columns.optional_count()?,
         },
-        digest: row.get("digest")?,
-        problem_count: columns::count(row, "problem_count")?,
-        archived: archived_from(row)?,
-        held_for: row.get("held_for")?,
-        verification: verification_from(row)?,
-        trashed_ms: row.get("trashed_ms")?,
+        digest: columns.read()?,
+        problem_count: columns.count()?,
+        archived: read_archived(columns)?,
+        held_for: columns.read()?,
+        verification: read_verification(columns)?,
+        trashed_ms: columns.read()?,
     })
 }

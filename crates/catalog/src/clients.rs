@@ -118,6 +118,17 @@ impl Catalog {
         })
     }
 
+    /// The names of the clients that have backups, in whatever state.
+    pub fn clients_with_backups(&self) -> Result<Vec<String>, Error> {
+        self.connections.read(|transaction| {
+            let mut statement = transaction.prepare_cached(
+                "SELECT name FROM clients WHERE EXISTS (SELECT 1 FROM backups WHERE client_id = clients.id) ORDER BY name",
+            )?;
+            let rows = statement.query_map([], |row| row.get(0))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// The client of this name; fails with [`Error::UnknownClient`].
     pub fn client(&self, name: &str) -> Result<Client, Error> {
         self.connections.read(|transaction| {

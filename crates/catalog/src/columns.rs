@@ -1,6 +1,7 @@
 //! How Rust values lie in columns: enumerations as words, counts as 63-bit integers.
 
 use rusqlite::Row;
+use rusqlite::types::FromSql;
 
 use crate::error::{Error, Failure};
 
@@ -47,6 +48,40 @@ macro_rules! word_enum {
 }
 pub(crate) use word_enum;
 
+/// The columns of a row, one after the other: to find them by name would cost more than all else where rows are many.
+pub(crate) struct Columns<'a, 'b> {
+    row: &'a Row<'b>,
+    next: usize,
+}
+
+impl<'a, 'b> Columns<'a, 'b> {
+    /// Begins with the first.
+    pub fn of(row: &'a Row<'b>) -> Self {
+        Self { row, next: 0 }
+    }
+
+    /// Reads the next one.
+    pub fn read<T: FromSql>(&mut self) -> rusqlite::Result<T> {
+        let value = self.row.get(self.next)?;
+        self.next += 1;
+        Ok(value)
+    }
+
+    /// Reads the next one, a count; a negative one is damage.
+    pub fn count(&mut self) -> rusqlite::Result<u64> {
+        self.optional_count()?
+            .ok_or_else(|| damaged(self.row, self.next - 1))
+    }
+
+    /// Reads the next one, a count that may be absent; a negative one is damage.
+    pub fn optional_count(&mut self) -> rusqlite::Result<Option<u64>> {
+        let value: Option<i64> = self.read()?;
+        value
+            .map(|value| u64::try_from(value).map_err(|_| damaged(self.row, self.next - 1)))
+            .transpose()
+    }
+}
+
 /// Checks that a count fits a column.
 pub(crate) fn stored(what: &'static str, value: u64) -> Result<i64, Failure> {
     i64::try_from(value).map_err(|_| Error::TooLarge { what, value }.into())
@@ -54,18 +89,11 @@ pub(crate) fn stored(what: &'static str, value: u64) -> Result<i64, Failure> {
 
 /// Reads a count; a negative one is damage.
 pub(crate) fn count(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
-    optional_count(row, column)?.ok_or_else(|| damaged(row, column))
+    let next = row.as_ref().column_index(column)?;
+    Columns { row, next }.count()
 }
 
-/// Reads a count that may be absent; a negative one is damage.
-pub(crate) fn optional_count(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<u64>> {
-    let value: Option<i64> = row.get(column)?;
-    value
-        .map(|value| u64::try_from(value).map_err(|_| damaged(row, column)))
-        .transpose()
-}
-
-fn damaged(row: &Row<'_>, column: &str) -> rusqlite::Error {
-    let index = row.as_ref().column_index(column).unwrap_or(0);
-    rusqlite::Error::InvalidColumnType(index, column.to_owned(), rusqlite::types::Type::Integer)
+fn damaged(row: &Row<'_>, column: usize) -> rusqlite::Error {
+    let name = row.as_ref().column_name(column).unwrap_or_default().to_owned();
+    rusqlite::Error::InvalidColumnType(column, name, rusqlite::types::Type::Integer)
 }

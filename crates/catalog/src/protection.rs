@@ -3,9 +3,9 @@
 //! A backup in the trash has the state *deleting* and a time: the storage still has all of it, and it can be taken out
 //! again. When the time is taken away it is on its way out for good.
 
-use rusqlite::{Row, params};
+use rusqlite::params;
 
-use crate::columns::word_enum;
+use crate::columns::{Columns, word_enum};
 use crate::{Backup, BackupId, BackupState, Catalog, Error};
 
 /// For how long a backup is archived.
@@ -132,9 +132,10 @@ impl Catalog {
     }
 }
 
-pub(crate) fn archived_from(row: &Row<'_>) -> rusqlite::Result<Option<Archived>> {
-    let until_ms: Option<i64> = row.get("archived_until_ms")?;
-    let by: Option<String> = row.get("archived_by")?;
+/// Reads until when a backup is archived, and who wanted that.
+pub(crate) fn read_archived(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Option<Archived>> {
+    let until_ms: Option<i64> = columns.read()?;
+    let by: Option<String> = columns.read()?;
     Ok(until_ms.map(|until_ms| Archived {
         until: match until_ms {
             FOREVER_MS => ArchivedUntil::Forever,
@@ -144,9 +145,10 @@ pub(crate) fn archived_from(row: &Row<'_>) -> rusqlite::Result<Option<Archived>>
     }))
 }
 
-pub(crate) fn verification_from(row: &Row<'_>) -> rusqlite::Result<Option<Verification>> {
-    let at_ms: Option<i64> = row.get("verified_ms")?;
-    let found: Option<Verified> = row.get("verified")?;
+/// Reads when a backup was verified, and what that found.
+pub(crate) fn read_verification(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Option<Verification>> {
+    let at_ms: Option<i64> = columns.read()?;
+    let found: Option<Verified> = columns.read()?;
     Ok(at_ms
         .zip(found)
         .map(|(at_ms, found)| Verification { at_ms, found }))

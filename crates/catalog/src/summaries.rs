@@ -2,7 +2,7 @@
 
 use rusqlite::Row;
 
-use crate::backups::{SELECT, backup_from};
+use crate::backups::{COLUMNS, LOOKED_UP, backup_from};
 use crate::columns;
 use crate::{Backup, BackupKind, BackupState, Catalog, Error};
 
@@ -24,7 +24,7 @@ impl Catalog {
     pub fn newest_backups(&self) -> Result<Vec<Backup>, Error> {
         self.connections.read(|transaction| {
             let sql = format!(
-                "{SELECT} WHERE backups.id IN (SELECT
+                "SELECT {COLUMNS} FROM {LOOKED_UP} WHERE backups.id IN (SELECT
                     (SELECT id FROM backups WHERE client_id = owner.id AND kind = column1 AND mode = column2
                         AND state = 'committed' ORDER BY started_ms DESC, id DESC LIMIT 1)
                    FROM clients AS owner, (VALUES ('file', 'full'), ('file', 'incremental'),
@@ -63,7 +63,7 @@ impl Catalog {
     pub fn damaged_backups(&self) -> Result<Vec<Backup>, Error> {
         self.connections.read(|transaction| {
             let sql = format!(
-                "{SELECT} WHERE backups.verified = 'failed' AND backups.state = 'committed'
+                "SELECT {COLUMNS} FROM {LOOKED_UP} WHERE backups.verified = 'failed' AND backups.state = 'committed'
                   ORDER BY clients.name, backups.started_ms, backups.id"
             );
             let mut statement = transaction.prepare_cached(&sql)?;

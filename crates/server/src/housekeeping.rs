@@ -229,14 +229,17 @@ impl Worker {
     }
 
     fn count(&self) -> Result<()> {
+        if !self.store.tells_sizes() {
+            return Ok(());
+        }
         self.store.account(&*self.shared)?;
         // What was found first counts: later the base may be gone.
         for backup in self.catalog.unmeasured_backups(self.id)? {
             let (Ok(client), Ok(name)) = (backup.client.parse(), backup.name.parse()) else {
                 continue;
             };
-            if let Some(sizes) = self.store.sizes(&client, &name) {
-                self.catalog.set_stored_new(backup.id, sizes.stored_new_bytes)?;
+            if let Some(bytes) = self.store.stored_new_bytes(&client, &name) {
+                self.catalog.set_stored_new(backup.id, bytes)?;
             }
         }
         Ok(())

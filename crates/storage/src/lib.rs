@@ -13,6 +13,7 @@ mod attributes;
 mod backend;
 mod ballast;
 mod catalog_copies;
+mod changed;
 pub mod crash;
 mod damage;
 mod database;

@@ -16,6 +16,7 @@ INSERT INTO storages (name, identity, path)
 ALTER TABLE backups ADD COLUMN storage_id INTEGER REFERENCES storages (id);
 UPDATE backups SET storage_id = (SELECT id FROM storages);
 CREATE INDEX backups_by_storage ON backups (storage_id, client_id);
+CREATE INDEX backups_unmeasured ON backups (storage_id) WHERE bytes_stored_new IS NULL;
 
 ALTER TABLE pool_links RENAME TO old_pool_links;
 CREATE TABLE pool_links (

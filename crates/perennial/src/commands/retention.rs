@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use jiff::tz::TimeZone;
+use serde::Serialize;
 use serde_json::{Value, json};
 use wire::v1::protect_request::Change;
 use wire::v1::{
@@ -108,31 +109,54 @@ fn show_kept(context: &Context, kept: &[KeptBackup]) -> Result<()> {
     Ok(())
 }
 
-fn plan_view(reply: &RetentionPlanReply, zone: &TimeZone) -> Value {
-    let removal = |removal: &PlannedRemoval| {
-        json!({
-            "client": removal.client,
-            "name": (!removal.expected).then_some(&removal.name),
-            "kind": removal.kind,
-            "started": format::rfc3339(removal.started_ms, zone),
-            "goes": format::rfc3339(removal.at_ms, zone),
-            "reason": removal.reason,
-            "expected": removal.expected,
-        })
+/// A plan as programs read it. It may be of very many backups.
+#[derive(Serialize)]
+struct PlanView<'a> {
+    removals: Vec<RemovalView<'a>>,
+    kept: Vec<KeptView<'a>>,
+}
+
+#[derive(Serialize)]
+struct RemovalView<'a> {
+    client: &'a str,
+    expected: bool,
+    goes: Option<String>,
+    kind: &'a str,
+    name: Option<&'a str>,
+    reason: &'a str,
+    started: Option<String>,
+}
+
+#[derive(Serialize)]
+struct KeptView<'a> {
+    client: &'a str,
+    kind: &'a str,
+    name: &'a str,
+    reason: &'a str,
+    started: Option<String>,
+}
+
+fn plan_view<'a>(reply: &'a RetentionPlanReply, zone: &TimeZone) -> PlanView<'a> {
+    let removal = |removal: &'a PlannedRemoval| RemovalView {
+        client: &removal.client,
+        expected: removal.expected,
+        goes: format::rfc3339(removal.at_ms, zone),
+        kind: &removal.kind,
+        name: (!removal.expected).then_some(&removal.name),
+        reason: &removal.reason,
+        started: format::rfc3339(removal.started_ms, zone),
     };
-    let kept = |kept: &KeptBackup| {
-        json!({
-            "client": kept.client,
-            "name": kept.name,
-            "kind": kept.kind,
-            "started": format::rfc3339(kept.started_ms, zone),
-            "reason": kept.reason,
-        })
+    let kept = |kept: &'a KeptBackup| KeptView {
+        client: &kept.client,
+        kind: &kept.kind,
+        name: &kept.name,
+        reason: &kept.reason,
+        started: format::rfc3339(kept.started_ms, zone),
     };
-    json!({
-        "removals": reply.removals.iter().map(removal).collect::<Vec<_>>(),
-        "kept": reply.kept.iter().map(kept).collect::<Vec<_>>(),
-    })
+    PlanView {
+        removals: reply.removals.iter().map(removal).collect(),
+        kept: reply.kept.iter().map(kept).collect(),
+    }
 }
 
 async fn cleanup(context: &Context, link: &Link, detach: bool, shape: Shape) -> Result<Outcome> {

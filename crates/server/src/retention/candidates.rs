@@ -1,6 +1,5 @@
 //! Backups as `policy` judges them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use catalog::{
@@ -26,55 +25,57 @@ pub struct Belongings {
     pub trash: Vec<Trashed<Backup>>,
 }
 
-/// What all clients have, or one, by name.
-pub fn belongings(core: &Core, client: Option<&str>) -> Result<BTreeMap<String, Belongings>> {
-    gather(
-        core,
-        &BackupFilter {
-            client: client.map(str::to_owned),
-            ..BackupFilter::default()
-        },
-    )
+impl Belongings {
+    /// Whether that is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.trash.is_empty() && self.series.iter().all(|series| series.backups.is_empty())
+    }
 }
 
-/// What all clients have in a storage, by name.
-pub fn belongings_in(core: &Core, storage: StorageId) -> Result<BTreeMap<String, Belongings>> {
-    gather(
-        core,
-        &BackupFilter {
-            storage: Some(storage),
-            ..BackupFilter::default()
-        },
-    )
+/// The clients that have backups, or of these the one.
+pub fn owners(core: &Core, client: Option<&str>) -> Result<Vec<String>> {
+    match client {
+        Some(client) => Ok(vec![client.to_owned()]),
+        None => Ok(core.catalog.clients_with_backups()?),
+    }
 }
 
-fn gather(core: &Core, filter: &BackupFilter) -> Result<BTreeMap<String, Belongings>> {
-    let mut found: BTreeMap<String, Belongings> = BTreeMap::new();
-    for backup in core.catalog.backups(filter)? {
-        let of_client = found.entry(backup.client.clone()).or_insert_with(|| {
-            let rules = core.policies.of(&backup.client);
-            Belongings {
-                series: Target::ALL.map(|target| empty(target, &rules)).into(),
-                trash: Vec::new(),
-                rules,
-            }
-        });
+/// What a client has.
+pub fn belongings(core: &Core, client: &str) -> Result<Belongings> {
+    gather(core, client, None)
+}
+
+/// What a client has in a storage.
+pub fn belongings_in(core: &Core, client: &str, storage: StorageId) -> Result<Belongings> {
+    gather(core, client, Some(storage))
+}
+
+fn gather(core: &Core, client: &str, storage: Option<StorageId>) -> Result<Belongings> {
+    let rules = core.policies.of(client);
+    let mut series = Target::ALL.map(|target| empty(target, &rules));
+    let mut trash = Vec::new();
+    let filter = BackupFilter {
+        client: Some(client.to_owned()),
+        storage,
+        ..BackupFilter::default()
+    };
+    for backup in core.catalog.backups(&filter)? {
         match (backup.state, backup.trashed_ms) {
             (BackupState::Committed, _) => {
                 let target = target_of(backup.kind);
-                let series = of_client.series.iter_mut().find(|series| series.target == target);
-                series
-                    .into_iter()
-                    .for_each(|series| series.backups.push(candidate(backup.clone())));
+                if let Some(series) = series.iter_mut().find(|series| series.target == target) {
+                    series.backups.push(candidate(backup));
+                }
             }
-            (BackupState::Deleting, Some(deleted_ms)) => {
-                let trashed = trashed(backup, deleted_ms, &of_client.rules);
-                of_client.trash.push(trashed);
-            }
+            (BackupState::Deleting, Some(deleted_ms)) => trash.push(trashed(backup, deleted_ms, &rules)),
             (BackupState::Deleting, None) => {}
         }
     }
-    Ok(found)
+    Ok(Belongings {
+        rules,
+        series: series.into(),
+        trash,
+    })
 }
 
 /// What all clients have together.
@@ -87,25 +88,15 @@ pub struct Estate {
 }
 
 impl Estate {
-    /// What all clients have together.
-    pub fn of_all(core: &Core) -> Result<Self> {
-        belongings(core, None).map(Self::from)
-    }
-
     /// What all clients have together in a storage.
     pub fn in_storage(core: &Core, storage: StorageId) -> Result<Self> {
-        belongings_in(core, storage).map(Self::from)
-    }
-}
-
-impl From<BTreeMap<String, Belongings>> for Estate {
-    fn from(of_clients: BTreeMap<String, Belongings>) -> Self {
         let mut estate = Self::default();
-        for of_client in of_clients.into_values() {
+        for client in owners(core, None)? {
+            let of_client = belongings_in(core, &client, storage)?;
             estate.trash.extend(of_client.trash);
             estate.series.extend(of_client.series);
         }
-        estate
+        Ok(estate)
     }
 }
 

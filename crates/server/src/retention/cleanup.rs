@@ -13,7 +13,7 @@ use storage::{CopyName, Space};
 use tracing::error;
 use wire::v1::{LogLine, log_line};
 
-use super::candidates::Estate;
+use super::candidates::{Belongings, belongings, owners};
 use super::quota;
 use super::space::{Wanted, give_up_until};
 use super::trash::{delete, delete_for_good};
@@ -124,9 +124,11 @@ fn run(core: &Arc<Core>, job: &Arc<LiveJob>) {
 
 fn clean_up(core: &Arc<Core>, job: &LiveJob) -> Result<Tally> {
     let mut tally = Tally::default();
-    let Estate { trash, series } = Estate::of_all(core)?;
-    empty_trash(core, job, trash, &mut tally)?;
-    apply_rules(core, job, series, &mut tally)?;
+    for client in owners(core, None)? {
+        let Belongings { trash, series, .. } = belongings(core, &client)?;
+        empty_trash(core, job, trash, &mut tally)?;
+        apply_rules(core, job, series, &mut tally)?;
+    }
     let rules = core.policies.server();
     let quota = rules.total_quota;
     let is_over = move |space: Space| match quota.limit_bytes(space.total_bytes) {

@@ -1,5 +1,7 @@
 //! What the rules will remove, now and in the days to come, without doing it.
 
+use std::ops::ControlFlow;
+
 use catalog::Backup;
 use jiff::tz::TimeZone;
 use policy::retention::{Departure, Expected, Fate, Horizon, Reason, Series, Which, forecast, plan};
@@ -7,7 +9,7 @@ use policy::schedule::{Interval, Mode, Rules};
 use policy::window::Windows;
 use policy::{Span, Target};
 
-use super::candidates::belongings;
+use super::candidates::{belongings, owners};
 use crate::core::Core;
 use crate::error::Result;
 
@@ -30,8 +32,8 @@ pub struct Planned {
     pub client: String,
     /// What it is of.
     pub target: Target,
-    /// Which one; none where it has not been made yet.
-    pub backup: Option<Backup>,
+    /// What it is called; nothing where it has not been made yet.
+    pub name: Option<String>,
     /// When it began, or will have.
     pub started_ms: i64,
     /// When it goes.
@@ -40,12 +42,16 @@ pub struct Planned {
     pub reason: Reason,
 }
 
-/// Judges all backups, or those of one client, as a cleanup would now.
-pub fn plan_now(core: &Core, client: Option<&str>) -> Result<Vec<Judged>> {
+/// Judges all backups, or those of one client, as a cleanup would now: client by client, as long as `each` wants more.
+pub fn plan_now(
+    core: &Core,
+    client: Option<&str>,
+    mut each: impl FnMut(Vec<Judged>) -> ControlFlow<()>,
+) -> Result<()> {
     let (zone, now_ms) = (core.clock.zone(), core.clock.now_ms());
-    let mut judged = Vec::new();
-    for of_client in belongings(core, client)?.into_values() {
-        for series in of_client.series {
+    for client in owners(core, client)? {
+        let mut judged = Vec::new();
+        for series in belongings(core, &client)?.series {
             let verdicts = plan(series.backups, &series.rules, &zone, now_ms);
             judged.extend(verdicts.into_iter().map(|verdict| Judged {
                 backup: verdict.key,
@@ -53,8 +59,11 @@ pub fn plan_now(core: &Core, client: Option<&str>) -> Result<Vec<Judged>> {
                 reason: verdict.reason,
             }));
         }
+        if each(judged).is_break() {
+            break;
+        }
     }
-    Ok(judged)
+    Ok(())
 }
 
 /// Tells which backups will go within so many days; with `expecting`, as if backups went on being made on time.
@@ -68,7 +77,8 @@ pub fn plan_ahead(
     let window = core.policies.server().cleanup_window.clone();
     let horizon = Horizon { now_ms, days };
     let mut planned = Vec::new();
-    for (name, of_client) in belongings(core, client)? {
+    for name in owners(core, client)? {
+        let of_client = belongings(core, &name)?;
         for Series {
             target,
             rules,
@@ -112,8 +122,8 @@ fn told(client: &str, target: Target, departure: Departure<Backup>) -> Planned {
     Planned {
         client: client.to_owned(),
         target,
-        backup: match departure.backup {
-            Which::Existing(backup) => Some(backup),
+        name: match departure.backup {
+            Which::Existing(backup) => Some(backup.name),
             Which::Expected(_) => None,
         },
         started_ms: departure.started_ms,

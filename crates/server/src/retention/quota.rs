@@ -9,7 +9,7 @@ use catalog::Backup;
 use policy::quota::{Account, Deletion, Quota, Rest, Scope, Settlement, Usage, to_meet};
 use storage::{BackupName, ClientName, Store};
 
-use super::candidates::{Belongings, belongings_in};
+use super::candidates::{Belongings, belongings_in, owners};
 use super::trash::delete_for_good;
 use crate::audit::{self, Actor};
 use crate::core::Core;
@@ -25,9 +25,13 @@ pub fn keep_to(
 ) -> Result<u64> {
     let capacity_bytes = storage.store.space()?.total_bytes;
     let mut gone = 0;
-    for (client, of_client) in belongings_in(core, storage.id)? {
-        let quota = of_client.rules.quota;
+    for client in owners(core, None)? {
+        let quota = core.policies.of(&client).quota;
         if quota == Quota::Off || is_cancelled() {
+            continue;
+        }
+        let of_client = belongings_in(core, &client, storage.id)?;
+        if of_client.is_empty() {
             continue;
         }
         let name: ClientName = client.parse()?;

@@ -50,11 +50,12 @@ fn measure_in(core: &Core, storage: &OpenStorage) -> Result<Vec<UsageSample>> {
         *backups += 1;
         *bytes = bytes.saturating_add(backup.figures.bytes_logical);
     }
+    let Some(used) = storage.store.used_by_each() else {
+        return Ok(Vec::new());
+    };
     let mut samples = Vec::new();
     for (client, (backups, bytes_logical)) in of_clients {
-        let Some(used) = storage.store.used_by(&client.parse()?) else {
-            continue;
-        };
+        let used = used.get(&client.parse()?).copied().unwrap_or_default();
         samples.push(UsageSample {
             at_ms,
             client,

@@ -1,5 +1,6 @@
 //! The service for what will happen by itself: backups to come, backups to go.
 
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -111,43 +112,68 @@ fn told_until(until: ArchivedUntil) -> String {
     }
 }
 
-/// The plan that is asked for, in parts.
-fn plan_parts(
+/// A caller that is told a plan in parts, as that is made.
+struct Told {
+    sender: mpsc::Sender<Result<RetentionPlanReply, Status>>,
+    part: RetentionPlanReply,
+}
+
+impl Told {
+    fn removal(&mut self, removal: PlannedRemoval) -> ControlFlow<()> {
+        self.part.removals.push(removal);
+        self.send_if(PLAN_PART)
+    }
+
+    fn kept(&mut self, kept: KeptBackup) -> ControlFlow<()> {
+        self.part.kept.push(kept);
+        self.send_if(PLAN_PART)
+    }
+
+    /// Sends what there is to be told, if that is so much. Breaks where nobody listens any more.
+    fn send_if(&mut self, backups: usize) -> ControlFlow<()> {
+        if self.part.removals.len() + self.part.kept.len() < backups {
+            return ControlFlow::Continue(());
+        }
+        match self.sender.blocking_send(Ok(std::mem::take(&mut self.part))) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    }
+}
+
+/// Tells the plan that is asked for.
+fn tell_plan(
     core: &Core,
     caller: &Caller,
     client: Option<&str>,
     asked: &RetentionPlanRequest,
-) -> Result<Vec<RetentionPlanReply>, Error> {
-    let (mut removals, mut kept) = (Vec::new(), Vec::new());
+    told: &mut Told,
+) -> Result<(), Error> {
     let mut seen = Seen::of(core, caller);
     if asked.days == 0 {
         let now_ms = core.clock.now_ms();
-        let judged = retention::plan_now(core, client)?.into_iter();
-        for judged in judged.filter(|judged| seen.has(&judged.backup.client)) {
-            match judged.fate {
-                Fate::Remove => removals.push(removal_now(judged, now_ms)),
-                Fate::Keep if asked.with_kept => kept.push(kept_now(judged)),
-                Fate::Keep => {}
-            }
-        }
+        retention::plan_now(core, client, |judged| {
+            let mut judged = judged
+                .into_iter()
+                .filter(|judged| seen.has(&judged.backup.client));
+            judged.try_for_each(|judged| match judged.fate {
+                Fate::Remove => told.removal(removal_now(judged, now_ms)),
+                Fate::Keep if asked.with_kept => told.kept(kept_now(judged)),
+                Fate::Keep => ControlFlow::Continue(()),
+            })
+        })?;
     } else {
         let expecting = match asked.with_expected {
             true => Expecting::Schedule,
             false => Expecting::Nothing,
         };
         let planned = retention::plan_ahead(core, client, asked.days.min(MOST_DAYS), expecting)?;
-        let planned = planned.iter().filter(|planned| seen.has(&planned.client));
-        removals.extend(planned.map(planned_removal));
+        let mut planned = planned.into_iter().filter(|planned| seen.has(&planned.client));
+        // Whoever does not listen any more need not be told the rest.
+        let _ = planned.try_for_each(|planned| told.removal(planned_removal(planned)));
     }
-    let removals = removals.chunks(PLAN_PART).map(|part| RetentionPlanReply {
-        removals: part.to_vec(),
-        kept: Vec::new(),
-    });
-    let kept = kept.chunks(PLAN_PART).map(|part| RetentionPlanReply {
-        removals: Vec::new(),
-        kept: part.to_vec(),
-    });
-    Ok(removals.chain(kept).collect())
+    let _ = told.send_if(1);
+    Ok(())
 }
 
 fn removal_now(judged: Judged, now_ms: i64) -> PlannedRemoval {
@@ -174,19 +200,15 @@ fn kept_now(judged: Judged) -> KeptBackup {
     }
 }
 
-fn planned_removal(planned: &Planned) -> PlannedRemoval {
+fn planned_removal(planned: Planned) -> PlannedRemoval {
     PlannedRemoval {
-        client: planned.client.clone(),
-        name: planned
-            .backup
-            .as_ref()
-            .map(|backup| backup.name.clone())
-            .unwrap_or_default(),
+        client: planned.client,
+        expected: planned.name.is_none(),
+        name: planned.name.unwrap_or_default(),
         kind: schedule::backup_kind(planned.target).to_string(),
         started_ms: planned.started_ms,
         at_ms: planned.at_ms,
         reason: planned.reason.to_string(),
-        expected: planned.backup.is_none(),
     }
 }
 
@@ -207,15 +229,13 @@ impl Planning for Service {
         let core = self.core.clone();
         let (sender, receiver) = mpsc::channel(QUEUED_EVENTS);
         tokio::task::spawn_blocking(move || {
-            let parts = plan_parts(&core, &caller, client.as_deref(), &asked).map_err(Status::from);
-            let parts: Vec<_> = match parts {
-                Ok(parts) => parts.into_iter().map(Ok).collect(),
-                Err(status) => vec![Err(status)],
+            let mut told = Told {
+                sender,
+                part: RetentionPlanReply::default(),
             };
-            for part in parts {
-                if sender.blocking_send(part).is_err() {
-                    return;
-                }
+            if let Err(error) = tell_plan(&core, &caller, client.as_deref(), &asked, &mut told) {
+                // Whoever does not listen any more need not know.
+                let _ = told.sender.blocking_send(Err(Status::from(error)));
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))

@@ -2,21 +2,26 @@
 //!
 //! A SQLite file of its own that can be deleted at any time; `docs/formats/content-index.md` describes it. All that it
 //! says is a hint: whoever uses a location checks it ([`located`]). Each content has one location, in the oldest backup that
-//! has it; when that backup goes, its locations pass to the client's next one ([`ownership`]).
+//! has it; when that backup goes, its locations pass to the client's next one ([`ownership`]). Backups are taken in
+//! together where there are many ([`intake`]).
 //!
 //! A damaged index is left alone from then on, and begun anew when the storage is next opened.
 
+pub(crate) mod intake;
 pub(crate) mod located;
 pub(crate) mod ownership;
 mod schema;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use manifest::ContentHash;
 use parking_lot::Mutex;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Params, Transaction, params};
 
+use crate::changed::{Changed, Knowledge};
 use crate::database;
 use crate::error::Result;
 use crate::names::{BackupName, ClientName};
@@ -59,6 +64,8 @@ pub struct ContentIndex {
     writer: Mutex<Connection>,
     reader: Mutex<Connection>,
     is_damaged: AtomicBool,
+    /// Backups that have come since the index has last been brought up to date.
+    pub(crate) changed: Changed,
 }
 
 impl ContentIndex {
@@ -73,6 +80,7 @@ impl ContentIndex {
             writer: Mutex::new(writer),
             reader: Mutex::new(reader),
             is_damaged: AtomicBool::new(false),
+            changed: Changed::anything(),
         })
     }
 
@@ -131,7 +139,9 @@ impl ContentIndex {
         let mut writer = self.writer.lock();
         let changes = writer.transaction()?;
         changes.execute_batch("DELETE FROM content; DELETE FROM backups;")?;
-        Ok(changes.commit()?)
+        changes.commit()?;
+        self.changed.note_anything();
+        Ok(())
     }
 
     /// Whether all content of the backup has been taken in.
@@ -148,27 +158,14 @@ impl ContentIndex {
         self.ask(query).unwrap_or(true)
     }
 
-    /// Takes in content of a backup; what is known already keeps its location, unless that
-    /// leads nowhere..
-    pub(crate) fn add(&self, owner: &Owner, mut batch: Vec<Content>, batches: Batches) {
-        batch.sort_unstable_by_key(|content| (content.size, content.hash));
+    /// Takes in content of backups; what is known already keeps its location, unless that leads nowhere. Returns whether that could
+    /// be done.
+    pub(crate) fn add(&self, additions: &mut [Addition]) -> bool {
         self.tell(|changes| {
-            let backup = ensure_backup(changes, owner)?;
-            let mut insert = changes
-                .prepare_cached(
-                "INSERT INTO content (size, hash, backup, path) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE \
-                 SET backup = excluded.backup, path = excluded.path \
-                 WHERE NOT EXISTS (SELECT 1 FROM backups WHERE id = content.backup)",
-            )?;
-            for content in &batch {
-                let Some(size) = column(content.size) else { continue };
-                insert.execute(params![size, content.hash.0, backup, &*content.path])?;
-            }
-            if batches == Batches::Last {
-                changes.execute("UPDATE backups SET is_complete = 1 WHERE id = ?1", [backup])?;
-            }
-            Ok(())
-        });
+            additions
+                .iter_mut()
+                .try_for_each(|addition| add(changes, addition))
+        })
     }
 
     /// Passes content of one backup on to another that has it at the same path, or forgets it if there is none.
@@ -194,6 +191,16 @@ impl ContentIndex {
                 };
             }
             Ok(())
+        });
+    }
+
+    /// Forgets a backup of this name, so that its content leads nowhere.
+    pub(crate) fn forget_backup(&self, client: &ClientName, name: &BackupName) {
+        self.tell(|changes| {
+            changes
+                .prepare_cached("DELETE FROM backups WHERE client = ?1 AND name = ?2")?
+                .execute(params![client.as_str(), name.as_str()])
+                .map(drop)
         });
     }
 
@@ -225,6 +232,16 @@ impl ContentIndex {
         Ok(changes.commit()?)
     }
 
+    fn names<T: FromStr + Ord>(&self, query: &str, params: impl Params) -> BTreeSet<T> {
+        let read = |reader: &Connection| {
+            let mut statement = reader.prepare_cached(query)?;
+            let names = statement.query_map(params, |row| row.get::<_, String>(0))?;
+            names.collect::<rusqlite::Result<Vec<String>>>()
+        };
+        let names = self.ask(read).unwrap_or_default();
+        names.iter().filter_map(|name| name.parse().ok()).collect()
+    }
+
     /// Runs a query; a failure is logged and is no answer.
     fn ask<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Option<T> {
         if self.is_damaged.load(Ordering::Relaxed) {
@@ -234,19 +251,21 @@ impl ContentIndex {
         answer.map_err(|error| self.note(&error)).ok()
     }
 
-    /// Makes a change, all of it or nothing; a failure is logged and costs hints only.
-    fn tell(&self, change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>) {
+    /// Makes a change, all of it or nothing; a failure is logged and costs hints only. Returns whether that was done, or is not
+    /// to be done any more.
+    fn tell(&self, change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>) -> bool {
         if self.is_damaged.load(Ordering::Relaxed) {
-            return;
+            return true;
         }
         let mut writer = self.writer.lock();
         let done = writer.transaction().and_then(|changes| {
             change(&changes)?;
             changes.commit()
         });
-        if let Err(error) = done {
-            self.note(&error);
+        if let Err(error) = &done {
+            self.note(error);
         }
+        done.is_ok()
     }
 
     fn note(&self, error: &rusqlite::Error) {
@@ -260,6 +279,26 @@ impl ContentIndex {
     }
 }
 
+/// The backups all of whose content has been taken in.
+impl Knowledge for ContentIndex {
+    fn clients(&self) -> BTreeSet<ClientName> {
+        self.names("SELECT DISTINCT client FROM backups WHERE is_complete", [])
+    }
+
+    fn backups(&self, client: &ClientName) -> BTreeSet<BackupName> {
+        let names = "SELECT name FROM backups WHERE client = ?1 AND is_complete";
+        self.names(names, [client.as_str()])
+    }
+}
+
+/// Content that a backup has.
+#[derive(Debug)]
+pub(crate) struct Addition {
+    pub owner: Owner,
+    pub contents: Vec<Content>,
+    pub batches: Batches,
+}
+
 /// Whether more of a backup's content follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Batches {
@@ -270,6 +309,31 @@ pub(crate) enum Batches {
 /// A size as SQLite keeps it. Larger ones than the kernel's own limit can't be.
 fn column(size: u64) -> Option<i64> {
     i64::try_from(size).ok()
+}
+
+fn add(changes: &Transaction<'_>, addition: &mut Addition) -> rusqlite::Result<()> {
+    let backup = ensure_backup(changes, &addition.owner)?;
+    let mut insert = changes.prepare_cached(
+        "INSERT INTO content (size, hash, backup, path) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE \
+         SET backup = excluded.backup, path = excluded.path \
+         WHERE NOT EXISTS (SELECT 1 FROM backups WHERE id = content.backup)",
+    )?;
+    // Neighbours in the table one after the other.
+    addition
+        .contents
+        .sort_unstable_by_key(|content| (content.size, content.hash));
+    for content in &addition.contents {
+        let Some(size) = column(content.size) else {
+            continue;
+        };
+        insert.execute(params![size, content.hash.0, backup, &*content.path])?;
+    }
+    if addition.batches == Batches::Last {
+        changes
+            .prepare_cached("UPDATE backups SET is_complete = 1 WHERE id = ?1")?
+            .execute([backup])?;
+    }
+    Ok(())
 }
 
 fn find_backup(changes: &Transaction<'_>, owner: &Owner) -> rusqlite::Result<Option<i64>> {
@@ -286,10 +350,13 @@ fn ensure_backup(changes: &Transaction<'_>, owner: &Owner) -> rusqlite::Result<i
     if let Some(id) = find_backup(changes, owner)? {
         return Ok(id);
     }
-    changes.execute(
-        "INSERT INTO backups (client, name, digest, is_complete) VALUES (?1, ?2, ?3, 0)",
-        params![owner.client.as_str(), owner.name.as_str(), owner.digest.0],
-    )?;
+    changes
+        .prepare_cached("INSERT INTO backups (client, name, digest, is_complete) VALUES (?1, ?2, ?3, 0)")?
+        .execute(params![
+            owner.client.as_str(),
+            owner.name.as_str(),
+            owner.digest.0
+        ])?;
     Ok(changes.last_insert_rowid())
 }
 

@@ -2,6 +2,7 @@
 
 use manifest::{ContentHash, KindRef, RawRecord, Reader, compare_paths, join_path};
 
+use super::intake::Intake;
 use super::{BATCH_ROWS, Batches, Content, ContentIndex, Owner};
 use crate::SMALL_FILE_BYTES;
 use crate::damage::Damaged;
@@ -17,7 +18,7 @@ pub(crate) struct Held<'a> {
 
 /// Takes in all content of a backup that its base, whose content is known already, does not have. Nothing may lead to what is damaged.
 pub(crate) fn take_in(
-    index: &ContentIndex,
+    intake: &mut Intake<'_>,
     owner: &Owner,
     held: Held<'_>,
     base: Option<Held<'_>>,
@@ -34,11 +35,12 @@ pub(crate) fn take_in(
                 batch.push(content);
             }
             if batch.len() == BATCH_ROWS {
-                index.add(owner, std::mem::take(&mut batch), Batches::More);
+                intake.add(owner, std::mem::take(&mut batch), Batches::More);
+                intake.write();
             }
         },
     )?;
-    index.add(owner, batch, Batches::Last);
+    intake.add(owner, batch, Batches::Last);
     Ok(())
 }
 

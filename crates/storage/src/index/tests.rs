@@ -18,6 +18,16 @@ fn content(seed: u8) -> Content {
     }
 }
 
+fn add(index: &ContentIndex, owner: &Owner, contents: Vec<Content>, batches: Batches) {
+    let owner = owner.clone();
+    let added = index.add(&mut [Addition {
+        owner,
+        contents,
+        batches,
+    }]);
+    assert!(added);
+}
+
 fn scratch() -> (tempfile::TempDir, ContentIndex) {
     let temp = tempfile::tempdir().unwrap();
     let index = ContentIndex::open(temp.path().join("content.sqlite")).unwrap();
@@ -34,8 +44,8 @@ fn backup_of(index: &ContentIndex, content: &Content) -> Option<String> {
 fn the_oldest_backup_keeps_a_location() {
     let (_temp, index) = scratch();
     let (old, new) = (owner("260101-0000"), owner("260102-0000"));
-    index.add(&old, vec![content(1)], Batches::Last);
-    index.add(&new, vec![content(1), content(2)], Batches::More);
+    add(&index, &old, vec![content(1)], Batches::Last);
+    add(&index, &new, vec![content(1), content(2)], Batches::More);
     assert_eq!(backup_of(&index, &content(1)).as_deref(), Some("260101-0000"));
     assert_eq!(backup_of(&index, &content(2)).as_deref(), Some("260102-0000"));
     assert_eq!(backup_of(&index, &content(3)), None);
@@ -47,7 +57,12 @@ fn the_oldest_backup_keeps_a_location() {
 fn locations_pass_to_the_next_backup_or_go() {
     let (_temp, index) = scratch();
     let (old, new) = (owner("260101-0000"), owner("260102-0000"));
-    index.add(&old, vec![content(1), content(2), content(3)], Batches::Last);
+    add(
+        &index,
+        &old,
+        vec![content(1), content(2), content(3)],
+        Batches::Last,
+    );
     index.pass_on(&old, Some(&new), vec![content(1)]);
     index.pass_on(&old, None, vec![content(2)]);
     index.remove_backup(&old);
@@ -63,13 +78,13 @@ fn locations_pass_to_the_next_backup_or_go() {
 #[test]
 fn a_damaged_file_is_begun_anew() {
     let (temp, index) = scratch();
-    index.add(&owner("260101-0000"), vec![content(1)], Batches::Last);
+    add(&index, &owner("260101-0000"), vec![content(1)], Batches::Last);
     drop(index);
     let path = temp.path().join("content.sqlite");
     std::fs::write(&path, b"this is no database. ".repeat(10)).unwrap();
     let index = ContentIndex::open(path).unwrap();
     assert_eq!(backup_of(&index, &content(1)), None);
-    index.add(&owner("260101-0000"), vec![content(1)], Batches::Last);
+    add(&index, &owner("260101-0000"), vec![content(1)], Batches::Last);
     assert!(backup_of(&index, &content(1)).is_some());
 }
 
@@ -77,7 +92,7 @@ fn a_damaged_file_is_begun_anew() {
 fn damage_met_later_shows_at_the_next_opening() {
     let (temp, index) = scratch();
     let many: Vec<Content> = (0..200).map(content).collect();
-    index.add(&owner("260101-0000"), many, Batches::Last);
+    add(&index, &owner("260101-0000"), many, Batches::Last);
     index
         .writer
         .lock()
@@ -98,6 +113,27 @@ fn damage_met_later_shows_at_the_next_opening() {
     drop(index);
     let index = ContentIndex::open(path).unwrap();
     assert!(!index.is_indexed(&owner("260101-0000")));
-    index.add(&owner("260101-0000"), vec![content(1)], Batches::Last);
+    add(&index, &owner("260101-0000"), vec![content(1)], Batches::Last);
     assert!(backup_of(&index, &content(1)).is_some());
+}
+
+#[test]
+fn backups_taken_in_together_are_known_before_they_are_written() {
+    let (_temp, index) = scratch();
+    let owners = ["260101-0000", "260102-0000", "260103-0000"].map(owner);
+    let mut intake = intake::Intake::new(&index);
+    intake.add(&owners[0], vec![content(1)], Batches::Last);
+    assert!(!intake.is_full() && intake.is_indexed(&owners[0]) && !index.is_indexed(&owners[0]));
+    intake.add(&owners[1], vec![content(1), content(2)], Batches::Last);
+    assert!(intake.is_full() && intake.write() && !intake.is_full());
+    intake.add(&owners[2], Vec::new(), Batches::More);
+    assert!(!intake.is_indexed(&owners[2]) && intake.write());
+    assert_eq!(backup_of(&index, &content(1)).as_deref(), Some("260101-0000"));
+    let (client, first) = (&owners[0].client, &owners[0].name);
+    let all: Vec<_> = index.backups(client).into_iter().collect();
+    assert_eq!(all, [first.clone(), owners[1].name.clone()]);
+    assert!(index.clients().iter().eq([client]));
+    index.forget_backup(client, first);
+    assert!(!index.is_indexed(&owners[0]) && index.backups(client).len() == 1);
+    assert_eq!(backup_of(&index, &content(1)).as_deref(), None);
 }

@@ -163,8 +163,10 @@ pub(crate) fn roll_forward(shared: &Shared, client: &ClientName, work: &Dir) -> 
     // them a backup. Syncing the directories would not do: on btrfs the subvolume's flag is durable with the transaction only.
     cow_fs::sync_file_system(&tree).during("sync", name.as_str())?;
     let sealed = sealed_file(&name);
-    work.rename(sealed.as_bytes(), &manifests, manifest_file(&name).as_bytes())
-        .during("commit", name.as_str())?;
+    shared.expect(client, &name);
+    let renamed = work.rename(sealed.as_bytes(), &manifests, manifest_file(&name).as_bytes());
+    shared.note_changed(client, &name);
+    renamed.during("commit", name.as_str())?;
     durable::sync(&manifests, name.as_str())?;
     crash::point("commit: manifest in place");
     shared.forget_work(client, name.kind())?;

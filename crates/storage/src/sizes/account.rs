@@ -1,12 +1,13 @@
 //! Keeping the ledger true: taking in new backups, and forgetting those that were deleted.
 
-use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use super::Measure;
-use super::books::Known;
+use super::books::Books;
 use super::run::BackupId;
 use super::survey::{Survey, Tree};
-use super::update::Failure;
+use super::update::{Failure, Update};
+use crate::changed::{Key, Look};
 use crate::error::{Error, Result};
 use crate::index::Owner;
 use crate::monitor::{Monitor, Step};
@@ -34,13 +35,23 @@ pub struct TakenIn {
     pub stored_new_bytes: u64,
 }
 
-/// The backups that there are.
+/// How many backups are taken in together, and for how long others are added: each change of the ledger waits for the disk.
+const MOST_TOGETHER: usize = 500;
+const TOGETHER_FOR: Duration = Duration::from_secs(1);
+
+/// What there is to do.
 #[derive(Default)]
-struct Present {
-    /// Oldest first.
-    owners: Vec<Owner>,
-    /// Those whose manifests can't be read at the moment.
-    unreadable: HashSet<(ClientName, BackupName)>,
+struct Found {
+    /// Backups that are not in the ledger, oldest first.
+    new: Vec<Owner>,
+    /// Those of the ledger that are gone.
+    gone: Vec<(Key, BackupId)>,
+}
+
+/// What taking a backup in has shown.
+struct Surveyed {
+    stored_new_bytes: u64,
+    mapped_files: u64,
 }
 
 /// How a round went.
@@ -100,183 +111,221 @@ pub(super) struct Accountant<'a> {
 
 impl Accountant<'_> {
     fn round(&mut self) -> Result<Round> {
-        // ORDER: the list is made before anything is forgotten. A new backup may lie where a deleted one lay, and that
-        // one is not on the list if the new one is.
-        let present = self.present()?;
-        self.forget_absent(&present)?;
-        let mut is_complete = present.unreadable.is_empty();
-        for owner in present.owners {
-            if self.is_known(&owner) {
-                continue;
-            }
+        let ledger = &self.shared.ledger;
+        let mut look = ledger.changed.look(&self.shared.layout, &*ledger.books())?;
+        // ORDER: it is known what is there before anything is forgotten. A new backup may lie where a deleted one lay, and that
+        // one has been noted before.
+        let found = self.find(&mut look);
+        self.forget(&found.gone, &mut look)?;
+        let mut new = found.new.as_slice();
+        while !new.is_empty() {
             if self.monitor.is_cancelled() {
                 return Err(Error::Cancelled);
             }
-            match self.take_in(&owner, self.base_of(&owner)?) {
-                Ok(()) => {}
-                Err(Failure::Vanished) => is_complete = false,
-                // Met while all is found out anew, it is of this line alone.
-                Err(Failure::Stray) if self.shared.ledger.books().is_rebuilding => {
-                    is_complete &= self.take_in_by_itself(&owner)?;
-                }
-                Err(Failure::Stray) => {
-                    tracing::info!(client = %owner.client, backup = %owner.name,
-                        "the storage is not as the ledger of sizes has it, which is built anew");
-                    self.shared.ledger.restart()?;
-                    return Ok(Round::Restarted);
-                }
-                Err(Failure::Failed(Error::Cancelled)) => return Err(Error::Cancelled),
-                Err(Failure::Failed(error @ Error::Ledger(_))) => return Err(error),
-                Err(Failure::Failed(error)) => {
-                    is_complete = false;
-                    self.monitor.problem(&error);
-                }
-            }
-        }
-        self.conclude(is_complete)
-    }
-
-    /// Lists all backups there are.
-    fn present(&self) -> Result<Present> {
-        let mut present = Present::default();
-        for client in self.shared.layout.clients()? {
-            for name in self.shared.layout.backup_names(&client)? {
-                match self.shared.open_manifest(&client, &name) {
-                    Err(Error::UnknownBackup { .. }) => {}
-                    Err(error) => {
-                        self.monitor.problem(&error);
-                        present.unreadable.insert((client.clone(), name));
+            let outcomes = self.take_in_together(new)?;
+            let (tried, left) = new.split_at(outcomes.len());
+            new = left;
+            for (owner, outcome) in tried.iter().zip(outcomes) {
+                match outcome {
+                    Ok(surveyed) => {
+                        look.done(&key_of(owner));
+                        self.note(owner, &surveyed);
                     }
-                    Ok(manifest) => present.owners.push(Owner {
-                        client: client.clone(),
-                        name,
-                        digest: manifest.digest(),
-                    }),
+                    Err(Failure::Vanished) => {}
+                    // Met while all is found out anew, it is of this backup alone.
+                    Err(Failure::Stray) if ledger.books().is_rebuilding => {}
+                    Err(Failure::Stray) => {
+                        tracing::info!(client = %owner.client, backup = %owner.name,
+                            "the storage is not as the ledger of sizes has it, which is built anew");
+                        ledger.restart()?;
+                        return Ok(Round::Restarted);
+                    }
+                    Err(Failure::Failed(Error::Cancelled)) => return Err(Error::Cancelled),
+                    Err(Failure::Failed(error)) => self.monitor.problem(&error),
                 }
             }
         }
-        present
-            .owners
-            .sort_by(|a, b| (&a.name, &a.client).cmp(&(&b.name, &b.client)));
-        Ok(present)
+        self.conclude(look.left().is_empty(), !found.gone.is_empty())
     }
 
-    fn forget_absent(&self, present: &Present) -> Result<()> {
+    /// Finds what there is to do of what is to be looked at.
+    fn find(&self, look: &mut Look<'_>) -> Found {
         let books = self.shared.ledger.books();
-        let owners: HashSet<_> = present.owners.iter().map(key_of).collect();
-        let is_unreadable = |owner: &Owner| {
-            let key = (owner.client.clone(), owner.name.clone());
-            present.unreadable.contains(&key)
-        };
-        let absent = books.backups.all().iter();
-        let absent: Vec<BackupId> = absent
-            .filter(|(_, Known { owner, .. })| !owners.contains(&key_of(owner)) && !is_unreadable(owner))
-            .map(|(id, _)| *id)
-            .collect();
-        if absent.is_empty() {
+        let mut found = Found::default();
+        for key in look.left() {
+            let (client, name) = &key;
+            let known = books.find(client, name);
+            let digest = match self.shared.open_manifest(client, name) {
+                Ok(manifest) => Some(manifest.digest()),
+                Err(Error::UnknownBackup { .. }) => None,
+                Err(error) => {
+                    // Nobody knows whether it is the one that is known.
+                    self.monitor.problem(&error);
+                    continue;
+                }
+            };
+            let is_known = known.is_some_and(|(_, known)| Some(known.owner.digest) == digest);
+            if let Some(digest) = digest
+                && !is_known
+            {
+                found.new.push(Owner {
+                    client: client.clone(),
+                    name: name.clone(),
+                    digest,
+                });
+            }
+            match known {
+                Some((id, _)) if !is_known => found.gone.push((key, id)),
+                None if digest.is_some() => {}
+                _ => look.done(&key),
+            }
+        }
+        let by_age = |a: &Owner, b: &Owner| (&a.name, &a.client).cmp(&(&b.name, &b.client));
+        found.new.sort_by(by_age);
+        found
+    }
+
+    fn forget(&self, gone: &[(Key, BackupId)], look: &mut Look<'_>) -> Result<()> {
+        if gone.is_empty() {
             return Ok(());
         }
-        self.shared.ledger.update(|update| {
-            absent.iter().for_each(|id| update.books.forget(*id));
+        self.shared.ledger.update::<_, Error>(|update| {
+            gone.iter().for_each(|(_, id)| update.books.forget(*id));
             Ok(())
-        })
+        })?;
+        for (key, _) in gone {
+            if matches!(
+                self.shared.open_manifest(&key.0, &key.1),
+                Err(Error::UnknownBackup { .. })
+            ) {
+                look.done(key);
+            }
+        }
+        Ok(())
     }
 
-    fn is_known(&self, owner: &Owner) -> bool {
-        self.shared
-            .ledger
-            .books()
-            .find(&owner.client, &owner.name)
-            .is_some()
+    /// Takes in the first of these, and more as long as that is quick. Returns what has become of each of those.
+    fn take_in_together(&self, new: &[Owner]) -> Result<Vec<Result<Surveyed, Failure>>> {
+        let begun = Instant::now();
+        let mut outcomes = Vec::new();
+        self.shared.ledger.update(|update| {
+            for owner in new.iter().take(MOST_TOGETHER) {
+                let outcome = match self.take_in_new(update, owner) {
+                    Err(Failure::Failed(error @ Error::Ledger(_))) => return Err(error),
+                    outcome => outcome,
+                };
+                let is_last = match outcome {
+                    Err(Failure::Stray) => !update.books.is_rebuilding,
+                    Err(Failure::Failed(Error::Cancelled)) => true,
+                    _ => begun.elapsed() > TOGETHER_FOR,
+                };
+                outcomes.push(outcome);
+                if is_last {
+                    break;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(outcomes)
+    }
+
+    fn take_in_new(&self, update: &mut Update<'_>, owner: &Owner) -> Result<Surveyed, Failure> {
+        let base = self.base_of(update.books, owner)?;
+        match update.attempt(|update| self.survey(update, owner, base)) {
+            Err(Failure::Stray) if base.is_some() && update.books.is_rebuilding => {
+                update.attempt(|update| self.survey(update, owner, None))
+            }
+            taken_in => taken_in,
+        }
     }
 
     /// The backup that the ledger can build on. On hardlink storage images stand on each other and are written anew
     /// when one goes, so each is a line by itself.
-    fn base_of(&self, owner: &Owner) -> Result<Option<BackupId>> {
+    fn base_of(&self, books: &Books, owner: &Owner) -> Result<Option<BackupId>, Failure> {
         if self.measure == Measure::Inodes && owner.name.kind() == BackupKind::Image {
             return Ok(None);
         }
         let manifest = match self.shared.open_manifest(&owner.client, &owner.name) {
-            Err(Error::UnknownBackup { .. }) => return Ok(None),
+            Err(Error::UnknownBackup { .. }) => return Err(Failure::Vanished),
             opened => opened?,
         };
         let base = manifest.header().base.as_ref().and_then(|base| base.parse().ok());
-        let books = self.shared.ledger.books();
         let base = base.filter(|base: &BackupName| base.kind() == owner.name.kind());
         Ok(base.and_then(|base| Some(books.find(&owner.client, &base)?.0)))
     }
 
-    /// Returns whether that was done.
-    fn take_in_by_itself(&mut self, owner: &Owner) -> Result<bool> {
-        match self.take_in(owner, None) {
-            Ok(()) => Ok(true),
-            Err(Failure::Failed(Error::Cancelled)) => Err(Error::Cancelled),
-            Err(Failure::Failed(error)) => {
-                self.monitor.problem(&error);
-                Ok(false)
-            }
-            Err(Failure::Vanished | Failure::Stray) => Ok(false),
-        }
+    /// Takes one backup in, by itself.
+    pub fn take_in(&mut self, owner: &Owner, base: Option<BackupId>) -> Result<(), Failure> {
+        let ledger = &self.shared.ledger;
+        let surveyed = ledger.update::<_, Failure>(|update| self.survey(update, owner, base))?;
+        self.note(owner, &surveyed);
+        Ok(())
     }
 
-    /// Takes one backup in.
-    pub fn take_in(&mut self, owner: &Owner, base: Option<BackupId>) -> Result<(), Failure> {
+    fn survey(
+        &self,
+        update: &mut Update<'_>,
+        owner: &Owner,
+        base: Option<BackupId>,
+    ) -> Result<Surveyed, Failure> {
         self.monitor.step(&Step::Accounting {
             client: owner.client.clone(),
             backup: owner.name.clone(),
         });
-        let (shared, measure, monitor) = (self.shared, self.measure, self.monitor);
-        let done = shared.ledger.update::<_, Failure>(|update| {
-            let after = Tree::open(shared, owner)?;
-            let step = update.books.admit(owner.clone(), base);
-            let known = step.from.and_then(|from| update.books.backups.get(from));
-            let base = known.map(|known| known.owner.clone());
-            let before = base.as_ref().map(|base| Tree::open(shared, base)).transpose()?;
-            let mut survey = Survey {
-                measure,
-                references: update.step(step),
-                monitor,
-                mapped_files: 0,
-            };
-            let compared = survey.grown(before.as_ref(), &after);
-            // What has been deleted meanwhile may have looked any way.
-            for owner in base.iter().chain([owner]) {
-                Tree::open(shared, owner)?;
-            }
-            compared?;
-            let mapped_files = survey.mapped_files;
-            let stored_new_bytes = survey.references.finish()?;
-            if let Some(known) = update.books.backups.get_mut(step.to) {
-                known.stored_new_bytes = stored_new_bytes;
-            }
-            Ok((stored_new_bytes, mapped_files))
-        });
-        let (stored_new_bytes, mapped_files) = done?;
-        self.accounted.mapped_files += mapped_files;
+        let after = Tree::open(self.shared, owner)?;
+        let step = update.books.admit(owner.clone(), base);
+        let known = step.from.and_then(|from| update.books.backups.get(from));
+        let base = known.map(|known| known.owner.clone());
+        let before = base.as_ref().map(|base| Tree::open(self.shared, base));
+        let before = before.transpose()?;
+        let mut survey = Survey {
+            measure: self.measure,
+            references: update.step(step),
+            monitor: self.monitor,
+            mapped_files: 0,
+        };
+        let compared = survey.grown(before.as_ref(), &after);
+        // What has been deleted meanwhile may have looked any way.
+        for owner in base.iter().chain([owner]) {
+            Tree::open(self.shared, owner)?;
+        }
+        compared?;
+        let mapped_files = survey.mapped_files;
+        let stored_new_bytes = survey.references.finish()?;
+        if let Some(known) = update.books.backups.get_mut(step.to) {
+            known.stored_new_bytes = stored_new_bytes;
+        }
+        Ok(Surveyed {
+            stored_new_bytes,
+            mapped_files,
+        })
+    }
+
+    fn note(&mut self, owner: &Owner, surveyed: &Surveyed) {
+        self.accounted.mapped_files += surveyed.mapped_files;
         self.accounted.taken_in.push(TakenIn {
             client: owner.client.clone(),
             name: owner.name.clone(),
-            stored_new_bytes,
+            stored_new_bytes: surveyed.stored_new_bytes,
         });
-        Ok(())
     }
 
-    fn conclude(&self, is_complete: bool) -> Result<Round> {
+    fn conclude(&self, is_complete: bool, has_forgotten: bool) -> Result<Round> {
         let ledger = &self.shared.ledger;
-        let books = ledger.books();
-        if books.is_rebuilding && is_complete {
+        if ledger.books().is_rebuilding && is_complete {
             ledger.update::<_, Error>(|update| {
                 update.books.is_rebuilding = false;
                 Ok(())
             })?;
         }
-        if books.is_worth_compacting() {
+        // What can go has been left by what was forgotten.
+        if has_forgotten && ledger.books().is_worth_compacting() {
             ledger.update(|update| update.compact().map_err(Error::Ledger))?;
         }
         Ok(Round::Done)
     }
 }
 
-fn key_of(owner: &Owner) -> (&ClientName, &BackupName, [u8; 32]) {
-    (&owner.client, &owner.name, owner.digest.0)
+fn key_of(owner: &Owner) -> Key {
+    (owner.client.clone(), owner.name.clone())
 }

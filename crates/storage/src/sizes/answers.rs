@@ -1,6 +1,6 @@
 //! What the ledger answers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::books::Books;
@@ -21,7 +21,7 @@ pub struct Sizes {
 }
 
 /// What all backups of a client take of the storage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Used {
     /// What is freed if all of them are deleted.
     pub exclusive_bytes: u64,
@@ -43,6 +43,13 @@ impl Store {
         })
     }
 
+    /// What was stored for a backup that the storage did not have: a part of its [`sizes`](Store::sizes) that costs less to tell.
+    pub fn stored_new_bytes(&self, client: &ClientName, name: &BackupName) -> Option<u64> {
+        let books = self.complete_books()?;
+        let (_, known) = books.find(client, name)?;
+        Some(known.stored_new_bytes)
+    }
+
     /// What is freed if all of these backups are deleted. `None` if [`sizes`](Store::sizes) is so for any of them.
     pub fn freed_by(&self, backups: &[(ClientName, BackupName)]) -> Option<u64> {
         let books = self.complete_books()?;
@@ -56,17 +63,17 @@ impl Store {
     /// What all backups of a client take of the storage, as of the last [`account`](Store::account); `None` while the
     /// ledger is built anew, or where the file system does not tell.
     pub fn used_by(&self, client: &ClientName) -> Option<Used> {
-        let books = self.complete_books()?;
-        let all = books.backups.all().iter();
-        let ids: BTreeSet<BackupId> = all
-            .filter(|(_, known)| known.owner.client == *client)
-            .map(|(id, _)| *id)
-            .collect();
-        let (exclusive_bytes, referenced_bytes) = sums::of_set(&books, &ids);
-        Some(Used {
-            exclusive_bytes,
-            shared_bytes: referenced_bytes.saturating_sub(exclusive_bytes),
-        })
+        Some(self.used_by_each()?.remove(client).unwrap_or_default())
+    }
+
+    /// The same of each client that has backups, for the price of one.
+    pub fn used_by_each(&self) -> Option<BTreeMap<ClientName, Used>> {
+        Some(sums::of_clients(&*self.complete_books()?))
+    }
+
+    /// Whether the file system tells what files hold.
+    pub fn tells_sizes(&self) -> bool {
+        self.shared.ledger.measure.is_some()
     }
 
     fn complete_books(&self) -> Option<Arc<Books>> {

@@ -3,11 +3,14 @@
 //! All pieces that the same backups refer to are of one **class**. So what a set of backups has for itself is a sum
 //! over classes, and deleting a backup changes what classes mean without a look at any piece.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::OnceLock;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
+
+use immutable_chunkmap::map::{MapM, MapS};
 
 use super::run::{BackupId, End, Line, LineId, Run, canonical};
 use super::sums::Sums;
+use crate::changed::Knowledge;
 use crate::index::Owner;
 use crate::names::{BackupName, ClientName};
 
@@ -37,10 +40,10 @@ pub(super) struct Known {
     pub stored_new_bytes: u64,
 }
 
-/// A map that knows which of its entries are not written yet.
+/// A map that knows which of its entries are not written yet. A copy shares what neither changes.
 #[derive(Debug, Clone)]
-pub(super) struct Kept<K, V> {
-    entries: BTreeMap<K, V>,
+pub(super) struct Kept<K: Ord + Clone, V: Clone> {
+    entries: MapS<K, V>,
     unwritten: BTreeSet<K>,
 }
 
@@ -68,21 +71,21 @@ pub(super) struct Books {
     pub next_id: i64,
     /// Whether there are backups that have not been taken in since the ledger was begun.
     pub is_rebuilding: bool,
-    by_name: HashMap<(ClientName, BackupName), BackupId>,
-    by_runs: HashMap<Vec<Run>, ClassId>,
+    by_name: MapS<ClientName, Arc<BTreeMap<BackupName, BackupId>>>,
+    by_runs: MapM<Vec<Run>, ClassId>,
     sums: OnceLock<Sums>,
 }
 
-impl<K: Ord, V> Default for Kept<K, V> {
+impl<K: Ord + Clone, V: Clone> Default for Kept<K, V> {
     fn default() -> Self {
         Self {
-            entries: BTreeMap::new(),
+            entries: MapS::new(),
             unwritten: BTreeSet::new(),
         }
     }
 }
 
-impl<K: Ord + Copy, V> Kept<K, V> {
+impl<K: Ord + Copy, V: Clone> Kept<K, V> {
     /// Takes in what has been read.
     pub fn read(entries: impl IntoIterator<Item = (K, V)>) -> Self {
         Self {
@@ -91,7 +94,7 @@ impl<K: Ord + Copy, V> Kept<K, V> {
         }
     }
 
-    pub fn all(&self) -> &BTreeMap<K, V> {
+    pub fn all(&self) -> &MapS<K, V> {
         &self.entries
     }
 
@@ -101,16 +104,16 @@ impl<K: Ord + Copy, V> Kept<K, V> {
 
     pub fn insert(&mut self, key: K, value: V) {
         self.unwritten.insert(key);
-        self.entries.insert(key, value);
+        self.entries.insert_cow(key, value);
     }
 
     pub fn remove(&mut self, key: K) -> Option<V> {
         self.unwritten.insert(key);
-        self.entries.remove(&key)
+        self.entries.remove_cow(&key)
     }
 
     pub fn get_mut(&mut self, key: K) -> Option<&mut V> {
-        let found = self.entries.get_mut(&key)?;
+        let found = self.entries.get_mut_cow(&key)?;
         self.unwritten.insert(key);
         Some(found)
     }
@@ -122,7 +125,7 @@ impl<K: Ord + Copy, V> Kept<K, V> {
 }
 
 impl Clone for Books {
-    /// A copy to be changed, so that sums are not copied.
+    /// A copy to be changed, so that sums are not copied; maps share what is not changed.
     fn clone(&self) -> Self {
         Self {
             backups: self.backups.clone(),
@@ -147,18 +150,20 @@ impl Books {
         is_rebuilding: bool,
     ) -> Self {
         for (id, known) in backups.all() {
-            if let Some(line) = lines.entries.get_mut(&known.line) {
+            if let Some(line) = lines.entries.get_mut_cow(&known.line) {
                 line.live.push(*id);
             }
         }
-        let by_name = backups
-            .all()
-            .iter()
-            .map(|(id, known)| (key_of(&known.owner), *id))
-            .collect();
+        let mut by_name: BTreeMap<ClientName, BTreeMap<BackupName, BackupId>> = BTreeMap::new();
+        for (id, Known { owner, .. }) in backups.all() {
+            let names = by_name.entry(owner.client.clone()).or_default();
+            names.insert(owner.name.clone(), *id);
+        }
+        let by_name = by_name.into_iter();
+        let by_name = by_name.map(|(client, names)| (client, Arc::new(names))).collect();
         let by_runs = classes
             .all()
-            .iter()
+            .into_iter()
             .map(|(id, class)| (class.runs.clone(), *id))
             .collect();
         Self {
@@ -180,7 +185,7 @@ impl Books {
 
     /// Finds a backup by its name.
     pub fn find(&self, client: &ClientName, name: &BackupName) -> Option<(BackupId, &Known)> {
-        let id = *self.by_name.get(&(client.clone(), name.clone()))?;
+        let id = *self.by_name.get(client)?.get(name)?;
         Some((id, self.backups.get(id)?))
     }
 
@@ -200,7 +205,8 @@ impl Books {
                 (line, None)
             }
         };
-        self.by_name.insert(key_of(&owner), to);
+        let names = self.by_name.get_or_default_cow(owner.client.clone());
+        Arc::make_mut(names).insert(owner.name.clone(), to);
         self.backups.insert(
             to,
             Known {
@@ -240,7 +246,12 @@ impl Books {
         let Some(known) = self.backups.remove(id) else {
             return;
         };
-        self.by_name.remove(&key_of(&known.owner));
+        if let Some(names) = self.by_name.get_mut_cow(&known.owner.client) {
+            Arc::make_mut(names).remove(&known.owner.name);
+            if names.is_empty() {
+                self.by_name.remove_cow(&known.owner.client);
+            }
+        }
         let Some(line) = self.lines.get_mut(known.line) else {
             return;
         };
@@ -301,7 +312,7 @@ impl Books {
             return *class;
         }
         let class = ClassId(self.new_id());
-        self.by_runs.insert(runs.clone(), class);
+        self.by_runs.insert_cow(runs.clone(), class);
         let runs = Class {
             runs,
             ..Class::default()
@@ -314,7 +325,7 @@ impl Books {
     /// them.
     pub fn is_worth_compacting(&self) -> bool {
         let (mut pieces, mut dead_pieces, mut superfluous) = (0, 0, 0);
-        for class in self.classes.all().values() {
+        for (_, class) in self.classes.all() {
             let canonical = canonical(class.runs.clone(), self.lines.all());
             pieces += class.pieces;
             dead_pieces += if canonical.is_empty() { class.pieces } else { 0 };
@@ -328,7 +339,7 @@ impl Books {
         let classes: Vec<(ClassId, Vec<Run>)> = self
             .classes
             .all()
-            .iter()
+            .into_iter()
             .map(|(id, class)| (*id, class.runs.clone()))
             .collect();
         let mut superfluous = Vec::new();
@@ -348,7 +359,7 @@ impl Books {
         let Some(Class { runs, bytes, pieces }) = self.classes.remove(class) else {
             return;
         };
-        self.by_runs.remove(&runs);
+        self.by_runs.remove_cow(&runs);
         if let Some(into) = into.and_then(|into| self.classes.get_mut(into)) {
             into.bytes = into.bytes.saturating_add(bytes);
             into.pieces = into.pieces.saturating_add(pieces);
@@ -361,7 +372,7 @@ impl Books {
             if let Some(class) = self.classes.get(id)
                 && class.pieces == 0
             {
-                self.by_runs.remove(&class.runs);
+                self.by_runs.remove_cow(&class.runs);
                 self.classes.remove(id);
             }
         }
@@ -389,6 +400,16 @@ impl Books {
     }
 }
 
-fn key_of(owner: &Owner) -> (ClientName, BackupName) {
-    (owner.client.clone(), owner.name.clone())
+impl Knowledge for Books {
+    fn clients(&self) -> BTreeSet<ClientName> {
+        self.by_name
+            .into_iter()
+            .map(|(client, _)| client.clone())
+            .collect()
+    }
+
+    fn backups(&self, client: &ClientName) -> BTreeSet<BackupName> {
+        let names = self.by_name.get(client).map(|names| names.keys().cloned());
+        names.into_iter().flatten().collect()
+    }
 }

@@ -33,7 +33,7 @@ pub(crate) fn look_before_deletion(shared: &Shared, client: &ClientName, name: &
     }
 }
 
-/// Lets the ledger know that files of a backup are being replaced: it is taken in again.
+/// Lets the ledger know that files of a backup are being replaced, or a backup of that name made anew: it is taken in again.
 pub(crate) fn forget_replaced(shared: &Shared, client: &ClientName, name: &BackupName) {
     let Some((id, _)) = shared.ledger.books().find(client, name) else {
         return;
@@ -42,6 +42,7 @@ pub(crate) fn forget_replaced(shared: &Shared, client: &ClientName, name: &Backu
         update.books.forget(id);
         Ok(())
     });
+    shared.ledger.changed.note(client, name);
     if let Err(error) = forgotten {
         tracing::warn!(?error, %client, backup = %name, "the ledger of sizes can't be told of a change and is rebuilt");
         shared.ledger.distrust();
@@ -91,6 +92,8 @@ impl Accountant<'_> {
         }
         // In what it differs from another than its base can't be seen.
         let base = shared.open_manifest(client, name)?.header().base.clone();
+        // Should it not be deleted after all, it is taken in again.
+        shared.ledger.changed.note(client, name);
         shared.ledger.update(|update| {
             let Some(step) = update.books.retract(id) else {
                 return Ok(());

@@ -32,6 +32,7 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use crate::backend::BackendKind;
+use crate::changed::Changed;
 use crate::database;
 use crate::error::{During as _, Error, Result};
 use crate::identity::IDENTITY_FILE;
@@ -87,6 +88,8 @@ pub(crate) struct Ledger {
     books: Mutex<Arc<Books>>,
     /// Held by whoever takes backups in.
     accounting: Mutex<()>,
+    /// Backups that have come or gone since the ledger has last been brought up to date.
+    pub changed: Changed,
 }
 
 impl Ledger {
@@ -99,6 +102,7 @@ impl Ledger {
             database: Mutex::default(),
             books: Mutex::new(Arc::new(rebuilding())),
             accounting: Mutex::default(),
+            changed: Changed::anything(),
         };
         if let Some(measure) = measure
             && let Err(error) = ledger.load(measure)
@@ -156,7 +160,7 @@ impl Ledger {
     pub fn distrust(&self) {
         let mut database = self.database.lock();
         *database = None;
-        *self.books.lock() = Arc::new(rebuilding());
+        self.forget_books();
         database::mark_damaged(&self.path);
     }
 
@@ -190,12 +194,17 @@ impl Ledger {
 
     fn connect_anew(&self, database: &mut Option<Connection>) -> Result<()> {
         let measure = self.measure.map_or("", Measure::as_str);
-        *self.books.lock() = Arc::new(rebuilding());
+        self.forget_books();
         let connection = database::begin_anew(&self.path, &DESIGN)?;
         let origin = Origin::of(&self.path, measure).during("look at", &self.path)?;
         origin.write(&connection).map_err(Error::Ledger)?;
         *database = Some(connection);
         Ok(())
+    }
+
+    fn forget_books(&self) {
+        *self.books.lock() = Arc::new(rebuilding());
+        self.changed.note_anything();
     }
 }
 

@@ -5,7 +5,7 @@
 //! that is not the line's newest; when backups are deleted, it means those that are left between the two, so nothing of
 //! it has to be written anew.
 
-use std::collections::BTreeMap;
+use immutable_chunkmap::map::MapS;
 
 /// The number of a backup in the ledger. Numbers are never used twice, and grow along each line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,7 +42,7 @@ pub(super) struct Line {
 }
 
 /// All lines that have backups.
-pub(super) type Lines = BTreeMap<LineId, Line>;
+pub(super) type Lines = MapS<LineId, Line>;
 
 impl Line {
     /// The backups of a run that are not deleted.
@@ -107,7 +107,7 @@ mod tests {
     fn lines(live: &[i64]) -> Lines {
         let live: Vec<BackupId> = live.iter().copied().map(BackupId).collect();
         let tip = live.last().copied();
-        Lines::from([(LINE, Line { live, tip })])
+        Lines::from_iter([(LINE, Line { live, tip })])
     }
 
     fn run(first: i64, end: End) -> Run {

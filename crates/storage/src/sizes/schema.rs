@@ -11,7 +11,7 @@ use super::books::{Books, Class, ClassId, Kept, Known};
 use super::run::{BackupId, End, Line, LineId, Run};
 use crate::database::Design;
 use crate::index::Owner;
-use crate::names::InvalidName;
+use crate::names::{ClientName, InvalidName};
 
 /// The database. It is never behind what it says, so a transaction counts when it is durable.
 pub(super) const DESIGN: Design = Design {
@@ -151,9 +151,10 @@ pub(super) fn read_books(connection: &Connection) -> rusqlite::Result<Books> {
         Ok(())
     })?;
     let mut backups = Vec::new();
+    let mut clients = BTreeMap::new();
     let of_backups = "SELECT id, client, name, digest, line, bytes_stored_new FROM backups";
     for_each(connection, of_backups, |row| {
-        backups.push((BackupId(row.get(0)?), known(row)?));
+        backups.push((BackupId(row.get(0)?), known(row, &mut clients)?));
         Ok(())
     })?;
     let (next_id, is_rebuilding) =
@@ -247,7 +248,8 @@ fn for_each(
     Ok(())
 }
 
-fn known(row: &Row<'_>) -> rusqlite::Result<Known> {
+/// Clients' names are shared: there are few.
+fn known(row: &Row<'_>, clients: &mut BTreeMap<String, ClientName>) -> rusqlite::Result<Known> {
     let (client, name) = (row.get::<_, String>(1)?, row.get::<_, String>(2)?);
     let invalid = |column: usize| {
         move |error: InvalidName| {
@@ -256,7 +258,14 @@ fn known(row: &Row<'_>) -> rusqlite::Result<Known> {
     };
     Ok(Known {
         owner: Owner {
-            client: client.parse().map_err(invalid(1))?,
+            client: match clients.get(&client) {
+                Some(known) => known.clone(),
+                None => {
+                    let parsed: ClientName = client.parse().map_err(invalid(1))?;
+                    clients.insert(client, parsed.clone());
+                    parsed
+                }
+            },
             name: name.parse().map_err(invalid(2))?,
             digest: ContentHash(row.get(3)?),
         },

@@ -1,9 +1,11 @@
 //! What backups, and sets of them, have of the storage: sums over the classes of pieces.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::answers::Used;
 use super::books::{Books, Class};
 use super::run::{BackupId, LineId};
+use crate::names::ClientName;
 
 /// What each backup has of the storage.
 #[derive(Debug, Default)]
@@ -19,7 +21,7 @@ impl Sums {
         let mut sums = Self::default();
         // By line and place in it: what is referred to from there on more than before. Wraps, as it may be less.
         let mut steps: BTreeMap<LineId, Vec<u64>> = BTreeMap::new();
-        for class in books.classes.all().values() {
+        for (_, class) in books.classes.all() {
             let mut live_count = 0;
             let mut only = None;
             for run in &class.runs {
@@ -62,7 +64,7 @@ impl Sums {
 /// What only backups of the set refer to, and all they refer to.
 pub(super) fn of_set(books: &Books, set: &BTreeSet<BackupId>) -> (u64, u64) {
     let (mut exclusive_bytes, mut referenced_bytes) = (0, 0);
-    for class in books.classes.all().values() {
+    for (_, class) in books.classes.all() {
         let share = share_of(books, class, set);
         if share.is_any {
             referenced_bytes += class.bytes;
@@ -72,6 +74,34 @@ pub(super) fn of_set(books: &Books, set: &BTreeSet<BackupId>) -> (u64, u64) {
         }
     }
     (exclusive_bytes, referenced_bytes)
+}
+
+/// What each client's backups have of the storage.
+pub(super) fn of_clients(books: &Books) -> BTreeMap<ClientName, Used> {
+    let mut used: BTreeMap<ClientName, Used> = BTreeMap::new();
+    // Every line is of one client.
+    let mut owners: HashMap<LineId, ClientName> = HashMap::new();
+    for (_, known) in books.backups.all() {
+        let client = owners.entry(known.line);
+        used.entry(client.or_insert_with(|| known.owner.client.clone()).clone())
+            .or_default();
+    }
+    let mut clients: Vec<&ClientName> = Vec::new();
+    for (_, class) in books.classes.all() {
+        let live = class.runs.iter().filter(|run| !books.live_in(run).is_empty());
+        clients.extend(live.filter_map(|run| owners.get(&run.line)));
+        clients.sort_unstable();
+        clients.dedup();
+        let is_shared = clients.len() > 1;
+        for client in clients.drain(..) {
+            let used = used.entry(client.clone()).or_default();
+            match is_shared {
+                true => used.shared_bytes += class.bytes,
+                false => used.exclusive_bytes += class.bytes,
+            }
+        }
+    }
+    used
 }
 
 /// Which of those that refer to a class are of a set.

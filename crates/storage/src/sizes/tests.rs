@@ -198,7 +198,7 @@ impl Pair {
 
     fn check(&self) {
         let all: Vec<BackupId> = self.model.keys().copied().collect();
-        assert!(self.books.backups.all().keys().eq(&all));
+        assert!(self.books.backups.all().into_iter().map(|(id, _)| id).eq(&all));
         for id in &all {
             let expected = self.model_of_set(&BTreeSet::from([*id]));
             assert_eq!(self.books.sums().of_backup(*id), expected, "{id:?}");
@@ -233,7 +233,7 @@ impl Pair {
             let of_class = counted.entry(class).or_insert((0, 0));
             *of_class = (of_class.0 + len as u64, of_class.1 + 1);
         }
-        let classes = self.books.classes.all().iter();
+        let classes = self.books.classes.all().into_iter();
         assert!(
             classes
                 .map(|(id, class)| (id.0, (class.bytes, class.pieces)))
@@ -343,7 +343,7 @@ fn deleting_writes_no_piece_anew() {
                 .0,
         );
     }
-    let all: Vec<BackupId> = pair.books.backups.all().keys().copied().collect();
+    let all: Vec<BackupId> = pair.books.backups.all().into_iter().map(|(id, _)| *id).collect();
     let before = pair.connection.total_changes();
     pair.update(|update| {
         all[..19].iter().for_each(|id| update.books.forget(*id));

@@ -62,6 +62,19 @@ pub(super) struct Rereference<'a, 'b> {
 }
 
 impl<'b> Update<'b> {
+    /// Makes a part of the change; if that fails, what it has changed is as it was.
+    pub fn attempt<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<T, Failure> {
+        let before = self.books.clone();
+        self.changes.execute_batch("SAVEPOINT part")?;
+        let done = part(self);
+        if done.is_err() {
+            *self.books = before;
+            self.changes.execute_batch("ROLLBACK TO part")?;
+        }
+        self.changes.execute_batch("RELEASE part")?;
+        done
+    }
+
     /// Begins to change references.
     pub fn step(&mut self, step: Step) -> Rereference<'_, 'b> {
         Rereference {

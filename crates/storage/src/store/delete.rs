@@ -67,9 +67,9 @@ impl Store {
         crash::point("delete: item in the trash");
         // ORDER: the manifest goes first. From then on this is no backup, and recovery finishes what follows; the
         // other way round a backup could be listed whose tree is partly gone.
-        manifests
-            .rename(manifest.as_bytes(), &item.dir, MANIFEST.as_bytes())
-            .during("delete", name.as_str())?;
+        let renamed = manifests.rename(manifest.as_bytes(), &item.dir, MANIFEST.as_bytes());
+        shared.note_changed(client, name);
+        renamed.during("delete", name.as_str())?;
         durable::sync(&item.dir, "an item of the trash")?;
         durable::sync(&manifests, name.as_str())?;
         crash::point("delete: manifest in the trash");

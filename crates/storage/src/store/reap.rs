@@ -6,10 +6,12 @@ use manifest::Reader;
 
 use super::{Shared, Store, finish_deletion};
 use crate::backend::TRASHED_TREE;
+use crate::changed::{Key, Look};
 use crate::crash;
 use crate::durable::find_file;
 use crate::error::{During as _, Error, Result};
 use crate::index::Owner;
+use crate::index::intake::Intake;
 use crate::index::ownership::{Held, pass_on, take_in};
 use crate::mend;
 use crate::monitor::{Monitor, Step};
@@ -31,7 +33,7 @@ pub struct Reaped {
 }
 
 impl Store {
-    /// Does all background work that there is: takes new backups into the content index, and removes what deleted
+    /// Does the background work that there is: takes new backups into the content index, and removes what deleted
     /// ones have left in the trash, in the index and in the pool. To be called after each commit and deletion; a
     /// second caller waits for the first. It can be cancelled and called again at any time.
     pub fn reap(&self, monitor: &dyn Monitor) -> Result<Reaped> {
@@ -63,34 +65,42 @@ impl Store {
 }
 
 impl Shared {
-    /// Takes all backups into the index that it does not know, oldest first.
+    /// Takes the backups into the index that have come since this was last done, oldest first.
     fn index_new(&self, monitor: &dyn Monitor, reaped: &mut Reaped) -> Result<()> {
-        for client in self.layout.clients()? {
-            for name in self.layout.backup_names(&client)? {
-                if monitor.is_cancelled() {
-                    return Err(Error::Cancelled);
-                }
-                match self.index_backup(&client, &name, monitor) {
-                    Ok(true) => reaped.indexed.push((client.clone(), name)),
-                    Ok(false) => {}
-                    Err(Error::Cancelled) => return Err(Error::Cancelled),
-                    Err(error) => monitor.problem(&error),
-                }
+        let mut look = self.index.changed.look(&self.layout, &self.index)?;
+        let mut intake = Intake::new(&self.index);
+        let mut taken_in = Vec::new();
+        for key in look.left() {
+            if monitor.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            match self.take_in(&mut intake, &key, monitor) {
+                Ok(true) => taken_in.push(key),
+                Ok(false) | Err(Error::UnknownBackup { .. }) => look.done(&key),
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                Err(error) => monitor.problem(&error),
+            }
+            if intake.is_full() {
+                write(&mut intake, &mut taken_in, &mut look, reaped);
             }
         }
+        write(&mut intake, &mut taken_in, &mut look, reaped);
         Ok(())
     }
 
-    /// Takes a backup into the index, unless it is there. Returns whether it was not.
-    pub fn index_backup(
-        &self,
-        client: &ClientName,
-        name: &BackupName,
-        monitor: &dyn Monitor,
-    ) -> Result<bool> {
+    /// Takes a backup into the index, unless it is there.
+    pub fn index_backup(&self, client: &ClientName, name: &BackupName, monitor: &dyn Monitor) -> Result<()> {
+        let mut intake = Intake::new(&self.index);
+        self.take_in(&mut intake, &(client.clone(), name.clone()), monitor)?;
+        intake.write();
+        Ok(())
+    }
+
+    /// Returns whether the index has not had it yet.
+    fn take_in(&self, intake: &mut Intake<'_>, (client, name): &Key, monitor: &dyn Monitor) -> Result<bool> {
         let manifest = self.open_manifest(client, name)?;
         let owner = owner_of(client, name, &manifest);
-        if self.index.is_indexed(&owner) {
+        if intake.is_indexed(&owner) {
             return Ok(false);
         }
         monitor.step(&Step::Indexing {
@@ -105,7 +115,7 @@ impl Shared {
             .and_then(|base| base.parse::<BackupName>().ok());
         let base = base.and_then(|base| {
             let manifest = self.open_manifest(client, &base).ok()?;
-            let is_indexed = self.index.is_indexed(&owner_of(client, &base, &manifest));
+            let is_indexed = intake.is_indexed(&owner_of(client, &base, &manifest));
             is_indexed.then_some((manifest, self.damaged(client, &base).ok()?))
         });
         let held = Held {
@@ -115,7 +125,7 @@ impl Shared {
         let base = base
             .as_ref()
             .map(|(manifest, damaged)| Held { manifest, damaged });
-        take_in(&self.index, &owner, held, base, monitor)?;
+        take_in(intake, &owner, held, base, monitor)?;
         Ok(true)
     }
 
@@ -249,6 +259,15 @@ impl Shared {
         }
         Ok(linked)
     }
+}
+
+/// Writes what has been gathered of backups that are complete with that.
+fn write(intake: &mut Intake<'_>, taken_in: &mut Vec<Key>, look: &mut Look<'_>, reaped: &mut Reaped) {
+    if intake.write() {
+        taken_in.iter().for_each(|key| look.done(key));
+        reaped.indexed.append(taken_in);
+    }
+    taken_in.clear();
 }
 
 fn owner_of(client: &ClientName, name: &BackupName, manifest: &Reader) -> Owner {

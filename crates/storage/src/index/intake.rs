@@ -1,0 +1,51 @@
+//! Taking backups in, small ones together: each transaction waits for the disk.
+
+use super::{Addition, BATCH_ROWS, Batches, Content, ContentIndex, Owner};
+
+/// How many backups are taken in at once.
+const MOST_BACKUPS: usize = if cfg!(test) { 2 } else { 500 };
+
+/// What is to be written to the index.
+#[derive(Debug)]
+pub(crate) struct Intake<'a> {
+    index: &'a ContentIndex,
+    gathered: Vec<Addition>,
+    rows: usize,
+}
+
+impl<'a> Intake<'a> {
+    pub fn new(index: &'a ContentIndex) -> Self {
+        Self {
+            index,
+            gathered: Vec::new(),
+            rows: 0,
+        }
+    }
+
+    /// Whether all content of the backup has been taken in, or is about to be.
+    pub fn is_indexed(&self, owner: &Owner) -> bool {
+        let is_gathered = |addition: &Addition| addition.batches == Batches::Last && addition.owner == *owner;
+        self.gathered.iter().any(is_gathered) || self.index.is_indexed(owner)
+    }
+
+    /// Takes in content of a backup.
+    pub fn add(&mut self, owner: &Owner, contents: Vec<Content>, batches: Batches) {
+        self.rows += contents.len();
+        self.gathered.push(Addition {
+            owner: owner.clone(),
+            contents,
+            batches,
+        });
+    }
+
+    /// Whether it is time to [write](Self::write).
+    pub fn is_full(&self) -> bool {
+        self.rows >= BATCH_ROWS || self.gathered.len() >= MOST_BACKUPS
+    }
+
+    /// Writes what has been gathered. Returns whether that could be done.
+    pub fn write(&mut self) -> bool {
+        self.rows = 0;
+        self.gathered.is_empty() || self.index.add(&mut std::mem::take(&mut self.gathered))
+    }
+}
