@@ -177,3 +177,29 @@ fn a_list_flag_is_given_once_per_item() {
     let sources = resolved.value("sources").display();
     assert_eq!(sources, "/home, e=/etc");
 }
+
+/// Commands that print for programs too, by their words.
+fn with_json(command: &clap::Command, words: &str, found: &mut Vec<String>) {
+    if command
+        .get_arguments()
+        .any(|argument| argument.get_id() == "json")
+    {
+        found.push(words.trim().to_owned());
+    }
+    for part in command.get_subcommands() {
+        with_json(part, &format!("{words} {}", part.get_name()), found);
+    }
+}
+
+#[test]
+fn what_each_command_prints_for_programs_is_kept() {
+    let mut commands = Vec::new();
+    with_json(&Cli::command(), "", &mut commands);
+    let kept = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/snapshots");
+    commands.retain(|words| !kept.join(format!("{}.snap", words.replace(' ', "-"))).exists());
+    assert_eq!(
+        commands,
+        Vec::<String>::new(),
+        "tests/e2e/programs.rs has to call these"
+    );
+}

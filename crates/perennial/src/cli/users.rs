@@ -142,7 +142,14 @@ pub struct GrantArgs {
 #[derive(Debug, Subcommand)]
 pub enum TotpCommand {
     /// Show a new secret for an app; it is not asked for before it is confirmed
-    Begin(TotpArgs),
+    Begin {
+        /// Whose.
+        #[command(flatten)]
+        account: TotpArgs,
+        /// For whom.
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// Ask for codes from now on; shows recovery codes
     Confirm {
         /// His name; by default the user who has logged in here
@@ -166,9 +173,6 @@ pub struct TotpArgs {
     /// A file with the password, for one's own; - for stdin. Without, it is asked for
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub password_file: Option<PathBuf>,
-    /// For whom.
-    #[command(flatten)]
-    pub output: OutputArgs,
 }
 
 /// `users sessions`

@@ -198,7 +198,7 @@ fn state(user: &UserInfo) -> String {
 
 async fn totp(context: &Context, link: &AdminLink, command: TotpCommand) -> Result<Outcome> {
     match command {
-        TotpCommand::Begin(args) => begin_totp(context, link, args).await,
+        TotpCommand::Begin { account, output } => begin_totp(context, link, account, output.shape()).await,
         TotpCommand::Confirm { name, code, output } => {
             let code = match code {
                 Some(code) => code,
@@ -234,7 +234,7 @@ async fn totp(context: &Context, link: &AdminLink, command: TotpCommand) -> Resu
     }
 }
 
-async fn begin_totp(context: &Context, link: &AdminLink, args: TotpArgs) -> Result<Outcome> {
+async fn begin_totp(context: &Context, link: &AdminLink, args: TotpArgs, shape: Shape) -> Result<Outcome> {
     let asked = BeginTotpRequest {
         password: own_password(link, args.name.as_deref(), args.password_file.as_deref()).await?,
         user: args.name.unwrap_or_default(),
@@ -242,7 +242,7 @@ async fn begin_totp(context: &Context, link: &AdminLink, args: TotpArgs) -> Resu
     let begun = link.accounts().begin_totp(asked).await;
     let begun = begun.context("can't set up a second factor")?.into_inner();
     let console = context.console();
-    if args.output.shape() == Shape::Json {
+    if shape == Shape::Json {
         console.json(&json!({ "uri": begun.uri, "secret": begun.secret }))?;
         return Ok(Outcome::Done);
     }

@@ -9,9 +9,7 @@ use scratch_fs::FileSystem;
 use serde_json::{Value, json};
 
 use crate::interruption::noise;
-use crate::lab::{Lab, text};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::lab::{Lab, refused, text, wait_for};
 
 /// A server whose clients' backups would be made as by default; that of the lab makes none by itself.
 fn scheduling(lab: &Lab) {
@@ -47,24 +45,6 @@ impl Drop for Agent {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// Asks until the answer is as wanted.
-fn wait_for<T>(lab: &Lab, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = ask() {
-            return found;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{what} does not come\n{}", lab.log());
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-fn refused(lab: &Lab, arguments: &[&str]) -> String {
-    let output = lab.admin(arguments);
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
-    text(&output.stderr)
 }
 
 /// Runs a command as the client of this name.

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use crate::network::Network;
 
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(90);
 const GIB: u64 = 1 << 30;
 /// A user and group that own nothing.
 const NOBODY: u32 = 65534;
@@ -42,6 +43,25 @@ pub fn on_each_storage(test: impl Fn(&mut Lab)) {
         lab.start();
         test(&mut lab);
     }
+}
+
+/// Asks until the answer is as wanted.
+pub fn wait_for<T>(lab: &Lab, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = ask() {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{what} does not come\n{}", lab.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// What a command says that has to fail.
+pub fn refused(lab: &Lab, arguments: &[&str]) -> String {
+    let output = lab.admin(arguments);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    text(&output.stderr)
 }
 
 impl Lab {

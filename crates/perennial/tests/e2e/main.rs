@@ -27,6 +27,7 @@ mod machine;
 mod main_job;
 mod metrics;
 mod network;
+mod programs;
 mod reports;
 mod retry;
 mod safety;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::lab::{Lab, source, text};
 
-const PASSWORD: &str = "correct horse battery";
+pub const PASSWORD: &str = "correct horse battery";
 
 /// A lab with the clients `laptop`, in group `office`, and `web`.
 fn with_clients() -> Lab {
@@ -27,7 +27,7 @@ impl Lab {
         status["authority_fingerprint"].as_str().unwrap().to_owned()
     }
 
-    fn add_user(&self, name: &str, grants: &[&[&str]]) {
+    pub fn add_user(&self, name: &str, grants: &[&[&str]]) {
         let added = self.fed(
             ["users", "add", name, "--password-file", "-", "--server-state"]
                 .into_iter()
@@ -44,7 +44,7 @@ impl Lab {
     }
 
     /// Runs a command that reads this.
-    fn fed(&self, arguments: impl IntoIterator<Item = String>, input: &str) -> Output {
+    pub fn fed(&self, arguments: impl IntoIterator<Item = String>, input: &str) -> Output {
         let mut command = self.command(arguments);
         command
             .stdin(Stdio::piped())
@@ -62,13 +62,13 @@ impl Lab {
     }
 
     /// Logs in for the first time.
-    fn logged_in(&self, name: &str) {
+    pub fn logged_in(&self, name: &str) {
         let output = self.log_in(name, PASSWORD, &["--fingerprint", &self.fingerprint()]);
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
 
     /// Runs a command as the user who has logged in.
-    fn remote(&self, line: &str) -> Output {
+    pub fn remote(&self, line: &str) -> Output {
         let mut command = self.command(line.split(' '));
         command.args(["--server", self.address()]).output().unwrap()
     }
@@ -328,7 +328,7 @@ fn a_second_factor_is_asked_for_and_a_recovery_code_stands_in() {
 }
 
 /// The code of now, as an app would show it.
-fn code(secret: &str) -> String {
+pub fn code(secret: &str) -> String {
     let script = "import base64, hashlib, hmac, struct, sys, time\n\
                   key = base64.b32decode(sys.argv[1])\n\
                   tag = hmac.new(key, struct.pack('>Q', int(time.time()) // 30), hashlib.sha1).digest()\n\
