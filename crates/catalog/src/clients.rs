@@ -65,6 +65,8 @@ pub struct ClientOverview {
     pub backups: u64,
     /// The name of the newest of them.
     pub newest: Option<String>,
+    /// When that began.
+    pub newest_ms: Option<i64>,
     /// The group that it is in.
     pub group: Option<String>,
 }
@@ -103,6 +105,8 @@ impl Catalog {
                         (SELECT name FROM backups
                           WHERE client_id = clients.id AND state = ?1
                           ORDER BY started_ms DESC, id DESC LIMIT 1) AS newest,
+                        (SELECT max(started_ms) FROM backups
+                          WHERE client_id = clients.id AND state = ?1) AS newest_ms,
                         (SELECT name FROM groups WHERE id = group_id) AS group_name
                    FROM clients ORDER BY name",
             )?;
@@ -111,6 +115,7 @@ impl Catalog {
                     client: client_from(row)?,
                     backups: columns::count(row, "backups")?,
                     newest: row.get("newest")?,
+                    newest_ms: row.get("newest_ms")?,
                     group: row.get("group_name")?,
                 })
             })?;

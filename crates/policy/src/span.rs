@@ -159,7 +159,8 @@ impl fmt::Display for Span {
         let (unit_ms, name) = UNITS[largest];
         write!(f, "{} {name}", self.len_ms / unit_ms)?;
         match UNITS.get(largest + 1) {
-            Some((next_ms, next)) if self.len_ms % unit_ms >= *next_ms => {
+            // Parts of a second say something only where there is no more.
+            Some((next_ms, next)) if *next_ms >= 1000 && self.len_ms % unit_ms >= *next_ms => {
                 write!(f, " {} {next}", self.len_ms % unit_ms / next_ms)
             }
             _ => Ok(()),

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::jobs::{Attached, Board};
-use crate::listen::{ControlIo, bind_admin_socket, serve_port};
+use crate::listen::{ControlIo, Takers, Web, bind_admin_socket, serve_port};
 use crate::moving::Moving;
 use crate::policies::Policies;
 use crate::schedule::Schedule;
@@ -74,6 +74,7 @@ impl Server {
         let mut tasks = serve(&core, listener, admin, tls);
         tasks.extend(metrics_listener.map(|listener| tokio::spawn(metrics::serve(core.clone(), listener))));
         info!(listen = %core.local_address, storage = %core.settings.storage_dir.display(), "server runs");
+        tell_set_up(&core)?;
         Ok(Running {
             core,
             tasks,
@@ -125,6 +126,18 @@ impl Running {
         let _ = fs::remove_file(self.core.settings.admin_socket());
         info!("server ended");
     }
+}
+
+/// Tells who has started a server without users how to log in.
+fn tell_set_up(core: &Core) -> Result<()> {
+    if let Some(code) = core.accounts.set_up_code()? {
+        let address = core.local_address;
+        info!(
+            code,
+            "nobody can log in yet: open https://{address}/welcome in a browser, and enter the code"
+        );
+    }
+    Ok(())
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener> {
@@ -243,8 +256,11 @@ fn serve(
     let port = serve_port(
         listener,
         tls,
-        control.clone(),
-        Arc::new(move |data| sessions.admit(data)),
+        Takers {
+            control: control.clone(),
+            data: Arc::new(move |data| sessions.admit(data)),
+            web: Web::new(core),
+        },
     );
     let socket = serve_admin(admin, control);
     let services = tonic::transport::Server::builder()

@@ -102,6 +102,21 @@ const MEMBERS: &[Member] = &[
         never: &["catalog", "policy", "nbd"],
     },
     Member {
+        name: "web",
+        never: &[
+            "cow-fs",
+            "disk-image",
+            "nbd",
+            "manifest",
+            "file-tree",
+            "policy",
+            "notify",
+            "shell",
+            "catalog",
+            "storage",
+        ],
+    },
+    Member {
         name: "server",
         never: &[],
     },
@@ -119,7 +134,7 @@ const MEMBERS: &[Member] = &[
 const FOR_DEVELOPMENT: [&str; 2] = ["scratch-fs", "xtask"];
 
 /// The only crates that may speak to the network.
-const NETWORKED: [&str; 6] = ["nbd", "wire", "notify", "server", "client", "perennial"];
+const NETWORKED: [&str; 7] = ["nbd", "wire", "notify", "server", "web", "client", "perennial"];
 /// The only crate that may speak to people.
 const AT_THE_EDGE: &str = "perennial";
 

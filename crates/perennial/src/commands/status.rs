@@ -1,7 +1,7 @@
 //! `status`
 
 use anyhow::{Context as _, Result};
-use wire::v1::StatusRequest;
+use wire::v1::{AskSetUpRequest, StatusRequest};
 
 use super::Context;
 use crate::channel::AdminLink;
@@ -18,6 +18,8 @@ pub async fn run(context: &Context, args: OutputArgs) -> Result<Outcome> {
         .await
         .context("can't ask the server")?
         .into_inner();
+    let set_up = link.accounts().ask_set_up(AskSetUpRequest {}).await;
+    let set_up = set_up.context("can't ask the server")?.into_inner().code;
     let temporary = link.is_temporary();
     link.close().await;
     if args.shape() == Shape::Json {
@@ -64,5 +66,12 @@ pub async fn run(context: &Context, args: OutputArgs) -> Result<Outcome> {
         ("Backups", count(status.backups)),
         ("Running", things(status.jobs_running, "job", "jobs")),
     ]))?;
+    // One that runs for this command alone has another code next time.
+    if !set_up.is_empty() && !temporary {
+        context.console().note(&format!(
+            "Nobody can log in to the web interface yet. Open https://{}/welcome in a browser and enter the code {set_up}",
+            status.listen
+        ));
+    }
     Ok(Outcome::Done)
 }

@@ -37,3 +37,4 @@ mod streams;
 mod telling;
 mod trust;
 mod users;
+mod web;

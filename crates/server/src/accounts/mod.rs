@@ -7,7 +7,7 @@
 //! It knows nothing of how calls come in, so that every interface asks the same. Nothing of users is remembered between calls:
 //! what is taken away counts at once.
 //!
-//! Lock order: the door, which lets in one log-in at a time, then the catalog.
+//! Lock order: setting up, the door, which lets in one log-in at a time, then the catalog.
 
 mod authenticate;
 mod log_in;
@@ -16,6 +16,7 @@ mod password;
 mod principal;
 mod second_factor;
 mod secret;
+mod set_up;
 mod totp;
 
 use std::sync::{Arc, OnceLock};
@@ -34,6 +35,7 @@ pub use log_in::{Attempt, LogInEnd};
 pub use manage::NewToken;
 pub use password::PasswordCost;
 pub use principal::{By, Principal};
+pub use set_up::FirstUser;
 
 /// For how long it is remembered from where a user has logged in.
 const KNOWN_FOR: Span = Span::days(90);
@@ -51,6 +53,10 @@ pub struct Accounts {
     door: Mutex<()>,
     /// The hash that is looked at where there is no user, or none with a password.
     decoy: OnceLock<String>,
+    /// What the first user has to bring.
+    set_up: OnceLock<String>,
+    /// Held while the first user is added: there is one.
+    setting_up: Mutex<()>,
 }
 
 impl Accounts {
@@ -63,6 +69,8 @@ impl Accounts {
             queue: Semaphore::new(PLACES),
             door: Mutex::default(),
             decoy: OnceLock::new(),
+            set_up: OnceLock::new(),
+            setting_up: Mutex::default(),
         }
     }
 

@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 use wire::read_ahead::ReadAhead;
 
-use crate::listen::ControlIo;
+use crate::listen::{ControlIo, Web};
 use crate::trust::{ClientPeer, Peer};
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -32,13 +32,19 @@ pub struct DataConnection {
     pub permit: tokio::sync::OwnedSemaphorePermit,
 }
 
+/// Who takes connections.
+#[derive(Clone)]
+pub struct Takers {
+    /// Those that carry gRPC.
+    pub control: mpsc::Sender<std::io::Result<ControlIo>>,
+    /// Those that carry data.
+    pub data: Arc<dyn Fn(DataConnection) + Send + Sync>,
+    /// Those of browsers.
+    pub web: Web,
+}
+
 /// Accepts connections until the receivers are gone.
-pub async fn serve_port(
-    listener: TcpListener,
-    tls: Arc<rustls::ServerConfig>,
-    control: mpsc::Sender<std::io::Result<ControlIo>>,
-    on_data: Arc<dyn Fn(DataConnection) + Send + Sync>,
-) {
+pub async fn serve_port(listener: TcpListener, tls: Arc<rustls::ServerConfig>, takers: Takers) {
     let acceptor = TlsAcceptor::from(tls);
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
@@ -54,12 +60,12 @@ pub async fn serve_port(
                 continue;
             }
         };
-        if control.is_closed() {
+        if takers.control.is_closed() {
             return;
         }
-        let (acceptor, control, on_data) = (acceptor.clone(), control.clone(), on_data.clone());
+        let (acceptor, takers) = (acceptor.clone(), takers.clone());
         tokio::spawn(async move {
-            if let Err(error) = admit(acceptor, tcp, address, control, on_data, permit).await {
+            if let Err(error) = admit(acceptor, tcp, address, takers, permit).await {
                 debug!(%address, %error, "a connection was dropped in its handshake");
             }
         });
@@ -70,33 +76,42 @@ async fn admit(
     acceptor: TlsAcceptor,
     tcp: TcpStream,
     address: SocketAddr,
-    control: mpsc::Sender<std::io::Result<ControlIo>>,
-    on_data: Arc<dyn Fn(DataConnection) + Send + Sync>,
+    takers: Takers,
     permit: tokio::sync::OwnedSemaphorePermit,
 ) -> std::io::Result<()> {
     tcp.set_nodelay(true)?;
     keep_alive(&tcp)?;
     let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(tcp)).await??;
     let session = stream.get_ref().1;
-    let peer = Peer::of(session.peer_certificates(), address);
-    if session.alpn_protocol() == Some(wire::alpn::DATA) {
-        let Peer::Client(peer) = peer else {
-            warn!(%address, "a data connection without a client certificate was refused");
-            return Ok(());
-        };
-        let (tcp, mut session) = stream.into_inner();
-        session.set_buffer_limit(Some(BUFFER_BYTES));
-        let tcp = tcp.into_std()?;
-        tcp.set_nonblocking(false)?;
-        tcp.set_write_timeout(Some(DATA_TIMEOUT))?;
-        on_data(DataConnection {
-            peer,
-            stream: StreamOwned::new(session, ReadAhead::new(tcp)),
-            permit,
-        });
-    } else {
-        // A control connection is bounded by what it may ask for, not by this permit.
-        let _ = control.send(Ok(ControlIo::Tls(Box::new(stream), peer))).await;
+    match session.alpn_protocol() {
+        Some(wire::alpn::CONTROL) => {
+            let peer = Peer::of(session.peer_certificates(), address);
+            // It is bounded by what it may ask for, not by this permit.
+            let _ = takers
+                .control
+                .send(Ok(ControlIo::Tls(Box::new(stream), peer)))
+                .await;
+        }
+        Some(wire::alpn::DATA) => {
+            let Peer::Client(peer) = Peer::of(session.peer_certificates(), address) else {
+                warn!(%address, "a data connection without a client certificate was refused");
+                return Ok(());
+            };
+            let (tcp, mut session) = stream.into_inner();
+            session.set_buffer_limit(Some(BUFFER_BYTES));
+            let tcp = tcp.into_std()?;
+            tcp.set_nonblocking(false)?;
+            tcp.set_write_timeout(Some(DATA_TIMEOUT))?;
+            (takers.data)(DataConnection {
+                peer,
+                stream: StreamOwned::new(session, ReadAhead::new(tcp)),
+                permit,
+            });
+        }
+        _ => {
+            takers.web.serve(stream, address).await;
+            drop(permit);
+        }
     }
     Ok(())
 }

@@ -14,23 +14,25 @@ use tonic::{Request, Response, Status};
 use wire::v1::accounts_server::Accounts;
 use wire::v1::log_in_reply::End;
 use wire::v1::{
-    AddUserReply, AddUserRequest, BeginTotpReply, BeginTotpRequest, CodeNeeded, ConfirmTotpReply,
-    ConfirmTotpRequest, CreateApiTokenReply, CreateApiTokenRequest, CreateRoleReply, CreateRoleRequest,
-    DeleteRoleReply, EndSessionReply, EndSessionRequest, ListApiTokensReply, ListApiTokensRequest,
-    ListRolesReply, ListRolesRequest, ListSessionsReply, ListSessionsRequest, ListUsersReply,
-    ListUsersRequest, LogInReply, LogInRequest, LogOutReply, LogOutRequest, LoggedIn, RemoveTotpReply,
-    RemoveTotpRequest, RemoveUserReply, RevokeApiTokenReply, RevokeApiTokenRequest, RoleGrantReply,
-    RoleGrantRequest, RoleRef, SetPasswordReply, SetPasswordRequest, SetUserStateReply, SetUserStateRequest,
-    UnlockUserReply, UserRef, WhoAmIReply, WhoAmIRequest,
+    AddUserReply, AddUserRequest, AskSetUpReply, AskSetUpRequest, BeginTotpReply, BeginTotpRequest,
+    CodeNeeded, ConfirmTotpReply, ConfirmTotpRequest, CreateApiTokenReply, CreateApiTokenRequest,
+    CreateRoleReply, CreateRoleRequest, DeleteRoleReply, EndSessionReply, EndSessionRequest,
+    ListApiTokensReply, ListApiTokensRequest, ListRolesReply, ListRolesRequest, ListSessionsReply,
+    ListSessionsRequest, ListUsersReply, ListUsersRequest, LogInReply, LogInRequest, LogOutReply,
+    LogOutRequest, LoggedIn, RemoveTotpReply, RemoveTotpRequest, RemoveUserReply, RevokeApiTokenReply,
+    RevokeApiTokenRequest, RoleGrantReply, RoleGrantRequest, RoleRef, SetPasswordReply, SetPasswordRequest,
+    SetUpRequest, SetUserStateReply, SetUserStateRequest, UnlockUserReply, UserRef, WhoAmIReply,
+    WhoAmIRequest,
 };
 
-use crate::accounts::{Attempt, LogInEnd, Principal};
+use crate::accounts::{Attempt, FirstUser, LogInEnd, Principal};
 use crate::audit;
 use crate::caller::Caller;
 use crate::core::Core;
 use crate::error::Error;
 use crate::services::access::{actor_of, address_of, caller_of};
 use crate::services::backups::blocking;
+use crate::trust::Peer;
 
 /// Answers all that is about users.
 pub struct Service {
@@ -52,6 +54,23 @@ impl Whose {
             Self::Others(name) => name,
         }
     }
+}
+
+/// How a log-in ended, as it is told.
+fn logged_in(end: LogInEnd) -> LogInReply {
+    let end = match end {
+        LogInEnd::CodeNeeded => End::CodeNeeded(CodeNeeded {}),
+        LogInEnd::LoggedIn {
+            user,
+            token,
+            expires_ms,
+        } => End::LoggedIn(LoggedIn {
+            user,
+            token,
+            expires_ms,
+        }),
+    };
+    LogInReply { end: Some(end) }
 }
 
 impl Service {
@@ -129,19 +148,34 @@ impl Accounts for Service {
         let core = self.core.clone();
         let rules = core.policies.server();
         let _place = self.core.accounts.queue()?;
-        let end = match blocking(move || core.accounts.log_in(&rules, &attempt)).await? {
-            LogInEnd::CodeNeeded => End::CodeNeeded(CodeNeeded {}),
-            LogInEnd::LoggedIn {
-                user,
-                token,
-                expires_ms,
-            } => End::LoggedIn(LoggedIn {
-                user,
-                token,
-                expires_ms,
-            }),
+        let end = blocking(move || core.accounts.log_in(&rules, &attempt)).await?;
+        Ok(Response::new(logged_in(end)))
+    }
+
+    async fn ask_set_up(&self, request: Request<AskSetUpRequest>) -> Result<Response<AskSetUpReply>, Status> {
+        let code = self.core.accounts.set_up_code()?;
+        let is_here = matches!(request.extensions().get::<Peer>(), Some(Peer::Admin));
+        Ok(Response::new(AskSetUpReply {
+            is_awaited: code.is_some(),
+            code: code.filter(|_| is_here).unwrap_or_default(),
+        }))
+    }
+
+    async fn set_up(&self, request: Request<SetUpRequest>) -> Result<Response<LogInReply>, Status> {
+        let address = ip_of(&request);
+        let asked = request.into_inner();
+        let first = FirstUser {
+            code: asked.code,
+            user: asked.user,
+            password: asked.password,
+            address,
+            program: asked.program,
         };
-        Ok(Response::new(LogInReply { end: Some(end) }))
+        let core = self.core.clone();
+        let rules = core.policies.server();
+        let _place = self.core.accounts.queue()?;
+        let end = blocking(move || core.accounts.set_up(&rules, first)).await?;
+        Ok(Response::new(logged_in(end)))
     }
 
     async fn who_am_i(&self, request: Request<WhoAmIRequest>) -> Result<Response<WhoAmIReply>, Status> {

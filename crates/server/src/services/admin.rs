@@ -1,6 +1,7 @@
 //! Administration: tokens, clients, storage, jobs. For whoever may open the administration socket, and for users as far as
 //! their rights go.
 
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +17,9 @@ use wire::v1::admin_server::Admin;
 use wire::v1::{
     CancelJobReply, ClientInfo, ClientRef, CreateTokenReply, CreateTokenRequest, DoctorFinding, DoctorReply,
     DoctorRequest, JobEvent, JobLogLine, JobLogReply, JobRef, ListClientsReply, ListClientsRequest,
-    ListJobsReply, ListJobsRequest, PauseJobReply, RebuildIndexReply, RebuildIndexRequest, RepairReply,
-    RepairRequest, ResumeJobReply, RetryJobReply, RevokeReply, StatusReply, StatusRequest, WatchEvent,
-    WatchRequest, job_event,
+    ListJobsReply, ListJobsRequest, ListTroublesReply, ListTroublesRequest, PauseJobReply, RebuildIndexReply,
+    RebuildIndexRequest, RepairReply, RepairRequest, ResumeJobReply, RetryJobReply, RevokeReply, Standing,
+    StatusReply, StatusRequest, WatchEvent, WatchRequest, job_event,
 };
 
 use crate::audit;
@@ -31,6 +32,7 @@ use crate::services::access::{actor_of, caller_of};
 use crate::services::backups::blocking;
 use crate::services::{follow, retry, views, watch};
 use crate::tokens::{self, TokenRequest};
+use crate::{schedule, telling};
 
 const DEFAULT_VALID: Duration = Duration::from_secs(3600);
 /// Events that wait for a watcher that is slow to take them.
@@ -231,11 +233,21 @@ impl Admin for Service {
     ) -> Result<Response<ListClientsReply>, Status> {
         let caller = caller_of(&request)?;
         let clients = self.core.catalog.clients().map_err(Error::from)?;
+        let mut standings: HashMap<String, Vec<Standing>> = HashMap::new();
+        for stand in telling::stands(&self.core)? {
+            let of_client = standings.entry(stand.client).or_default();
+            of_client.push(Standing {
+                kind: schedule::backup_kind(stand.target).to_string(),
+                standing: stand.standing.to_string(),
+                reason: stand.reason.to_string(),
+            });
+        }
         let clients = clients
             .into_iter()
             .filter(|overview| caller.sees(&self.core, &overview.client.name))
             .map(|overview| ClientInfo {
                 connected: self.core.attached.contains(&overview.client.name),
+                standings: standings.remove(&overview.client.name).unwrap_or_default(),
                 name: overview.client.name,
                 state: overview.client.state.to_string(),
                 enrolled_ms: overview.client.enrolled_ms.unwrap_or_default(),
@@ -244,11 +256,31 @@ impl Admin for Service {
                 version: overview.client.version,
                 backups: overview.backups,
                 newest: overview.newest.unwrap_or_default(),
+                newest_ms: overview.newest_ms.unwrap_or_default(),
                 group: overview.group.unwrap_or_default(),
                 paused_until_ms: overview.client.paused_until_ms.unwrap_or_default(),
             })
             .collect();
         Ok(Response::new(ListClientsReply { clients }))
+    }
+
+    async fn list_troubles(
+        &self,
+        request: Request<ListTroublesRequest>,
+    ) -> Result<Response<ListTroublesReply>, Status> {
+        let caller = caller_of(&request)?;
+        let core = self.core.clone();
+        let troubles = blocking(move || telling::troubles(&core)).await?;
+        let may_see = |subject: &telling::Subject| match subject.client() {
+            Some(client) => caller.sees(&self.core, client),
+            None => caller.can_to(&self.core, Right::See, Subject::Server),
+        };
+        let troubles = troubles
+            .into_iter()
+            .filter(|(watched, _)| may_see(&watched.subject))
+            .map(|(watched, what)| views::trouble(&watched, what))
+            .collect();
+        Ok(Response::new(ListTroublesReply { troubles }))
     }
 
     async fn revoke_client(&self, request: Request<ClientRef>) -> Result<Response<RevokeReply>, Status> {

@@ -43,6 +43,8 @@ const STARTS: &[Right] = &[
 pub static METHODS: &[(&str, Access)] = &[
     ("Enrolment/Enrol", Anyone),
     ("Accounts/LogIn", Anyone),
+    ("Accounts/AskSetUp", Anyone),
+    ("Accounts/SetUp", Anyone),
 
     ("Control/Attach", Clients),
     ("Backups/FileBackup", Clients),
@@ -79,6 +81,7 @@ pub static METHODS: &[(&str, Access)] = &[
     ("Admin/Doctor", Rights(&[Right::Status])),
     ("Admin/CreateToken", Rights(&[Right::Enrol])),
     ("Admin/RevokeClient", Rights(&[Right::Enrol])),
+    ("Admin/ListTroubles", Rights(&[Right::See])),
     ("Admin/ListClients", Rights(&[Right::See])),
     ("Admin/ListJobs", Rights(&[Right::See])),
     ("Admin/Watch", Rights(&[Right::See])),

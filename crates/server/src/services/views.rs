@@ -2,9 +2,11 @@
 
 use catalog::ArchivedUntil;
 use manifest::{Entry, Kind};
-use wire::v1::{BackupInfo, BackupMode, EntryView, JobDone, JobInfo, Problem, job_done};
+use policy::alert::What;
+use wire::v1::{BackupInfo, BackupMode, EntryView, JobDone, JobInfo, Problem, Trouble, job_done};
 
 use crate::core::Core;
+use crate::telling::{Subject, Watched};
 
 /// What a backup is to trust, as it is asked for; nothing said is an incremental one.
 pub fn mode(mode: BackupMode) -> catalog::BackupMode {
@@ -145,5 +147,23 @@ fn kind(kind: &Kind) -> &'static str {
         Kind::Fifo => "fifo",
         Kind::CharDevice { .. } => "character device",
         Kind::BlockDevice { .. } => "block device",
+    }
+}
+
+/// Something that is wrong.
+pub fn trouble(watched: &Watched, what: What) -> Trouble {
+    let subject = match &watched.subject {
+        Subject::Backups { target, .. } => crate::schedule::backup_kind(*target).to_string(),
+        Subject::Presence { storage } => storage.clone(),
+        Subject::Space { storage } => storage.clone().unwrap_or_default(),
+        Subject::Soundness { .. } | Subject::GivenUp | Subject::Cleanup | Subject::CatalogCopies => {
+            String::new()
+        }
+    };
+    Trouble {
+        client: watched.subject.client().unwrap_or_default().to_owned(),
+        what: what.word().to_owned(),
+        subject,
+        reason: watched.reason.clone(),
     }
 }

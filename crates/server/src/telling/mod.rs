@@ -26,4 +26,4 @@ pub use carrier::{Carrier, MailCarrier, PingCarrier, WebhookCarrier};
 pub use delivery::{Deliverer, test_message};
 pub use look::look;
 pub use teller::{ChannelEntry, ChannelSettings, Content, Teller};
-pub use watch::{Stand, stands};
+pub use watch::{Stand, Subject, Watched, stands, troubles};

@@ -222,6 +222,19 @@ pub fn watch(core: &Core, told: impl Fn(&Subject) -> Option<What>) -> Result<Vec
     Ok(watched)
 }
 
+/// What is wrong now.
+pub fn troubles(core: &Core) -> Result<Vec<(Watched, What)>> {
+    let watched = watch(core, |_| None)?;
+    let wrong = watched.into_iter().filter_map(|watched| match &watched.found {
+        Found::Wrong(finding) => {
+            let what = finding.what;
+            Some((watched, what))
+        }
+        _ => None,
+    });
+    Ok(wrong.collect())
+}
+
 /// Whether clients' backups are as they were written.
 fn soundness(core: &Core, clients: BTreeSet<String>) -> Result<Vec<Watched>> {
     let mut damaged: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

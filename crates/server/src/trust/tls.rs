@@ -26,7 +26,14 @@ pub fn server_config(authority: &Authority, host_names: &[String]) -> Result<Arc
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)
         .map_err(Error::Tls)?;
-    config.alpn_protocols = vec![wire::alpn::CONTROL.to_vec(), wire::alpn::DATA.to_vec()];
+    config.alpn_protocols = [
+        wire::alpn::CONTROL,
+        wire::alpn::DATA,
+        wire::alpn::HTTP2,
+        wire::alpn::HTTP1,
+    ]
+    .map(<[u8]>::to_vec)
+    .into();
     // Data connections are read by one side only; a ticket that nobody reads would be in the way.
     config.send_tls13_tickets = 0;
     Ok(Arc::new(config))

@@ -16,7 +16,12 @@ use wire::v1::settings_client::SettingsClient;
 use wire::v1::{self, settings_owner::Owner};
 
 /// What a method answers to whoever connects.
-const FOR_ANYONE: [&str; 2] = ["Enrolment/Enrol", "Accounts/LogIn"];
+const FOR_ANYONE: [&str; 4] = [
+    "Enrolment/Enrol",
+    "Accounts/LogIn",
+    "Accounts/AskSetUp",
+    "Accounts/SetUp",
+];
 /// What is about the caller himself.
 const FOR_USERS: [&str; 12] = [
     "Accounts/WhoAmI",
@@ -33,8 +38,9 @@ const FOR_USERS: [&str; 12] = [
     "Accounts/ListRoles",
 ];
 /// What answers with what the caller sees.
-const FILTERED: [&str; 7] = [
+const FILTERED: [&str; 8] = [
     "Admin/ListClients",
+    "Admin/ListTroubles",
     "Admin/ListJobs",
     "Admin/Watch",
     "Backups/List",

@@ -1,0 +1,41 @@
+//! The web interface: pages for people, made on the server, that read and work without scripts and move with them.
+//!
+//! It knows the server by its services alone, and calls them as whoever visits ([`Door`]): what a page shows or does is what that
+//! person may. There is no way around, so no page decides who may see it.
+//!
+//! ```text
+//! browser ─▶ guard (headers, origin, forms) ─▶ page ─▶ Door ─▶ gate ─▶ services
+//! ```
+
+mod assets;
+mod door;
+mod failure;
+mod guard;
+mod pages;
+mod parts;
+mod text;
+mod visitor;
+
+use axum::Router;
+
+pub use door::{Call, Door};
+
+/// What all pages need.
+#[derive(Clone)]
+struct Site {
+    door: Door,
+}
+
+/// All pages. Requests must have the [`Remote`] address of their connection among their extensions.
+pub fn router(door: Door) -> Router {
+    let site = Site { door };
+    pages::routes()
+        .merge(assets::routes())
+        .fallback(failure::no_such_page)
+        .layer(axum::middleware::from_fn(guard::guard))
+        .with_state(site)
+}
+
+/// From where a connection comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Remote(pub std::net::SocketAddr);

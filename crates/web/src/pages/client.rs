@@ -1,0 +1,266 @@
+//! One client: how it is doing, what comes next and why, its backups.
+
+use axum::extract::{Path, Query};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+use tokio_stream::StreamExt as _;
+use wire::v1::job_event::Event;
+use wire::v1::{
+    BackupInfo, BackupMode, ClientInfo, KindOutlook, ListClientsRequest, ListRequest, OutlookRequest,
+    PauseRequest, StartRequest,
+};
+
+use crate::failure::{Failure, OrFail as _};
+use crate::guard::Posted;
+use crate::pages::backup;
+use crate::parts::form::key;
+use crate::parts::page::{Place, framed};
+use crate::parts::say::{Condition, exact_time, now_ms, time};
+use crate::parts::table::Asked;
+use crate::visitor::User;
+
+pub async fn show(
+    user: User,
+    Path(name): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Result<Markup, Failure> {
+    let mut admin = user.services.admin();
+    let clients = admin
+        .list_clients(ListClientsRequest {})
+        .await
+        .or_fail(&user)?
+        .clients;
+    let Some(client) = clients.into_iter().find(|client| client.name == name) else {
+        return Err(Failure::not_found().for_visitor(&user));
+    };
+    let outlook = user
+        .services
+        .planning()
+        .outlook(OutlookRequest { client: name.clone() })
+        .await;
+    let outlook = outlook.or_fail(&user)?.kinds;
+    let backups = user
+        .services
+        .backups()
+        .list(ListRequest { client: name.clone() })
+        .await;
+    let mut backups = backups.or_fail(&user)?.backups;
+    backups.reverse();
+    let condition = Condition::of(&client, now_ms());
+    let body = html! {
+        div.heading {
+            h1 { (name) " " (condition.badge(user.language)) }
+            (actions(&user, &client))
+        }
+        @for standing in client.standings.iter().filter(|standing| matches!(standing.standing.as_str(), "failing" | "late" | "never")) {
+            p.problem { (user.say(&format!("kind-{}-backup", standing.kind))) ": " (standing.reason) }
+        }
+        (facts(&user, &client))
+        (next(&user, &outlook))
+        (list(&user, &asked, backups))
+    };
+    Ok(framed(&user, Place::Clients, &name, &body))
+}
+
+fn facts(user: &User, client: &ClientInfo) -> Markup {
+    html! {
+        section.card {
+            dl {
+                dt { (user.say("clients-seen")) }
+                dd { @if client.connected { span.online { (user.say("clients-online")) } } @else { (time(user, client.last_seen_ms)) } }
+                dt { (user.say("client-system")) } dd { (client.operating_system) }
+                dt { (user.say("client-version")) } dd { (client.version) }
+                @if !client.group.is_empty() { dt { (user.say("client-group")) } dd { (client.group) } }
+                dt { (user.say("client-enrolled")) } dd { (exact_time(user, client.enrolled_ms)) }
+            }
+        }
+    }
+}
+
+fn actions(user: &User, client: &ClientInfo) -> Markup {
+    let address = format!("/clients/{}", client.name);
+    let is_paused = client.paused_until_ms > now_ms();
+    html! {
+        form.inline method="post" action={ (address) "/start" } {
+            (key(user))
+            label.unseen for="what" { (user.say("client-what")) }
+            select id="what" name="what" {
+                @for what in What::ALL { option value=(what.word()) { (user.say(&format!("start-{}", what.word()))) } }
+            }
+            button.main disabled[!client.connected] title=[(!client.connected).then(|| user.say("client-not-there"))] {
+                (user.say("client-start"))
+            }
+        }
+        form.inline method="post" action={ (address) "/pause" } {
+            (key(user))
+            input type="hidden" name="hours" value=(if is_paused { 0 } else { 24 });
+            button.quiet { (user.say(if is_paused { "client-resume" } else { "client-pause" })) }
+        }
+    }
+}
+
+/// When which kind is next, and why not sooner.
+fn next(user: &User, outlook: &[KindOutlook]) -> Markup {
+    html! {
+        section.card {
+            h2 { (user.say("client-next")) }
+            div.scroll tabindex="0" role="region" aria-label=(user.say("client-next")) { table {
+                thead { tr { @for head in ["kind", "last", "begins", "why"] { th scope="col" { (user.say(&format!("next-{head}"))) } } } }
+                tbody { @for kind in outlook { tr {
+                    th scope="row" {
+                        (user.say(&format!("kind-{}-backup", kind.kind))) " "
+                        span.hint { (user.say(if kind.mode() == BackupMode::Full { "mode-full" } else { "mode-incremental" })) }
+                    }
+                    td { (time(user, kind.last_ms)) }
+                    td {
+                        @if kind.running_job > 0 { a href={ "/activity/" (kind.running_job) } { (user.say("job-running")) } }
+                        @else { (time(user, kind.begins_ms.unwrap_or_default())) }
+                    }
+                    td.long { (kind.reason) @for hindrance in &kind.hindrances { p.hint { (hindrance) } } }
+                } } }
+            } }
+        }
+    }
+}
+
+fn list(user: &User, asked: &Asked, backups: Vec<BackupInfo>) -> Markup {
+    let counted = |kind: &str| backups.iter().filter(|backup| backup.kind == kind).count();
+    let choices =
+        ["file", "image"].map(|kind| (kind, user.say(&format!("kind-{kind}-backup")), counted(kind)));
+    let filters = asked.filters(user, backups.len(), &choices);
+    let wanted = backups
+        .into_iter()
+        .filter(|backup| asked.only.is_empty() || backup.kind == asked.only);
+    let (backups, pages) = asked.page(wanted.collect::<Vec<_>>());
+    html! {
+        section {
+            h2 { (user.say("client-backups")) }
+            div.tools { (filters) }
+            @if backups.is_empty() { p.none { (user.say("client-no-backups")) } }
+            @else {
+                div.scroll tabindex="0" role="region" aria-label=(user.say("client-backups")) { table {
+                    thead { tr { @for (head, class) in
+                        [("made", ""), ("kind", ""), ("files", "figure"), ("size", "figure"), ("sent", "figure"), ("state", "")] {
+                        th.(class) scope="col" { (user.say(&format!("backup-{head}"))) }
+                    } } }
+                    tbody { @for backup in &backups { (row(user, backup)) } }
+                } }
+            }
+            (asked.pager(user, pages))
+        }
+    }
+}
+
+fn row(user: &User, backup: &BackupInfo) -> Markup {
+    html! {
+        tr {
+            th scope="row" {
+                a href=(backup::address(&backup.client, &backup.name)) { (exact_time(user, backup.started_ms)) }
+                " " span.hint { (backup.name) }
+            }
+            td { (user.say(&format!("kind-{}-backup", backup.kind))) " "
+                span.hint { (user.say(if backup.mode() == BackupMode::Full { "mode-full" } else { "mode-incremental" })) } }
+            td.figure { (user.language.number(backup.files)) }
+            td.figure { (user.language.bytes(backup.bytes_logical)) }
+            td.figure { (user.language.bytes(backup.bytes_transferred)) }
+            td { (backup::badges(user, backup)) }
+        }
+    }
+}
+
+/// What can be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Files,
+    FilesFull,
+    Image,
+    ImageFull,
+}
+
+impl What {
+    const ALL: [Self; 4] = [Self::Files, Self::FilesFull, Self::Image, Self::ImageFull];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::FilesFull => "files-full",
+            Self::Image => "image",
+            Self::ImageFull => "image-full",
+        }
+    }
+}
+
+/// What is to be started.
+#[derive(Deserialize)]
+pub struct Start {
+    what: String,
+}
+
+pub async fn start(
+    Path(name): Path<String>,
+    Posted { visitor, form }: Posted<Start>,
+) -> Result<Response, Failure> {
+    let Some(what) = What::ALL.into_iter().find(|what| what.word() == form.what) else {
+        return Err(Failure::invalid("there is no such kind of backup").for_visitor(&visitor));
+    };
+    let request = StartRequest {
+        client: name.clone(),
+        mode: match what {
+            What::Files | What::Image => BackupMode::Incremental,
+            What::FilesFull | What::ImageFull => BackupMode::Full,
+        }
+        .into(),
+        detach: true,
+        kind: match what {
+            What::Files | What::FilesFull => "file",
+            What::Image | What::ImageFull => "image",
+        }
+        .to_owned(),
+        volumes: Vec::new(),
+    };
+    let mut events = visitor
+        .services
+        .backups()
+        .start(request)
+        .await
+        .or_fail(&visitor)?;
+    let queued = match events.next().await {
+        Some(Ok(event)) => match event.event {
+            Some(Event::Queued(queued)) => Some(queued.job_id),
+            _ => None,
+        },
+        Some(Err(status)) => return Err(Failure::of(status).for_visitor(&visitor)),
+        None => None,
+    };
+    Ok(match queued {
+        Some(job) => Redirect::to(&format!("/activity/{job}")).into_response(),
+        None => Redirect::to(&format!("/clients/{name}")).into_response(),
+    })
+}
+
+/// For how long backups are to rest; 0 to go on.
+#[derive(Deserialize)]
+pub struct Pause {
+    hours: u32,
+}
+
+pub async fn pause(
+    Path(name): Path<String>,
+    Posted { visitor, form }: Posted<Pause>,
+) -> Result<Response, Failure> {
+    let request = PauseRequest {
+        client: name.clone(),
+        until_ms: match form.hours {
+            0 => 0,
+            hours => now_ms() + i64::from(hours) * 3_600_000,
+        },
+    };
+    visitor
+        .services
+        .planning()
+        .pause(request)
+        .await
+        .or_fail(&visitor)?;
+    Ok(Redirect::to(&format!("/clients/{name}")).into_response())
+}

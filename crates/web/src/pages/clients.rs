@@ -1,0 +1,211 @@
+//! All clients, and how a new one is let in.
+
+use axum::extract::Query;
+use maud::{Markup, html};
+use serde::Deserialize;
+use wire::v1::{ClientInfo, CreateTokenRequest, ListClientsRequest};
+
+use crate::failure::{Failure, OrFail as _};
+use crate::guard::Posted;
+use crate::parts::form::{Field, key};
+use crate::parts::page::{Place, framed};
+use crate::parts::say::{Condition, now_ms, time};
+use crate::parts::table::Asked;
+use crate::visitor::User;
+
+/// What the list is sorted by if nothing is said: the worst first.
+const USUAL: &str = "state";
+/// For how long a token is good.
+const VALID_S: u32 = 24 * 3600;
+
+pub async fn show(user: User, Query(asked): Query<Asked>) -> Result<Markup, Failure> {
+    let listed = user.services.admin().list_clients(ListClientsRequest {}).await;
+    let now_ms = now_ms();
+    let all: Vec<(Condition, ClientInfo)> = listed
+        .or_fail(&user)?
+        .clients
+        .into_iter()
+        .map(|client| (Condition::of(&client, now_ms), client))
+        .collect();
+    let counted = |condition| all.iter().filter(|(of, _)| *of == condition).count();
+    let choices = Condition::ALL.map(|condition| {
+        (
+            condition.word(),
+            condition.name(user.language),
+            counted(condition),
+        )
+    });
+    let filters = asked.filters(&user, all.len(), &choices);
+    let wanted = Condition::of_word(&asked.only);
+    let needle = asked.q.to_lowercase();
+    let mut rows: Vec<_> = all
+        .into_iter()
+        .filter(|(condition, _)| wanted.is_none_or(|wanted| wanted == *condition))
+        .filter(|(_, client)| {
+            [&client.name, &client.group, &client.operating_system]
+                .iter()
+                .any(|text| text.to_lowercase().contains(&needle))
+        })
+        .collect();
+    sort(&mut rows, asked.order(USUAL));
+    let (rows, pages) = asked.page(rows);
+    let title = user.say("menu-clients");
+    let body = html! {
+        div.heading { h1 { (title) } a.button.main href="/clients/new" { (user.say("clients-add")) } }
+        div.tools { (filters) (asked.search(&user, &user.say("clients-find"))) }
+        (table(&user, &asked, &rows))
+        (asked.pager(&user, pages))
+    };
+    Ok(framed(&user, Place::Clients, &title, &body))
+}
+
+fn sort(rows: &mut [(Condition, ClientInfo)], (column, is_reversed): (&str, bool)) {
+    match column {
+        "name" => rows.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name)),
+        "newest" => rows.sort_by_key(|(_, client)| client.newest_ms),
+        "backups" => rows.sort_by_key(|(_, client)| client.backups),
+        "seen" => rows.sort_by_key(|(_, client)| (client.connected, client.last_seen_ms)),
+        _ => rows.sort_by(|(a, one), (b, other)| (a, &one.name).cmp(&(b, &other.name))),
+    }
+    if is_reversed {
+        rows.reverse();
+    }
+}
+
+fn table(user: &User, asked: &Asked, rows: &[(Condition, ClientInfo)]) -> Markup {
+    html! {
+        @if rows.is_empty() { p.none { (user.say("clients-none")) } }
+        @else {
+            div.scroll tabindex="0" role="region" aria-label=(user.say("menu-clients")) { table {
+                thead { tr {
+                    @for (column, class) in [("name", ""), ("state", ""), ("newest", ""), ("backups", "figure"), ("seen", "")] {
+                        (asked.head(USUAL, (column, class), &user.say(&format!("clients-{column}"))))
+                    }
+                } }
+                tbody { @for (condition, client) in rows { tr {
+                    th scope="row" {
+                        a href={ "/clients/" (client.name) } { (client.name) }
+                        @if !client.group.is_empty() { " " span.hint { (client.group) } }
+                    }
+                    td { (condition.badge(user.language)) }
+                    td { (time(user, client.newest_ms)) }
+                    td.figure { (user.language.number(client.backups)) }
+                    td { @if client.connected { span.online { (user.say("clients-online")) } } @else { (time(user, client.last_seen_ms)) } }
+                } } }
+            } }
+        }
+    }
+}
+
+pub async fn new(user: User) -> Markup {
+    adding(
+        &user,
+        &html! {
+            section.card {
+                p { (user.say("add-about")) }
+                form.row method="post" action="/clients/new" {
+                    (key(&user))
+                    (Field { name: "name", label: &user.say("add-name"), kind: "text", value: "", autocomplete: "off",
+                        is_required: true }.show())
+                    button.main { (user.say("add-go")) }
+                }
+                p.hint { (user.say("add-name-hint")) }
+            }
+        },
+    )
+}
+
+fn adding(user: &User, body: &Markup) -> Markup {
+    let title = user.say("clients-add");
+    framed(user, Place::Clients, &title, &html! { h1 { (title) } (body) })
+}
+
+/// Who is to be let in.
+#[derive(Deserialize)]
+pub struct NewClient {
+    name: String,
+}
+
+pub async fn make_token(Posted { visitor, form }: Posted<NewClient>) -> Result<Markup, Failure> {
+    let user = User::of(visitor).await?;
+    let request = CreateTokenRequest {
+        // Whoever sees this page reaches the server under this name.
+        address: with_port(&user.host),
+        client_name: form.name.clone(),
+        valid_s: VALID_S,
+    };
+    let made = user.services.admin().create_token(request).await;
+    let made = made.or_fail(&user)?;
+    let commands = format!("perennial enroll {}\nperennial client --source /home", made.token);
+    Ok(adding(
+        &user,
+        &html! {
+            section.card {
+                h2 { (form.name) }
+                ol {
+                    li { (user.say("add-install")) }
+                    li {
+                        (user.say("add-run"))
+                        pre.copy data-copied=(user.say("copied")) { code { (commands) } }
+                    }
+                    li { (user.say("add-wait")) " " a href={ "/clients?q=" (form.name) } { (user.say("menu-clients")) } }
+                }
+                p.hint { (user.say("add-once")) }
+            }
+        },
+    ))
+}
+
+/// An address as clients dial it.
+fn with_port(host: &str) -> String {
+    let has_port = host
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    if has_port || host.is_empty() {
+        host.to_owned()
+    } else {
+        format!("{host}:443")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_come_first() {
+        let client = |name: &str, standing: &str, connected| {
+            let client = ClientInfo {
+                name: name.to_owned(),
+                connected,
+                standings: vec![wire::v1::Standing {
+                    standing: standing.to_owned(),
+                    ..wire::v1::Standing::default()
+                }],
+                ..ClientInfo::default()
+            };
+            (Condition::of(&client, 0), client)
+        };
+        let mut rows = vec![
+            client("b", "fine", true),
+            client("c", "late", false),
+            client("a", "fine", false),
+        ];
+        let names = |rows: &[(Condition, ClientInfo)]| -> Vec<String> {
+            rows.iter().map(|(_, client)| client.name.clone()).collect()
+        };
+        sort(&mut rows, ("state", false));
+        assert_eq!(names(&rows), ["c", "a", "b"]);
+        sort(&mut rows, ("name", true));
+        assert_eq!(names(&rows), ["c", "b", "a"]);
+        sort(&mut rows, ("seen", true));
+        assert_eq!(names(&rows)[0], "b");
+    }
+
+    #[test]
+    fn clients_dial_what_was_typed() {
+        assert_eq!(with_port("backup.lan:55414"), "backup.lan:55414");
+        assert_eq!(with_port("backup.lan"), "backup.lan:443");
+        assert_eq!(with_port("[::1]:55414"), "[::1]:55414");
+    }
+}

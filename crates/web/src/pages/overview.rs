@@ -1,0 +1,139 @@
+//! Is everything all right? What needs a person, what runs, how much room there is.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+use tonic::Code;
+use wire::v1::{
+    ClientInfo, ListClientsRequest, ListJobsRequest, ListStoragesRequest, ListTroublesRequest, StorageInfo,
+    Trouble,
+};
+
+use crate::failure::{Failure, OrFail as _};
+use crate::pages::activity;
+use crate::parts::page::{Place, framed};
+use crate::parts::say::{Condition, now_ms};
+use crate::visitor::User;
+
+/// So many troubles are shown before one is sent to the list.
+const MOST_TROUBLES: usize = 12;
+
+pub async fn show(user: User) -> Result<Markup, Failure> {
+    let (mut admin, mut storages) = (user.services.admin(), user.services.storages());
+    let clients = admin
+        .list_clients(ListClientsRequest {})
+        .await
+        .or_fail(&user)?
+        .clients;
+    let troubles = admin.list_troubles(ListTroublesRequest {}).await;
+    let troubles = troubles.or_fail(&user)?.troubles;
+    let running = ListJobsRequest {
+        state: "running".to_owned(),
+        limit: 100,
+        ..ListJobsRequest::default()
+    };
+    let running = admin.list_jobs(running).await.or_fail(&user)?.jobs;
+    let places = match storages.list(ListStoragesRequest {}).await {
+        Ok(places) => places.into_inner().storages,
+        // Not everybody is to know where backups lie.
+        Err(status) if status.code() == Code::PermissionDenied => Vec::new(),
+        Err(status) => return Err(Failure::of(status).for_visitor(&user)),
+    };
+    let body = html! {
+        (verdict(&user, &troubles, &clients))
+        (conditions(&user, &clients))
+        @if !troubles.is_empty() { (needs(&user, &troubles)) }
+        section.card {
+            div.heading {
+                h2 { (user.say("overview-running")) }
+                a href="/activity" { (user.say("overview-all-activity")) }
+            }
+            (activity::live_list(&user, &running))
+        }
+        @if !places.is_empty() { (room(&user, &places)) }
+    };
+    Ok(framed(&user, Place::Overview, &user.say("menu-overview"), &body))
+}
+
+/// One sentence for all of it.
+fn verdict(user: &User, troubles: &[Trouble], clients: &[ClientInfo]) -> Markup {
+    let (style, text) = match (troubles.len(), clients.is_empty()) {
+        (_, true) => ("none", user.say("overview-no-clients")),
+        (0, false) => ("fine", user.say("overview-fine")),
+        (count, false) => (
+            "wrong",
+            user.language
+                .say_with("overview-wrong", &[("count", count.into())]),
+        ),
+    };
+    html! {
+        div.verdict.(style) {
+            h1 { (text) }
+            @if clients.is_empty() { p { a.button.main href="/clients/new" { (user.say("clients-add")) } } }
+        }
+    }
+}
+
+fn conditions(user: &User, clients: &[ClientInfo]) -> Markup {
+    let now_ms = now_ms();
+    let mut counts: BTreeMap<Condition, usize> = BTreeMap::new();
+    for client in clients {
+        *counts.entry(Condition::of(client, now_ms)).or_default() += 1;
+    }
+    html! {
+        @if !clients.is_empty() {
+            ul.tiles aria-label=(user.say("overview-conditions")) {
+                @for (condition, count) in counts {
+                    li.tile.(condition.word()) {
+                        a href={ "/clients?only=" (condition.word()) } {
+                            strong { (user.language.number(count as u64)) }
+                            span { (condition.name(user.language)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What needs a person, the clients' before the server's.
+fn needs(user: &User, troubles: &[Trouble]) -> Markup {
+    html! {
+        section.card {
+            h2 { (user.say("overview-needs")) }
+            ul.troubles {
+                @for trouble in troubles.iter().take(MOST_TROUBLES) { (need(user, trouble)) }
+            }
+            @if troubles.len() > MOST_TROUBLES {
+                p { a href="/clients" { (user.language.say_with("overview-more",
+                    &[("count", (troubles.len() - MOST_TROUBLES).into())])) } }
+            }
+        }
+    }
+}
+
+fn need(user: &User, trouble: &Trouble) -> Markup {
+    let key = format!("trouble-{}", trouble.what);
+    let what = match user.language.has(&key) {
+        true => user.say(&key),
+        // A newer kind of trouble is told by its word.
+        false => trouble.what.clone(),
+    };
+    html! {
+        li {
+            @if trouble.client.is_empty() { strong { (user.say("overview-server")) } }
+            @else { a href={ "/clients/" (trouble.client) } { strong { (trouble.client) } } }
+            " " span { (what) @if !trouble.subject.is_empty() { " (" (trouble.subject) ")" } }
+            @if !trouble.reason.is_empty() { p.hint { (trouble.reason) } }
+        }
+    }
+}
+
+fn room(user: &User, places: &[StorageInfo]) -> Markup {
+    html! {
+        section.card {
+            div.heading { h2 { (user.say("overview-room")) } a href="/storage" { (user.say("overview-all-storage")) } }
+            @for place in places { (super::storage::gauge(user, place)) }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Where backups lie, how much room there is, and what each client takes.
+
+use axum::extract::Query;
+use maud::{Markup, html};
+use wire::v1::{ListStoragesRequest, StorageInfo, UsageOfClient, UsageRequest};
+
+use crate::failure::{Failure, OrFail as _};
+use crate::parts::page::{Place, framed};
+use crate::parts::table::Asked;
+use crate::visitor::User;
+
+/// What the list is sorted by if nothing is said: who takes most.
+const USUAL: &str = "-freed";
+
+pub async fn show(user: User, Query(asked): Query<Asked>) -> Result<Markup, Failure> {
+    let mut storages = user.services.storages();
+    let places = storages
+        .list(ListStoragesRequest {})
+        .await
+        .or_fail(&user)?
+        .storages;
+    let usage = storages
+        .usage(UsageRequest::default())
+        .await
+        .or_fail(&user)?
+        .samples;
+    let needle = asked.q.to_lowercase();
+    let mut rows: Vec<_> = usage
+        .into_iter()
+        .filter(|row| row.client.contains(&needle))
+        .collect();
+    sort(&mut rows, asked.order(USUAL));
+    let (rows, pages) = asked.page(rows);
+    let title = user.say("menu-storage");
+    let body = html! {
+        h1 { (title) }
+        section.card { @for place in &places { (gauge(&user, place)) (details(&user, place)) } }
+        section {
+            h2 { (user.say("storage-usage")) }
+            div.tools { (asked.search(&user, &user.say("clients-find"))) }
+            (table(&user, &asked, &rows))
+            (asked.pager(&user, pages))
+            p.hint { (user.say("storage-usage-hint")) }
+        }
+    };
+    Ok(framed(&user, Place::Storage, &title, &body))
+}
+
+/// How full a storage is.
+pub fn gauge(user: &User, place: &StorageInfo) -> Markup {
+    let used = place.total_bytes.saturating_sub(place.free_bytes);
+    let free = user.language.say_with(
+        "storage-free",
+        &[
+            ("free", user.language.bytes(place.free_bytes).into()),
+            ("total", user.language.bytes(place.total_bytes).into()),
+        ],
+    );
+    html! {
+        div.gauge {
+            p { strong { (place.name) } " " @if place.absent.is_empty() { span.hint { (free) } } @else { span.badge.failing { (user.say("storage-absent")) } } }
+            @if place.absent.is_empty() { meter min="0" max=(place.total_bytes) high=(place.total_bytes / 10 * 9) value=(used) { (free) } }
+            @else { p.problem { (place.absent) } }
+        }
+    }
+}
+
+fn details(user: &User, place: &StorageInfo) -> Markup {
+    let counts = user.language.say_with(
+        "storage-counts",
+        &[
+            ("clients", place.clients.into()),
+            ("backups", user.language.number(place.backups).into()),
+        ],
+    );
+    html! { p.hint { (place.path) " · " (place.file_system) " · " (place.backend) " · " (counts) } }
+}
+
+fn sort(rows: &mut [UsageOfClient], (column, is_reversed): (&str, bool)) {
+    match column {
+        "client" => rows.sort_by(|a, b| a.client.cmp(&b.client)),
+        "backups" => rows.sort_by_key(|row| row.backups),
+        "size" => rows.sort_by_key(|row| row.bytes_logical),
+        "shared" => rows.sort_by_key(|row| row.bytes_shared),
+        _ => rows.sort_by_key(|row| row.bytes_exclusive),
+    }
+    if is_reversed {
+        rows.reverse();
+    }
+}
+
+fn table(user: &User, asked: &Asked, rows: &[UsageOfClient]) -> Markup {
+    html! {
+        @if rows.is_empty() { p.none { (user.say("storage-nothing")) } }
+        @else {
+            div.scroll tabindex="0" role="region" aria-label=(user.say("storage-usage")) { table {
+                thead { tr { @for (column, class) in
+                    [("client", ""), ("backups", "figure"), ("size", "figure"), ("freed", "figure"), ("shared", "figure")] {
+                    (asked.head(USUAL, (column, class), &user.say(&format!("usage-{column}"))))
+                } } }
+                tbody { @for row in rows { tr {
+                    th scope="row" { a href={ "/clients/" (row.client) } { (row.client) } " " span.hint { (row.storage) } }
+                    td.figure { (user.language.number(row.backups)) }
+                    td.figure { (user.language.bytes(row.bytes_logical)) }
+                    td.figure { (user.language.bytes(row.bytes_exclusive)) }
+                    td.figure { (user.language.bytes(row.bytes_shared)) }
+                } } }
+            } }
+        }
+    }
+}
