@@ -12,6 +12,7 @@ use tower::Service;
 use wire::v1::accounts_client::AccountsClient;
 use wire::v1::admin_client::AdminClient;
 use wire::v1::backups_client::BackupsClient;
+use wire::v1::notify_client::NotifyClient;
 use wire::v1::planning_client::PlanningClient;
 use wire::v1::settings_client::SettingsClient;
 use wire::v1::storages_client::StoragesClient;
@@ -58,6 +59,10 @@ impl Services {
 
     pub fn backups(&self) -> BackupsClient<Channel> {
         BackupsClient::new(self.0.clone()).max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
+    }
+
+    pub fn notify(&self) -> NotifyClient<Channel> {
+        NotifyClient::new(self.0.clone()).max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
     }
 
     pub fn planning(&self) -> PlanningClient<Channel> {

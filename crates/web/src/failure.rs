@@ -81,6 +81,20 @@ impl Failure {
         Self::new(What::Stale)
     }
 
+    /// What is wrong with what was typed, for the page that it was typed into. What else can be wrong has a page of its own.
+    pub fn complaint(status: Status, visitor: &Visitor) -> Result<String, Self> {
+        match status.code() {
+            // Of a password; without session one does not get that far.
+            Code::Unauthenticated
+            | Code::InvalidArgument
+            | Code::FailedPrecondition
+            | Code::AlreadyExists
+            | Code::ResourceExhausted
+            | Code::Unavailable => Ok(status.message().to_owned()),
+            _ => Err(Self::of(status).for_visitor(visitor)),
+        }
+    }
+
     /// The same in the words of who visits.
     pub fn for_visitor(self, visitor: &Visitor) -> Self {
         Self {

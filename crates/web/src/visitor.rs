@@ -4,7 +4,8 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use cookie::Cookie;
-use wire::v1::{WhoAmIReply, WhoAmIRequest};
+use wire::v1::access_scope::Scope;
+use wire::v1::{RoleGrant, WhoAmIReply, WhoAmIRequest};
 
 use crate::door::Services;
 use crate::failure::{Failure, OrFail as _};
@@ -17,6 +18,9 @@ pub const SESSION_COOKIE: &str = "__Host-session";
 /// The language that was chosen, and light or dark.
 pub const LANGUAGE_COOKIE: &str = "language";
 pub const THEME_COOKIE: &str = "theme";
+
+/// The roles of every server that have no right to manage users.
+const NO_USERS: [&str; 3] = ["operator", "restorer", "viewer"];
 
 /// Light, dark, or as the device has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -131,6 +135,20 @@ impl User {
         let account = asked.or_fail(&visitor)?;
         Ok(Self { visitor, account })
     }
+
+    /// Whether the pages about users are shown to him; what he may is up to the services.
+    pub fn may_manage_users(&self) -> bool {
+        could_manage_users(&self.account.grants)
+    }
+}
+
+/// Whether these grants can give the right to manage users: only one for everything does. They tell roles but not their rights, so those
+/// that were made on this server count as if they had it.
+fn could_manage_users(grants: &[RoleGrant]) -> bool {
+    grants.iter().any(|grant| {
+        let scope = grant.scope.as_ref().and_then(|scope| scope.scope.as_ref());
+        matches!(scope, Some(Scope::Everything(_))) && !NO_USERS.contains(&grant.role.as_str())
+    })
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
@@ -146,4 +164,31 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
         .flat_map(|line| Cookie::split_parse(line).filter_map(Result::ok))
         .find(|cookie| cookie.name() == name)
         .map(|cookie| cookie.value().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::v1::{AccessScope, AllOfIt};
+
+    use super::*;
+
+    #[test]
+    fn users_are_shown_to_who_could_manage_them() {
+        let grant = |role: &str, scope| RoleGrant {
+            role: role.to_owned(),
+            scope: Some(AccessScope { scope: Some(scope) }),
+        };
+        let everything = || Scope::Everything(AllOfIt {});
+        assert!(!could_manage_users(&[]));
+        assert!(!could_manage_users(&[grant("operator", everything())]));
+        assert!(!could_manage_users(&[grant(
+            "administrator",
+            Scope::Group("office".to_owned())
+        )]));
+        assert!(could_manage_users(&[grant("administrator", everything())]));
+        assert!(could_manage_users(&[
+            grant("viewer", everything()),
+            grant("made-here", everything())
+        ]));
+    }
 }

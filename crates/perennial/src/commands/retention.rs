@@ -37,16 +37,20 @@ async fn plan(context: &Context, link: &Link, args: RetentionPlanArgs) -> Result
     };
     let parts = link.planning().retention_plan(request).await;
     let mut parts = parts.context("can't plan")?.into_inner();
+    let console = context.console();
+    let zone = console.zone();
+    if args.output.shape() == Shape::Json {
+        let mut document = PlanDocument::default();
+        while let Some(part) = parts.message().await.context("can't plan")? {
+            document.add(&part, zone)?;
+        }
+        console.result(&document.finish())?;
+        return Ok(Outcome::Done);
+    }
     let mut reply = RetentionPlanReply::default();
     while let Some(part) = parts.message().await.context("can't plan")? {
         reply.removals.extend(part.removals);
         reply.kept.extend(part.kept);
-    }
-    let console = context.console();
-    let zone = console.zone();
-    if args.output.shape() == Shape::Json {
-        console.json(&plan_view(&reply, zone))?;
-        return Ok(Outcome::Done);
     }
     let mut table = Table::new(&[
         ("GOES", Side::Left),
@@ -109,11 +113,51 @@ fn show_kept(context: &Context, kept: &[KeptBackup]) -> Result<()> {
     Ok(())
 }
 
-/// A plan as programs read it. It may be of very many backups.
-#[derive(Serialize)]
-struct PlanView<'a> {
-    removals: Vec<RemovalView<'a>>,
-    kept: Vec<KeptView<'a>>,
+/// A plan as programs read it. It may be of very many backups, so it is written as it comes.
+#[derive(Default)]
+struct PlanDocument {
+    removals: Items,
+    kept: Items,
+}
+
+/// Items of an array, a line each.
+#[derive(Default)]
+struct Items(String);
+
+impl Items {
+    fn add(&mut self, item: &impl Serialize) -> Result<()> {
+        self.0
+            .push_str(if self.0.is_empty() { "\n    " } else { ",\n    " });
+        self.0.push_str(&serde_json::to_string(item)?);
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        if !self.0.is_empty() {
+            self.0.push_str("\n  ");
+        }
+    }
+}
+
+impl PlanDocument {
+    fn add(&mut self, part: &RetentionPlanReply, zone: &TimeZone) -> Result<()> {
+        for removal in &part.removals {
+            self.removals.add(&RemovalView::of(removal, zone))?;
+        }
+        for kept in &part.kept {
+            self.kept.add(&KeptView::of(kept, zone))?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> String {
+        self.removals.end();
+        self.kept.end();
+        format!(
+            "{{\n  \"removals\": [{}],\n  \"kept\": [{}]\n}}\n",
+            self.removals.0, self.kept.0
+        )
+    }
 }
 
 #[derive(Serialize)]
@@ -136,26 +180,29 @@ struct KeptView<'a> {
     started: Option<String>,
 }
 
-fn plan_view<'a>(reply: &'a RetentionPlanReply, zone: &TimeZone) -> PlanView<'a> {
-    let removal = |removal: &'a PlannedRemoval| RemovalView {
-        client: &removal.client,
-        expected: removal.expected,
-        goes: format::rfc3339(removal.at_ms, zone),
-        kind: &removal.kind,
-        name: (!removal.expected).then_some(&removal.name),
-        reason: &removal.reason,
-        started: format::rfc3339(removal.started_ms, zone),
-    };
-    let kept = |kept: &'a KeptBackup| KeptView {
-        client: &kept.client,
-        kind: &kept.kind,
-        name: &kept.name,
-        reason: &kept.reason,
-        started: format::rfc3339(kept.started_ms, zone),
-    };
-    PlanView {
-        removals: reply.removals.iter().map(removal).collect(),
-        kept: reply.kept.iter().map(kept).collect(),
+impl<'a> RemovalView<'a> {
+    fn of(removal: &'a PlannedRemoval, zone: &TimeZone) -> Self {
+        Self {
+            client: &removal.client,
+            expected: removal.expected,
+            goes: format::rfc3339(removal.at_ms, zone),
+            kind: &removal.kind,
+            name: (!removal.expected).then_some(&removal.name),
+            reason: &removal.reason,
+            started: format::rfc3339(removal.started_ms, zone),
+        }
+    }
+}
+
+impl<'a> KeptView<'a> {
+    fn of(kept: &'a KeptBackup, zone: &TimeZone) -> Self {
+        Self {
+            client: &kept.client,
+            kind: &kept.kind,
+            name: &kept.name,
+            reason: &kept.reason,
+            started: format::rfc3339(kept.started_ms, zone),
+        }
     }
 }
 

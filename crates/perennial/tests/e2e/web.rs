@@ -1,33 +1,47 @@
 //! The web interface as somebody meets it who has no browser at hand: what is answered, to whom, and what is not.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::lab::{Lab, text};
 use crate::users::PASSWORD;
 
-/// Every page that can be asked for, with something in the place of names.
-const PAGES: &[&str] = &[
-    "/",
-    "/account",
-    "/activity",
-    "/activity/1",
-    "/activity/live",
-    "/changes",
-    "/clients",
-    "/clients/new",
-    "/clients/laptop",
-    "/storage",
-];
-/// Everything that does something.
-const DEEDS: &[&str] = &[
-    "/activity/1/cancel",
-    "/activity/1/retry",
-    "/clients/new",
-    "/clients/laptop/start",
-    "/clients/laptop/pause",
-];
+/// Where the pages are said.
+const ROUTES: &str = include_str!("../../../web/src/pages/mod.rs");
+/// What is for everybody.
+const FOR_ALL: &[&str] = &["/login", "/welcome", "/logout", "/account/look"];
+
+/// The addresses of all pages, and of all that does something, about things that there are.
+fn addresses() -> (Vec<String>, Vec<String>) {
+    let (mut pages, mut deeds) = (Vec::new(), Vec::new());
+    for route in ROUTES.split(".route(").skip(1) {
+        let (_, rest) = route.split_once('"').unwrap();
+        let (address, handlers) = rest.split_once('"').unwrap();
+        if FOR_ALL.contains(&address) {
+            continue;
+        }
+        let address = address
+            .replace("{client}", "laptop")
+            .replace("{backup}", "latest")
+            .replace("{job}", "1")
+            .replace("{user}", "dora")
+            .replace("{group}", "office")
+            .replace("{channel}", "ops")
+            .replace("{role}", "custom");
+        assert!(!address.contains('{'), "what is to stand in {address}?");
+        if handlers.contains("get(") {
+            pages.push(address.clone());
+        }
+        if handlers.contains("post(") {
+            deeds.push(address);
+        }
+    }
+    assert!(pages.len() > 10 && deeds.len() > 5, "{pages:?} {deeds:?}");
+    (pages, deeds)
+}
 
 /// Somebody who visits, with the cookies that he was given.
 struct Visitor<'a> {
@@ -134,6 +148,10 @@ fn set_up() -> Lab {
     lab.enroll("laptop");
     lab.enroll("web");
     lab.add_user("anna", &[&["administrator", "--everything"]]);
+    lab.ok(["users", "add", "dora", "--no-password"]);
+    lab.ok(["groups", "create", "office"]);
+    lab.ok(["roles", "create", "custom", "--right", "see"]);
+    lab.ok(["notify", "add", "ops", "--ping", "http://127.0.0.1:9/x"]);
     lab
 }
 
@@ -163,7 +181,7 @@ fn the_first_visit_makes_an_administrator_once() {
     );
     assert!(typed(&code, PASSWORD, "another").body.contains("differ"));
     assert!(typed(&code, "short", "short").body.contains("role=\"alert\""));
-    typed(&code.to_lowercase(), PASSWORD, PASSWORD).sends_to("/clients/new");
+    typed(&code.to_lowercase(), PASSWORD, PASSWORD).sends_to("/new-client");
     assert_eq!(visitor.get("/").status, 200);
     visitor.get("/welcome").sends_to("/login");
     let second = Visitor::new(&lab, "second");
@@ -187,24 +205,28 @@ fn the_first_visit_makes_an_administrator_once() {
 fn who_has_not_logged_in_gets_nothing() {
     let lab = set_up();
     let visitor = Visitor::new(&lab, "nobody");
-    for page in PAGES {
-        let answer = visitor.get(page);
+    let (pages, deeds) = addresses();
+    for page in pages {
+        let answer = visitor.get(&page);
         assert!(
             answer.status == 303 && answer.location.starts_with("/login?next="),
             "{page}: {}",
             answer.status
         );
     }
-    for deed in DEEDS {
+    for deed in deeds {
         let answer = visitor.send(
             "/login",
-            deed,
+            &deed,
             &[("name", "x"), ("what", "files"), ("hours", "1")],
         );
+        // A form that lacks something is told so before anybody asks who sends it.
+        let is_refused = answer.status == 303 && answer.location.starts_with("/login?next=");
         assert!(
-            answer.status == 303 && answer.location.starts_with("/login?next="),
-            "{deed}: {}",
-            answer.status
+            is_refused || answer.status == 400,
+            "{deed}: {} {}",
+            answer.status,
+            answer.location
         );
     }
     assert_eq!(visitor.get("/nothing/here").status, 404);
@@ -223,7 +245,12 @@ fn who_has_logged_in_sees_every_page_with_its_guards() {
     visitor.log_in("anna").sends_to("/clients");
     let source = crate::lab::source(&lab, 1);
     lab.back_up("laptop", &source);
-    for page in PAGES.iter().filter(|page| **page != "/activity/live") {
+    let (pages, _) = addresses();
+    // One that does not end, and one that is no page.
+    let pages = pages
+        .iter()
+        .filter(|page| !page.ends_with("/live") && !page.ends_with("/download"));
+    for page in pages {
         let answer = visitor.get(page);
         assert_eq!(answer.status, 200, "{page}: {}", answer.body);
         for header in [
@@ -237,11 +264,9 @@ fn who_has_logged_in_sees_every_page_with_its_guards() {
             answer.body.len() < 100_000 && !answer.body.contains("style="),
             "{page}"
         );
-        let elsewhere = answer.body.replace("http://www.w3.org/", "");
-        assert!(
-            !elsewhere.contains("http://") && !elsewhere.contains("src=\"https://"),
-            "{page}"
-        );
+        for attribute in ["src=\"http", "href=\"http", "action=\"http"] {
+            assert!(!answer.body.contains(attribute), "{page} leads elsewhere");
+        }
     }
     let live = visitor.ask("/activity/live", &["--max-time", "2"]);
     assert!(
@@ -319,7 +344,7 @@ fn a_user_sees_and_does_what_was_granted() {
     assert_eq!(bert.get("/").status, 200);
     let started = bert.send("/account", "/clients/laptop/start", &[("what", "files")]);
     assert_eq!(started.status, 403, "{}", started.body);
-    let token = bert.send("/account", "/clients/new", &[("name", "mine")]);
+    let token = bert.send("/account", "/new-client", &[("name", "mine")]);
     assert!(
         token.status == 403 && !token.body.contains("perennial1"),
         "{}",
@@ -327,10 +352,14 @@ fn a_user_sees_and_does_what_was_granted() {
     );
     let carl = Visitor::new(&lab, "carl");
     carl.log_in("carl").sends_to("/clients");
-    for page in PAGES
-        .iter()
-        .filter(|page| !matches!(**page, "/account" | "/clients/new"))
-    {
+    let (pages, _) = addresses();
+    // About himself he may look, and at the roles there are and forms with nothing in them.
+    let is_his = |page: &str| {
+        let own = ["/account", "/new-", "/roles", "/notifications/new"];
+        let forms = ["/password", "/second-factor"];
+        own.iter().any(|own| page.starts_with(own)) || forms.iter().any(|form| page.ends_with(form))
+    };
+    for page in pages.iter().filter(|page| !is_his(page)) {
         let answer = carl.get(page);
         assert!(
             matches!(answer.status, 403 | 404),
@@ -339,4 +368,122 @@ fn a_user_sees_and_does_what_was_granted() {
             answer.body
         );
     }
+}
+
+#[test]
+fn files_are_downloaded_as_they_were_and_can_run_nothing() {
+    let lab = set_up();
+    let visitor = Visitor::new(&lab, "anna");
+    visitor.log_in("anna").sends_to("/clients");
+    let source = lab.root().join("hostile");
+    fs::create_dir(&source).unwrap();
+    let content = crate::interruption::noise(1, 3_000_000);
+    fs::write(source.join("large"), &content).unwrap();
+    fs::write(source.join("page.html"), "<script>alert(1)</script>").unwrap();
+    let evil = "<img src=x onerror=alert(1)>\"'&\r\nX-Evil: 1";
+    fs::write(source.join(evil), "evil").unwrap();
+    fs::write(source.join(OsStr::from_bytes(b"not \xff text %41")), "bytes").unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", source.join("link")).unwrap();
+    let name = lab.back_up("laptop", &source);
+    let base = format!("/clients/laptop/backups/{name}");
+    let kept = lab.root().join("kept");
+    let fetch = |path: &str, arguments: &[&str]| {
+        let address = format!("{base}/download?{}", path);
+        let mut all = vec!["--output", kept.to_str().unwrap(), "--dump-header", "-"];
+        all.extend(arguments);
+        visitor.ask(&address, &all)
+    };
+    let whole = fetch("path=data/large", &[]);
+    assert_eq!(whole.status, 200);
+    for header in [
+        "content-disposition: attachment; filename*=UTF-8''large",
+        "content-length: 3000000",
+        "sandbox",
+        "octet-stream",
+    ] {
+        assert!(whole.headers.contains(header), "{}", whole.headers);
+    }
+    let body = |kept: &Path| {
+        let bytes = fs::read(kept).unwrap();
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+        // The headers are printed before it too.
+        bytes[end.map_or(0, |end| end + 4)..].to_vec()
+    };
+    assert!(body(&kept) == content);
+    let part = fetch("path=data/large", &["--range", "1000000-1999999"]);
+    assert!(
+        part.status == 206
+            && part
+                .headers
+                .contains("content-range: bytes 1000000-1999999/3000000"),
+        "{}",
+        part.headers
+    );
+    assert!(body(&kept) == content[1_000_000..2_000_000]);
+    assert_eq!(fetch("path=data/large", &["--range", "3000000-"]).status, 416);
+    let page = visitor.get(&format!("{base}/files?path=data")).body;
+    assert!(
+        !page.contains("<img src=x") && page.contains("&lt;img src=x"),
+        "{page}"
+    );
+    for (name, content) in [("page.html", "<script>alert(1)</script>"), (evil, "evil")] {
+        let address = page_link(&page, name);
+        let answer = fetch(&address, &[]);
+        assert!(
+            answer.status == 200 && !answer.headers.contains("x-evil"),
+            "{name}: {}",
+            answer.headers
+        );
+        assert_eq!(body(&kept), content.as_bytes(), "{name}");
+    }
+    let address = page_link(&page, "not ");
+    assert_eq!(fetch(&address, &[]).status, 200, "{address}");
+    assert_eq!(body(&kept), b"bytes");
+    for nothing in [
+        "path=data/link",
+        "path=data",
+        "path=../../../../etc/passwd",
+        "path=/etc/passwd",
+        "path=data/link/x",
+        "path=",
+    ] {
+        let answer = fetch(nothing, &[]);
+        assert!(matches!(answer.status, 400 | 404), "{nothing}: {}", answer.status);
+    }
+    lab.add_user("bert", &[&["viewer", "--everything"]]);
+    let bert = Visitor::new(&lab, "bert");
+    bert.log_in("bert").sends_to("/clients");
+    assert_eq!(bert.get(&format!("{base}/download?path=data/large")).status, 403);
+    damaged_content_does_not_arrive_whole(&lab, &name, &visitor);
+}
+
+/// What the page's link to the download of a file says of it.
+fn page_link(page: &str, name: &str) -> String {
+    let mut links = page.split("href=\"download?").skip(1);
+    let link = links.find(|link| {
+        let link = link.split('"').next().unwrap();
+        link.contains(&name[..4].replace('<', "%3C").replace(' ', "+"))
+    });
+    let link = link.unwrap_or_else(|| panic!("no link to {name} in {page}"));
+    link.split('"').next().unwrap().replace("&amp;", "&")
+}
+
+fn damaged_content_does_not_arrive_whole(lab: &Lab, name: &str, visitor: &Visitor<'_>) {
+    let file = lab.storage().join("laptop").join(name).join("data/large");
+    let mut damaged = fs::read(&file).unwrap();
+    damaged[2_900_000] ^= 1;
+    fs::write(&file, damaged).unwrap();
+    let output = Command::new("curl")
+        .args(["--silent", "--insecure", "--output", "/dev/null", "--cookie"])
+        .arg(&visitor.cookies)
+        .arg(format!(
+            "https://{}/clients/laptop/backups/{name}/download?path=data/large",
+            lab.address()
+        ))
+        .output()
+        .unwrap();
+    assert!(
+        !output.status.success(),
+        "what is damaged is not to be taken for right"
+    );
 }

@@ -1,5 +1,6 @@
 //! The service for backups: ingest and restore streams, views, and the jobs that a caller can start.
 
+mod content;
 pub(super) mod streams;
 mod turn;
 
@@ -14,10 +15,10 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::info;
 use wire::v1::backups_server::Backups;
 use wire::v1::{
-    BackupDetail, BackupRef, BrowseReply, BrowseRequest, DeleteReply, DeleteRequest, DiffReply, DiffRequest,
-    IngestReply, IngestRequest, JobEvent, ListReply, ListRequest, ManifestChunk, ManifestRequest, QueueReply,
-    QueueRequest, RestoreReply, RestoreRequest, SourceInfo, StartRequest, TakenSpace, VerifyRequest,
-    WithdrawReply, WithdrawRequest,
+    BackupDetail, BackupRef, BrowseReply, BrowseRequest, ContentPart, DeleteReply, DeleteRequest, DiffReply,
+    DiffRequest, IngestReply, IngestRequest, JobEvent, ListReply, ListRequest, ManifestChunk,
+    ManifestRequest, QueueReply, QueueRequest, ReadContentRequest, RestoreReply, RestoreRequest, SourceInfo,
+    StartRequest, TakenSpace, VerifyRequest, WithdrawReply, WithdrawRequest,
 };
 
 use crate::caller::Caller;
@@ -59,6 +60,7 @@ impl Backups for Service {
     type RestoreStream = Replies<RestoreReply>;
     type BrowseStream = Replies<BrowseReply>;
     type DiffStream = Replies<DiffReply>;
+    type ReadContentStream = Replies<ContentPart>;
     type StartStream = Replies<JobEvent>;
     type VerifyStream = Replies<JobEvent>;
 
@@ -208,6 +210,24 @@ impl Backups for Service {
         let core = self.core.clone();
         let (sender, response) = replies();
         tokio::task::spawn_blocking(move || streams::browse(&core, &backup, &request, &sender));
+        Ok(response)
+    }
+
+    async fn read_content(
+        &self,
+        request: Request<ReadContentRequest>,
+    ) -> Result<Response<Self::ReadContentStream>, Status> {
+        let caller = caller_of(&request)?;
+        let request = request.into_inner();
+        let backup = resolve(
+            &self.core,
+            &caller,
+            Right::Restore,
+            &request.backup.clone().unwrap_or_default(),
+        )?;
+        let core = self.core.clone();
+        let (sender, response) = replies();
+        tokio::task::spawn_blocking(move || content::read(&core, &backup, &request, &sender));
         Ok(response)
     }
 

@@ -109,6 +109,7 @@ pub static METHODS: &[(&str, Access)] = &[
     ("Backups/Show", RightsOrClients(&[Right::See])),
     ("Backups/Browse", RightsOrClients(&[Right::Browse])),
     ("Backups/Diff", RightsOrClients(&[Right::Browse])),
+    ("Backups/ReadContent", RightsOrClients(&[Right::Restore])),
     // A manifest has the hashes of all content, and whoever knows the hash of something can have it.
     ("Backups/FetchManifest", RightsOrClients(&[Right::Restore])),
     ("Backups/Start", RightsOrClients(STARTS)),

@@ -165,6 +165,13 @@ async fn about_theirs(port: &Channel, token: &str, method: &str) -> Result<(), S
             };
             call(port, token, method, message).await
         }
+        "Backups/ReadContent" => {
+            let message = v1::ReadContentRequest {
+                backup: Some(backup()),
+                ..Default::default()
+            };
+            call(port, token, method, message).await
+        }
         "Backups/Diff" => {
             let message = v1::DiffRequest {
                 from: Some(backup()),

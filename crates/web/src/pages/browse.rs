@@ -113,6 +113,11 @@ impl Row {
         self.entry.kind == "directory"
     }
 
+    /// Whether it is a file that can be downloaded.
+    fn has_content(&self) -> bool {
+        matches!(self.entry.kind.as_str(), "file" | "hard link")
+    }
+
     /// Its size, where that means something.
     fn size_bytes(&self) -> Option<u64> {
         matches!(self.entry.kind.as_str(), "file" | "volume").then_some(self.entry.size)
@@ -201,10 +206,17 @@ fn name(asked: &Asked, row: &Row) -> Markup {
         th.long scope="row" {
             @if row.is_folder() {
                 a href=(inside.along("path", paths::escape(&row.entry.path)).with(|_| ())) { (shown) "/" }
+            } @else if row.has_content() {
+                a href={ "download?" (query("path", &paths::escape(&row.entry.path))) } { (shown) }
             } @else { (shown) }
             @if !row.entry.target.is_empty() { span.hint { " → " (paths::show(&row.entry.target)) } }
         }
     }
+}
+
+/// One thing that is said in an address.
+fn query(name: &str, value: &str) -> String {
+    serde_urlencoded::to_string([(name, value)]).unwrap_or_default()
 }
 
 /// Kind and permissions as `ls` shows them.

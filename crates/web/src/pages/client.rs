@@ -14,6 +14,7 @@ use wire::v1::{
 use crate::failure::{Failure, OrFail as _};
 use crate::guard::Posted;
 use crate::pages::backup;
+use crate::pages::settings::Owner;
 use crate::parts::form::key;
 use crate::parts::page::{Place, framed};
 use crate::parts::say::{Condition, exact_time, now_ms, time};
@@ -52,6 +53,7 @@ pub async fn show(
         div.heading {
             h1 { (name) " " (condition.badge(user.language)) }
             (actions(&user, &client))
+            a.button href=(Owner::Client(name.clone()).address()) { (user.say("client-settings")) }
         }
         @for standing in client.standings.iter().filter(|standing| matches!(standing.standing.as_str(), "failing" | "late" | "never")) {
             p.problem { (user.say(&format!("kind-{}-backup", standing.kind))) ": " (standing.reason) }

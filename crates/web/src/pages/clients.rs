@@ -51,7 +51,7 @@ pub async fn show(user: User, Query(asked): Query<Asked>) -> Result<Markup, Fail
     let (rows, pages) = asked.page(rows);
     let title = user.say("menu-clients");
     let body = html! {
-        div.heading { h1 { (title) } a.button.main href="/clients/new" { (user.say("clients-add")) } }
+        div.heading { h1 { (title) } a.button.main href="/new-client" { (user.say("clients-add")) } }
         div.tools { (filters) (asked.search(&user, &user.say("clients-find"))) }
         (table(&user, &asked, &rows))
         (asked.pager(&user, pages))
@@ -103,7 +103,7 @@ pub async fn new(user: User) -> Markup {
         &html! {
             section.card {
                 p { (user.say("add-about")) }
-                form.row method="post" action="/clients/new" {
+                form.row method="post" action="/new-client" {
                     (key(&user))
                     (Field { name: "name", label: &user.say("add-name"), kind: "text", value: "", autocomplete: "off",
                         is_required: true }.show())

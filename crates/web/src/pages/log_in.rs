@@ -208,7 +208,7 @@ pub async fn set_up(Posted { visitor, form: typed }: Posted<SetUpForm>) -> Resul
     };
     match visitor.services.accounts().set_up(request).await {
         Ok(reply) => match reply.into_inner().end {
-            Some(End::LoggedIn(done)) => Ok(enter(&done.token, "/clients/new")),
+            Some(End::LoggedIn(done)) => Ok(enter(&done.token, "/new-client")),
             _ => Ok(Redirect::to("/login").into_response()),
         },
         Err(status) if status.code() == Code::Internal => Err(Failure::of(status).for_visitor(&visitor)),

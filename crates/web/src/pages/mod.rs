@@ -5,38 +5,74 @@ mod activity;
 mod backup;
 mod browse;
 mod changes;
+mod channel;
 mod client;
 mod clients;
 mod compare;
+mod download;
+mod groups;
 mod log_in;
+mod notifications;
 mod overview;
+mod roles;
+mod settings;
 mod storage;
+mod users;
 
 use axum::Router;
 use axum::routing::{get, post};
 
+use self::account::{password, second_factor, sessions, tokens};
+use self::users::one as user;
 use crate::Site;
 
-/// All pages.
+/// All pages. What is new has an address beside the others of its kind, beneath which every name can be one.
 pub fn routes() -> Router<Site> {
     Router::new()
+        .merge(accounts())
         .route("/", get(overview::show))
         .route("/login", get(log_in::show).post(log_in::log_in))
         .route("/welcome", get(log_in::welcome).post(log_in::set_up))
         .route("/logout", post(log_in::log_out))
-        .route("/account", get(account::show))
-        .route("/account/look", post(account::set_look))
         .route("/activity", get(activity::show))
         .route("/activity/live", get(activity::live))
         .route("/activity/{job}", get(activity::job))
         .route("/activity/{job}/cancel", post(activity::cancel))
         .route("/activity/{job}/retry", post(activity::retry))
         .route("/clients", get(clients::show))
-        .route("/clients/new", get(clients::new).post(clients::make_token))
+        .route("/new-client", get(clients::new).post(clients::make_token))
         .route("/clients/{client}", get(client::show))
         .route("/clients/{client}/start", post(client::start))
         .route("/clients/{client}/pause", post(client::pause))
         .route("/storage", get(storage::show))
+        .route("/settings", get(settings::show).post(settings::change))
+        .route(
+            "/settings/groups/{group}",
+            get(settings::show).post(settings::change),
+        )
+        .route(
+            "/settings/clients/{client}",
+            get(settings::show).post(settings::change),
+        )
+        .route("/groups", get(groups::show).post(groups::create))
+        .route("/groups/{group}", get(groups::group))
+        .route("/groups/{group}/clients", post(groups::put))
+        .route("/groups/{group}/rename", post(groups::rename))
+        .route(
+            "/groups/{group}/delete",
+            get(groups::ask_delete).post(groups::delete),
+        )
+        .route("/notifications", get(notifications::show))
+        .route("/notifications/new", get(channel::new).post(channel::add))
+        .route("/notifications/{channel}/test", post(notifications::test))
+        .route(
+            "/notifications/{channel}/edit",
+            get(channel::ask_edit).post(channel::edit),
+        )
+        .route(
+            "/notifications/{channel}/remove",
+            get(notifications::ask_remove).post(notifications::remove),
+        )
         .route("/changes", get(changes::show))
         .route("/clients/{client}/backups/{backup}", get(backup::show))
         .route("/clients/{client}/backups/{backup}/verify", post(backup::verify))
@@ -50,4 +86,40 @@ pub fn routes() -> Router<Site> {
         )
         .route("/clients/{client}/backups/{backup}/files", get(browse::show))
         .route("/clients/{client}/backups/{backup}/changes", get(compare::show))
+        .route("/clients/{client}/backups/{backup}/download", get(download::file))
+}
+
+/// The pages about one's own account, and about users and roles.
+fn accounts() -> Router<Site> {
+    Router::new()
+        .route("/account", get(account::show))
+        .route("/account/look", post(account::set_look))
+        .route("/account/password", get(password::show).post(password::set))
+        .route(
+            "/account/second-factor",
+            get(second_factor::show).post(second_factor::begin),
+        )
+        .route("/account/second-factor/confirm", post(second_factor::confirm))
+        .route("/account/second-factor/remove", post(second_factor::remove))
+        .route("/account/sessions/end", post(sessions::end))
+        .route("/account/tokens/new", get(tokens::new).post(tokens::make))
+        .route("/account/tokens/revoke", post(tokens::revoke))
+        .route("/users", get(users::show))
+        .route("/new-user", get(users::new).post(users::add))
+        .route("/users/{user}", get(user::show))
+        .route("/users/{user}/grant", post(user::grant))
+        .route("/users/{user}/revoke", post(user::revoke))
+        .route("/users/{user}/disable", post(user::disable))
+        .route("/users/{user}/enable", post(user::enable))
+        .route("/users/{user}/unlock", post(user::unlock))
+        .route("/users/{user}/remove", get(user::ask_remove).post(user::remove))
+        .route("/users/{user}/password", get(password::show).post(password::set))
+        .route("/users/{user}/second-factor", get(second_factor::show))
+        .route("/users/{user}/second-factor/remove", post(second_factor::remove))
+        .route("/users/{user}/sessions/end", post(sessions::end))
+        .route("/users/{user}/tokens/new", get(tokens::new).post(tokens::make))
+        .route("/users/{user}/tokens/revoke", post(tokens::revoke))
+        .route("/roles", get(roles::show))
+        .route("/new-role", get(roles::new).post(roles::make))
+        .route("/roles/{role}/delete", get(roles::ask_delete).post(roles::delete))
 }

@@ -69,7 +69,7 @@ fn verdict(user: &User, troubles: &[Trouble], clients: &[ClientInfo]) -> Markup 
     html! {
         div.verdict.(style) {
             h1 { (text) }
-            @if clients.is_empty() { p { a.button.main href="/clients/new" { (user.say("clients-add")) } } }
+            @if clients.is_empty() { p { a.button.main href="/new-client" { (user.say("clients-add")) } } }
         }
     }
 }

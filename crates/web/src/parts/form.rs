@@ -41,3 +41,25 @@ pub fn button(visitor: &Visitor, address: &str, text: &str, style: &str) -> Mark
         }
     }
 }
+
+/// A button in a row of a list, with what it sends. For who does not see the row it says what it is about.
+pub fn row_button(
+    visitor: &Visitor,
+    address: &str,
+    fields: &[(&str, &str)],
+    text: &str,
+    about: &str,
+) -> Markup {
+    html! {
+        form.inline method="post" action=(address) {
+            (key(visitor))
+            @for (name, value) in fields { input type="hidden" name=(name) value=(value); }
+            button.quiet aria-label={ (text) ": " (about) } { (text) }
+        }
+    }
+}
+
+/// What was wrong with what was typed.
+pub fn problem(text: Option<&str>) -> Markup {
+    html! { @if let Some(text) = text { p.problem role="alert" { (text) } } }
+}

@@ -1,8 +1,13 @@
 //! What several pages have in common.
 
+pub mod access;
+pub mod address;
 pub mod form;
 pub mod page;
 pub mod paths;
+pub mod qr;
+pub mod question;
 pub mod say;
 pub mod sieve;
 pub mod table;
+pub mod tabs;

@@ -31,16 +31,20 @@ pub enum Place {
     Activity,
     Clients,
     Storage,
+    Settings,
+    Users,
     Changes,
     Account,
 }
 
 impl Place {
-    const MENU: [Self; 5] = [
+    const MENU: [Self; 7] = [
         Self::Overview,
         Self::Activity,
         Self::Clients,
         Self::Storage,
+        Self::Settings,
+        Self::Users,
         Self::Changes,
     ];
 
@@ -50,6 +54,8 @@ impl Place {
             Self::Activity => "/activity",
             Self::Clients => "/clients",
             Self::Storage => "/storage",
+            Self::Settings => "/settings",
+            Self::Users => "/users",
             Self::Changes => "/changes",
             Self::Account => "/account",
         }
@@ -61,10 +67,19 @@ impl Place {
             Self::Activity => "menu-activity",
             Self::Clients => "menu-clients",
             Self::Storage => "menu-storage",
+            Self::Settings => "menu-settings",
+            Self::Users => "menu-users",
             Self::Changes => "menu-changes",
             Self::Account => "menu-account",
         }
     }
+}
+
+/// What the menu has for somebody.
+fn menu(user: &User) -> impl Iterator<Item = Place> {
+    let has_users = user.may_manage_users();
+    let is_for_him = move |place: &Place| has_users || *place != Place::Users;
+    Place::MENU.into_iter().filter(is_for_him)
 }
 
 fn document(page: &Page, body: &Markup) -> Markup {
@@ -117,7 +132,7 @@ pub fn framed(user: &User, place: Place, title: &str, body: &Markup) -> Markup {
                     a.brand href="/" { (logo()) "Perennial" }
                     nav aria-label=(user.say("menu")) {
                         ul {
-                            @for other in Place::MENU {
+                            @for other in menu(user) {
                                 li {
                                     a href=(other.address()) aria-current=[is_here(other)] {
                                         (icon(other)) span { (user.say(other.text())) }
@@ -149,6 +164,12 @@ fn icon(place: Place) -> Markup {
         Place::Activity => "M3 12h4l3-8 4 16 3-8h4",
         Place::Clients => "M4 5h16v10H4zM9 19h6m-3-4v4",
         Place::Storage => "M5 6c0-3 14-3 14 0v12c0 3-14 3-14 0zm0 0c0 3 14 3 14 0M5 12c0 3 14 3 14 0",
+        Place::Settings => {
+            "M4 7h8m5 0h3M4 17h3m5 0h8M17 7a2.5 2.5 0 1 1-5 0 2.5 2.5 0 1 1 5 0M12 17a2.5 2.5 0 1 1-5 0 2.5 2.5 0 1 1 5 0"
+        }
+        Place::Users => {
+            "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zm-6.5 9c0-4 2.5-6 6.5-6s6.5 2 6.5 6M16 4.2a3.5 3.5 0 0 1 0 6.6m2 3.6c2.3.7 3.5 2.6 3.5 5.6"
+        }
         Place::Changes => "M6 4h9l4 4v12H6zM9 12h7m-7 4h7",
         Place::Account => "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zm-7 8c0-4 3-6 7-6s7 2 7 6",
     };

@@ -25,7 +25,8 @@ use crate::services::views;
 use crate::sessions::DataSession as _;
 use crate::{ingest, restore, schedule};
 
-type Sender<T> = mpsc::Sender<Result<T, Status>>;
+/// To whom a stream of replies goes.
+pub type Sender<T> = mpsc::Sender<Result<T, Status>>;
 
 /// Requests of an ingest that wait for the thread that applies them.
 const QUEUED_REQUESTS: usize = 8;
@@ -390,7 +391,8 @@ fn change_view(change: diff::Change) -> Change {
     }
 }
 
-fn finish<T>(result: Result<()>, sender: &Sender<T>) {
+/// Ends a stream of replies, with the error if there is one.
+pub fn finish<T>(result: Result<()>, sender: &Sender<T>) {
     match result {
         Ok(()) | Err(Error::Disconnected) => {}
         Err(error) => {

@@ -1,67 +1,68 @@
-//! One's own account: who one is, what one may, how the pages look.
+//! One's own account: who one is, what one may, how the pages look. What can be changed of others' accounts too is in the modules below.
 
+pub mod password;
+pub mod second_factor;
+pub mod sessions;
+pub mod tokens;
+pub mod whose;
+
+use axum::extract::Query;
 use axum::http::header::SET_COOKIE;
 use axum::response::{AppendHeaders, IntoResponse as _, Redirect, Response};
 use cookie::{Cookie, SameSite};
 use maud::{Markup, html};
 use serde::Deserialize;
-use wire::v1::ListSessionsRequest;
-use wire::v1::access_scope::Scope;
 
-use crate::failure::{Failure, OrFail as _};
+use self::whose::{Told, Whose};
+use crate::failure::Failure;
 use crate::guard::Posted;
+use crate::parts::access::told;
 use crate::parts::form::{button, key};
 use crate::parts::page::{Place, framed};
-use crate::parts::say::time;
 use crate::text::Language;
 use crate::visitor::{LANGUAGE_COOKIE, THEME_COOKIE, Theme, User};
 
 /// For how long a browser remembers how pages are to look.
 const REMEMBERED: cookie::time::Duration = cookie::time::Duration::days(365);
 
-pub async fn show(user: User) -> Result<Markup, Failure> {
-    let request = ListSessionsRequest::default();
-    let sessions = user.services.accounts().list_sessions(request).await;
-    let sessions = sessions.or_fail(&user)?.sessions;
+pub async fn show(user: User, Query(asked): Query<Told>) -> Result<Markup, Failure> {
     let body = html! {
         div.heading { h1 { (user.account.user) } (button(&user, "/logout", &user.say("log-out"), "quiet")) }
+        (asked.show(&user))
         section.card {
             h2 { (user.say("account-may")) }
             @if user.account.grants.is_empty() { p { (user.say("account-nothing")) } }
             ul.plain {
                 @for grant in &user.account.grants {
-                    li { strong { (grant.role) } " · "
-                        @match grant.scope.as_ref().and_then(|scope| scope.scope.as_ref()) {
-                            Some(Scope::Group(group)) => { (user.say("account-group")) " " (group) }
-                            Some(Scope::Client(client)) => { (user.say("account-client")) " " (client) }
-                            _ => { (user.say("account-everything")) }
-                        }
-                    }
+                    li { strong { (grant.role) } " · " (told(&user, grant.scope.as_ref())) }
                 }
             }
-            p { (user.say(if user.account.has_totp { "account-totp" } else { "account-no-totp" })) }
         }
+        (proofs(&user))
         (look(&user))
-        section.card {
-            h2 { (user.say("account-sessions")) }
-            div.scroll tabindex="0" role="region" aria-label=(user.say("account-sessions")) { table {
-                thead { tr {
-                    @for head in ["since", "used", "from", "with"] { th scope="col" { (user.say(&format!("session-{head}"))) } }
-                } }
-                tbody {
-                    @for session in &sessions {
-                        tr {
-                            td { (time(&user, session.created_ms)) @if session.is_this { " " span.badge { (user.say("session-this")) } } }
-                            td { (time(&user, session.last_used_ms)) }
-                            td { (session.address) }
-                            td.long { (session.program) }
-                        }
-                    }
-                }
-            } }
-        }
+        (sessions::list(&user, &Whose::Own).await?)
+        (tokens::list(&user, &Whose::Own).await?)
     };
     Ok(framed(&user, Place::Account, &user.say("menu-account"), &body))
+}
+
+/// How one proves who one is.
+fn proofs(user: &User) -> Markup {
+    let account = &user.account;
+    let left = [("count", account.recovery_codes.into())];
+    html! {
+        section.card {
+            h2 { (user.say("account-proofs")) }
+            p {
+                (user.say(if account.has_totp { "account-totp" } else { "account-no-totp" }))
+                @if account.has_totp { " " (user.language.say_with("account-recovery-codes", &left)) }
+            }
+            div.row {
+                a.button href="/account/password" { (user.say("password-title")) }
+                a.button href="/account/second-factor" { (user.say(if account.has_totp { "factor-remove" } else { "factor-begin" })) }
+            }
+        }
+    }
 }
 
 fn look(user: &User) -> Markup {
