@@ -296,7 +296,7 @@ fn check_policy(key: &str, text: &str) -> Result<(), Mismatch> {
     check(Layer::Start, key, Action::Set, text)
         .map(drop)
         .map_err(|error| match error {
-            SetError::Value { source, .. } => Mismatch::new(format!("\"{text}\""), source.expected),
+            SetError::Value { mismatch, .. } => Mismatch::new(format!("\"{text}\""), mismatch.expected),
             error => Mismatch::new(
                 format!("\"{key}={text}\""),
                 format!("what \"perennial settings show\" lists: {error}"),

@@ -76,14 +76,14 @@ pub enum SetError {
         key: String,
     },
     /// It takes no such value.
-    #[error("{key} can't be {text:?}: {source}")]
+    #[error("{key} can't be {text:?}: {mismatch}")]
     Value {
         /// The setting.
         key: &'static str,
         /// The value that was given.
         text: String,
         /// What it takes.
-        source: Mismatch,
+        mismatch: Mismatch,
     },
     /// It is not for this layer.
     #[error("{key} can't be set for {layer}: it can be set for {reach} at most")]
@@ -121,10 +121,10 @@ fn read(setting: &'static Setting, layer: Layer, action: Action, text: &str) -> 
     if action == Action::Add && !setting.kind.is_list() {
         return Err(SetError::NoList { key });
     }
-    setting.kind.read(text).map_err(|source| SetError::Value {
+    setting.kind.read(text).map_err(|mismatch| SetError::Value {
         key,
         text: text.to_owned(),
-        source,
+        mismatch,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use catalog::{RoleGrant, Scope, TokenHash};
+use catalog::{RoleGrant, Scope, TokenHash, User};
 use data_encoding::BASE32_NOPAD;
 use policy::settings::ServerRules;
 
@@ -31,9 +31,10 @@ pub struct FirstUser {
 }
 
 impl Accounts {
-    /// The code for the first user; `None` once there is one. It is another one in each run of the server.
+    /// The code for the first user; `None` once there is one who can log in. It is another one in each run of the server.
     pub fn set_up_code(&self) -> Result<Option<String>> {
-        if !self.catalog.users()?.is_empty() {
+        let can_log_in = |user: &User| user.password_hash.is_some();
+        if self.catalog.users()?.iter().any(can_log_in) {
             return Ok(None);
         }
         let code = self.set_up.get_or_init(|| {

@@ -224,16 +224,26 @@ fn check_backup(
     tally.shared_files += checked.shared_files;
     tally.read_bytes += checked.read_bytes;
     let named = format!("{}/{}", backup.client, backup.name);
+    let files = |number: u64| match number {
+        1 => "1 file".to_owned(),
+        number => format!("{number} files"),
+    };
     match checked.problems.len() {
         0 => say(
             job,
             Level::Info,
             format!(
-                "{named} is sound: {} files, of which {} are the same data as in the backup before; {} bytes were read",
-                checked.files, checked.shared_files, checked.read_bytes
+                "{named} is sound: {}, {} of them the same data as in the backup before; {} bytes were read",
+                files(checked.files),
+                checked.shared_files,
+                checked.read_bytes
             ),
         ),
-        damaged => say(job, Level::Error, format!("{named} is damaged: {damaged} files")),
+        damaged => say(
+            job,
+            Level::Error,
+            format!("{named} is damaged: {}", files(damaged as u64)),
+        ),
     }
     for problem in &checked.problems {
         let path = String::from_utf8_lossy(&problem.path);
