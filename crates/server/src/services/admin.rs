@@ -234,7 +234,8 @@ impl Admin for Service {
         let caller = caller_of(&request)?;
         let clients = self.core.catalog.clients().map_err(Error::from)?;
         let mut standings: HashMap<String, Vec<Standing>> = HashMap::new();
-        for stand in telling::stands(&self.core)? {
+        let core = self.core.clone();
+        for stand in blocking(move || telling::stands(&core)).await? {
             let of_client = standings.entry(stand.client).or_default();
             of_client.push(Standing {
                 kind: schedule::backup_kind(stand.target).to_string(),

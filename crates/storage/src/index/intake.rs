@@ -11,6 +11,8 @@ pub(crate) struct Intake<'a> {
     index: &'a ContentIndex,
     gathered: Vec<Addition>,
     rows: usize,
+    /// Whether something could not be written since it was last asked.
+    has_failed: bool,
 }
 
 impl<'a> Intake<'a> {
@@ -19,6 +21,7 @@ impl<'a> Intake<'a> {
             index,
             gathered: Vec::new(),
             rows: 0,
+            has_failed: false,
         }
     }
 
@@ -43,9 +46,16 @@ impl<'a> Intake<'a> {
         self.rows >= BATCH_ROWS || self.gathered.len() >= MOST_BACKUPS
     }
 
-    /// Writes what has been gathered. Returns whether that could be done.
-    pub fn write(&mut self) -> bool {
+    /// Makes room by writing what has been gathered.
+    pub fn make_room(&mut self) {
         self.rows = 0;
-        self.gathered.is_empty() || self.index.add(&mut std::mem::take(&mut self.gathered))
+        let mut gathered = std::mem::take(&mut self.gathered);
+        self.has_failed |= !gathered.is_empty() && !self.index.add(&mut gathered);
+    }
+
+    /// Writes what has been gathered. Returns whether all could be written since this was last called.
+    pub fn write(&mut self) -> bool {
+        self.make_room();
+        !std::mem::take(&mut self.has_failed)
     }
 }

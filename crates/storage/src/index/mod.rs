@@ -196,6 +196,15 @@ impl ContentIndex {
 
     /// Forgets a backup of this name, so that its content leads nowhere.
     pub(crate) fn forget_backup(&self, client: &ClientName, name: &BackupName) {
+        let query = |reader: &Connection| {
+            reader
+                .prepare_cached("SELECT 1 FROM backups WHERE client = ?1 AND name = ?2")?
+                .exists(params![client.as_str(), name.as_str()])
+        };
+        // Who commits is not to wait for what is being written, as nearly no name has been there before.
+        if self.ask(query) == Some(false) {
+            return;
+        }
         self.tell(|changes| {
             changes
                 .prepare_cached("DELETE FROM backups WHERE client = ?1 AND name = ?2")?

@@ -36,7 +36,7 @@ pub(crate) fn take_in(
             }
             if batch.len() == BATCH_ROWS {
                 intake.add(owner, std::mem::take(&mut batch), Batches::More);
-                intake.write();
+                intake.make_room();
             }
         },
     )?;

@@ -137,3 +137,20 @@ fn backups_taken_in_together_are_known_before_they_are_written() {
     assert!(!index.is_indexed(&owners[0]) && index.backups(client).len() == 1);
     assert_eq!(backup_of(&index, &content(1)).as_deref(), None);
 }
+
+#[test]
+fn what_could_not_be_written_on_the_way_is_told_in_the_end() {
+    let (_temp, index) = scratch();
+    let rename = |from: &str, to: &str| {
+        let statement = format!("ALTER TABLE {from} RENAME TO {to}");
+        index.writer.lock().execute_batch(&statement).unwrap();
+    };
+    let mut intake = intake::Intake::new(&index);
+    intake.add(&owner("260101-0000"), vec![content(1)], Batches::Last);
+    rename("content", "aside");
+    intake.make_room();
+    rename("aside", "content");
+    assert!(!intake.write(), "nothing of it is there");
+    intake.add(&owner("260101-0000"), vec![content(1)], Batches::Last);
+    assert!(intake.write() && index.is_indexed(&owner("260101-0000")));
+}

@@ -45,7 +45,15 @@ struct Found {
     /// Backups that are not in the ledger, oldest first.
     new: Vec<Owner>,
     /// Those of the ledger that are gone.
-    gone: Vec<(Key, BackupId)>,
+    gone: Vec<Gone>,
+}
+
+/// A backup of the ledger that is gone.
+struct Gone {
+    key: Key,
+    id: BackupId,
+    /// Another one has its name, which is among the new ones.
+    is_replaced: bool,
 }
 
 /// What taking a backup in has shown.
@@ -175,7 +183,11 @@ impl Accountant<'_> {
                 });
             }
             match known {
-                Some((id, _)) if !is_known => found.gone.push((key, id)),
+                Some((id, _)) if !is_known => found.gone.push(Gone {
+                    key,
+                    id,
+                    is_replaced: digest.is_some(),
+                }),
                 None if digest.is_some() => {}
                 _ => look.done(&key),
             }
@@ -185,21 +197,16 @@ impl Accountant<'_> {
         found
     }
 
-    fn forget(&self, gone: &[(Key, BackupId)], look: &mut Look<'_>) -> Result<()> {
+    fn forget(&self, gone: &[Gone], look: &mut Look<'_>) -> Result<()> {
         if gone.is_empty() {
             return Ok(());
         }
         self.shared.ledger.update::<_, Error>(|update| {
-            gone.iter().for_each(|(_, id)| update.books.forget(*id));
+            gone.iter().for_each(|gone| update.books.forget(gone.id));
             Ok(())
         })?;
-        for (key, _) in gone {
-            if matches!(
-                self.shared.open_manifest(&key.0, &key.1),
-                Err(Error::UnknownBackup { .. })
-            ) {
-                look.done(key);
-            }
+        for gone in gone.iter().filter(|gone| !gone.is_replaced) {
+            look.done(&gone.key);
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use wire::v1::content_part::Part;
 use wire::v1::{BackupRef, ContentHead, ContentPart, ReadContentRequest};
 
 use crate::failure::{Failure, OrFail as _};
+use crate::parts::address::segment;
 use crate::parts::paths;
 use crate::visitor::User;
 
@@ -45,20 +46,19 @@ pub async fn file(
         offset_bytes: 0,
         len_bytes: 0,
     };
-    let mut backups = user.services.backups();
-    let wanted = text(&headers, header::RANGE).and_then(parse_range);
-    // Its length, and whether it is still what the browser has a part of.
-    let mut parts = backups.read_content(whole.clone()).await.or_fail(&user)?;
-    let head = head_of(&mut parts)
-        .await
-        .map_err(|status| Failure::of(status).for_visitor(&user))?;
-    let tag = format!("\"{}\"", data_encoding::HEXLOWER.encode(&head.hash));
-    let is_same = text(&headers, header::IF_RANGE).is_none_or(|known| known == tag);
-    let Some(wanted) = wanted.filter(|_| is_same) else {
-        let response = answer(StatusCode::OK, &path, &tag, head.size_bytes, body(parts));
-        return Ok(response);
+    let Some(wanted) = text(&headers, header::RANGE).and_then(parse_range) else {
+        return all_of_it(&user, whole).await;
     };
-    drop(parts);
+    // How long it is, and whether it is still what the browser has a part of: as little as can be asked for tells.
+    let first_byte = ReadContentRequest {
+        len_bytes: 1,
+        ..whole.clone()
+    };
+    let (head, _) = open(&user, first_byte).await?;
+    let tag = tag(&head);
+    if text(&headers, header::IF_RANGE).is_some_and(|known| known != tag) {
+        return all_of_it(&user, whole).await;
+    }
     let Some((first, last)) = wanted.within(head.size_bytes) else {
         let range = format!("bytes */{}", head.size_bytes);
         return Ok((
@@ -67,28 +67,54 @@ pub async fn file(
         )
             .into_response());
     };
-    let request = ReadContentRequest {
+    let len_bytes = last - first + 1;
+    let part = ReadContentRequest {
         offset_bytes: first,
-        len_bytes: last - first + 1,
+        len_bytes,
         ..whole
     };
-    let mut parts = backups.read_content(request).await.or_fail(&user)?;
-    head_of(&mut parts)
-        .await
-        .map_err(|status| Failure::of(status).for_visitor(&user))?;
-    let mut response = answer(
-        StatusCode::PARTIAL_CONTENT,
-        &path,
-        &tag,
-        last - first + 1,
-        body(parts),
-    );
+    let (_, parts) = open(&user, part).await?;
+    let mut response = answer(StatusCode::PARTIAL_CONTENT, &path, &tag, len_bytes, body(parts));
     let range = format!("bytes {first}-{last}/{}", head.size_bytes);
     response.headers_mut().insert(
         header::CONTENT_RANGE,
         HeaderValue::try_from(range).expect("figures are fine in a header"),
     );
     Ok(response)
+}
+
+async fn all_of_it(user: &User, whole: ReadContentRequest) -> Result<Response, Failure> {
+    let path = whole.path.clone();
+    let (head, parts) = open(user, whole).await?;
+    Ok(answer(
+        StatusCode::OK,
+        &path,
+        &tag(&head),
+        head.size_bytes,
+        body(parts),
+    ))
+}
+
+/// What tells one content from another.
+fn tag(head: &ContentHead) -> String {
+    format!("\"{}\"", data_encoding::HEXLOWER.encode(&head.hash))
+}
+
+/// Begins to read; what comes first is told apart from what follows.
+async fn open(
+    user: &User,
+    request: ReadContentRequest,
+) -> Result<(ContentHead, Streaming<ContentPart>), Failure> {
+    let mut parts = user
+        .services
+        .backups()
+        .read_content(request)
+        .await
+        .or_fail(user)?;
+    match head_of(&mut parts).await {
+        Ok(head) => Ok((head, parts)),
+        Err(status) => Err(Failure::of(status).for_visitor(user)),
+    }
 }
 
 async fn head_of(parts: &mut Streaming<ContentPart>) -> Result<ContentHead, Status> {
@@ -128,16 +154,8 @@ fn answer(status: StatusCode, path: &[u8], tag: &str, len_bytes: u64, body: Body
 /// Under which name a file is kept (RFC 6266): what is no letter, digit or one of a few signs is encoded, so that no name can say anything
 /// else.
 fn disposition(path: &[u8]) -> String {
-    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    let name = String::from_utf8_lossy(name);
-    let mut encoded = String::new();
-    for byte in name.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_' => encoded.push(char::from(byte)),
-            _ => encoded += &format!("%{byte:02X}"),
-        }
-    }
-    format!("attachment; filename*=UTF-8''{encoded}")
+    let name = String::from_utf8_lossy(paths::name(path));
+    format!("attachment; filename*=UTF-8''{}", segment(&name))
 }
 
 /// A single range (RFC 9110, section 14.1.2). Several, which few ask for, are answered with the whole.

@@ -9,7 +9,7 @@ use tonic::Status;
 use wire::v1::content_part::Part;
 use wire::v1::{ContentHead, ContentPart, ReadContentRequest};
 
-use super::streams::{Sender, finish};
+use super::streams::{Sender, finish, no_such_path};
 use crate::core::Core;
 use crate::error::{Error, Result};
 
@@ -78,10 +78,7 @@ fn send_content(
 /// The entry that has the content of a path: its own, or that of the first name of the file.
 fn find(tree: &BackupTree, path: &[u8]) -> Result<(Box<[u8]>, Entry)> {
     let manifest = tree.manifest();
-    let not_found = || Error::NotFound {
-        what: "such path in the backup:",
-        name: shown(path),
-    };
+    let not_found = || no_such_path(path);
     let entry = manifest.lookup(path)?.ok_or_else(not_found)?;
     match entry.kind {
         Kind::HardLink { target } => {

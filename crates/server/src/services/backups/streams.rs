@@ -317,10 +317,7 @@ fn send_listing(
             .blocking_send(Ok(BrowseReply { entries }))
             .map_err(|_| Error::Disconnected)
     };
-    let not_found = || Error::NotFound {
-        what: "such path in the backup:",
-        name: String::from_utf8_lossy(path).into_owned(),
-    };
+    let not_found = || no_such_path(path);
     if !path.is_empty() {
         let entry = manifest.lookup(path)?.ok_or_else(not_found)?;
         if !entry.is_directory() {
@@ -388,6 +385,14 @@ fn change_view(change: diff::Change) -> Change {
         path: change.path.into(),
         size_before,
         size_after,
+    }
+}
+
+/// What is told of a path that the backup has not.
+pub fn no_such_path(path: &[u8]) -> Error {
+    Error::NotFound {
+        what: "such path in the backup:",
+        name: String::from_utf8_lossy(path).into_owned(),
     }
 }
 
