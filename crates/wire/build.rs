@@ -25,7 +25,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for path in &paths {
         println!("cargo:rerun-if-changed={path}");
     }
-    let descriptors = protox::compile(&paths, ["proto"])?;
+    let mut compiler = protox::Compiler::new(["proto"])?;
+    compiler.include_source_info(true).include_imports(true).open_files(&paths)?;
+    let dir = std::env::var("OUT_DIR")?;
+    std::fs::write(
+        Path::new(&dir).join("descriptors.bin"),
+        compiler.encode_file_descriptor_set(),
+    )?;
+    let descriptors = compiler.file_descriptor_set();
     let methods: Vec<String> = descriptors
         .file
         .iter()

@@ -16,6 +16,10 @@ pub mod v1 {
 
 include!(concat!(env!("OUT_DIR"), "/methods.rs"));
 
+/// All messages and services as an encoded `FileDescriptorSet`, with the comments of their sources, for who handles them without
+/// knowing each.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
 /// The protocol names that TLS negotiates (ALPN) on the one port.
 pub mod alpn {
     /// gRPC from an enrolled or enrolling client.
