@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 13] = [
     "accounts",
     "enrolment",
     "control",
+    "clients",
     "backups",
+    "contents",
     "images",
     "data",
     "admin",
@@ -26,7 +28,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("cargo:rerun-if-changed={path}");
     }
     let mut compiler = protox::Compiler::new(["proto"])?;
-    compiler.include_source_info(true).include_imports(true).open_files(&paths)?;
+    compiler
+        .include_source_info(true)
+        .include_imports(true)
+        .open_files(&paths)?;
     let dir = std::env::var("OUT_DIR")?;
     std::fs::write(
         Path::new(&dir).join("descriptors.bin"),

@@ -1,12 +1,14 @@
 //! Clients and the certificates that they are known by.
 //!
 //! A client is *active* (it holds a valid certificate), *revoked* (its last one was taken back) or *adopted*
-//! (only its backups are known, after a rebuild). It is never removed while it has backups.
+//! (only its backups are known, after a rebuild). Whatever it is, it may be *disabled*, or *removed* until it goes for good. It never goes
+//! while it has backups.
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use crate::columns::{self, word_enum};
 use crate::error::{Error, Failure, is_duplicate};
+use crate::roles::forget_client;
 use crate::{BackupState, Catalog};
 
 /// A certificate's SHA-256 or BLAKE3 fingerprint; the catalog only compares it.
@@ -21,7 +23,20 @@ word_enum! {
         Revoked = "revoked",
         /// It is known from its backups only and has no certificate on record.
         Adopted = "adopted",
+        /// It may not connect until it is enabled again. The table has that beside the state.
+        Disabled = "disabled",
+        /// It is about to go with all its backups. The table has that beside the state.
+        Removed = "removed",
     }
+}
+
+/// What keeps a client from connecting although it holds a valid certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bar {
+    /// It is disabled.
+    Disabled,
+    /// It is removed.
+    Removed,
 }
 
 /// What identifies a client certificate.
@@ -54,6 +69,10 @@ pub struct Client {
     pub last_seen_ms: Option<i64>,
     /// Until when its backups rest.
     pub paused_until_ms: Option<i64>,
+    /// Since when it is disabled, if it is.
+    pub disabled_ms: Option<i64>,
+    /// Since when it is removed, if it is.
+    pub removed_ms: Option<i64>,
 }
 
 /// A client with the figures that a list shows.
@@ -84,11 +103,18 @@ pub struct Sighting {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// To this client, which may connect.
-    Active(Client),
+    Active(Box<Client>),
     /// To this client once; it was taken back or replaced.
     Revoked {
         /// The client's name.
         client: String,
+    },
+    /// To this client, which may not connect for now.
+    Barred {
+        /// The client's name.
+        client: String,
+        /// What bars it.
+        bar: Bar,
     },
     /// To nobody that the catalog knows.
     Unknown,
@@ -151,7 +177,7 @@ impl Catalog {
                 .query_row([fingerprint], client_from)
                 .optional()?;
             if let Some(client) = active {
-                return Ok(Identity::Active(client));
+                return Ok(identity(client));
             }
             let revoked = transaction
                 .prepare_cached(
@@ -219,6 +245,59 @@ impl Catalog {
                 params![name, until_ms],
             )?;
             if changed == 0 { Err(unknown(name)) } else { Ok(()) }
+        })
+    }
+
+    /// Lets a client connect no more since then, or with `None` again. What was said before of one that is disabled already stays.
+    pub fn disable_client(&self, name: &str, since_ms: Option<i64>) -> Result<(), Error> {
+        self.bar(name, "disabled_ms", since_ms)
+    }
+
+    /// Marks a client as removed since then, or with `None` takes it back. What was said before of one that is removed already stays.
+    pub fn remove_client(&self, name: &str, since_ms: Option<i64>) -> Result<(), Error> {
+        self.bar(name, "removed_ms", since_ms)
+    }
+
+    fn bar(&self, name: &str, column: &str, since_ms: Option<i64>) -> Result<(), Error> {
+        self.connections.write(|transaction| {
+            let since = match since_ms {
+                Some(_) => format!("coalesce({column}, ?2)"),
+                None => "?2".to_owned(),
+            };
+            let statement = format!("UPDATE clients SET {column} = {since} WHERE name = ?1");
+            match transaction.execute(&statement, params![name, since_ms])? {
+                0 => Err(unknown(name)),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    /// Forgets a client that is removed and has no backup left in any state, with all that was about it. Returns whether it is gone.
+    pub fn forget_client(&self, name: &str) -> Result<bool, Error> {
+        self.connections.write(|transaction| {
+            let id = id_of(transaction, name)?;
+            let is_free: bool = transaction.query_row(
+                "SELECT removed_ms IS NOT NULL
+                    AND NOT EXISTS (SELECT 1 FROM backups WHERE client_id = ?1)
+                    AND NOT EXISTS (SELECT 1 FROM moves WHERE client_id = ?1)
+                    AND NOT EXISTS (SELECT 1 FROM pool_links WHERE client_id = ?1)
+                   FROM clients WHERE id = ?1",
+                [id],
+                |row| row.get(0),
+            )?;
+            if !is_free {
+                return Ok(false);
+            }
+            forget_client(transaction, id)?;
+            transaction.execute(
+                "DELETE FROM settings WHERE layer = 'client' AND owner_id = ?1",
+                [id],
+            )?;
+            for table in ["revoked_certificates", "jobs", "waits", "usage"] {
+                transaction.execute(&format!("DELETE FROM {table} WHERE client_id = ?1"), [id])?;
+            }
+            transaction.execute("DELETE FROM clients WHERE id = ?1", [id])?;
+            Ok(true)
         })
     }
 
@@ -303,7 +382,8 @@ pub(crate) fn certify(
         return Err(Error::DuplicateCertificate.into());
     }
     let update = transaction.execute(
-        "UPDATE clients SET state = ?2, certificate_serial = ?3, certificate_fingerprint = ?4, revoked_ms = NULL
+        "UPDATE clients SET state = ?2, certificate_serial = ?3, certificate_fingerprint = ?4, revoked_ms = NULL,
+                disabled_ms = NULL, removed_ms = NULL
           WHERE id = ?1",
         params![client_id, ClientState::Active, certificate.serial, certificate.fingerprint],
     );
@@ -314,12 +394,37 @@ pub(crate) fn certify(
     }
 }
 
+/// Whom a certificate belongs to that is valid.
+fn identity(client: Client) -> Identity {
+    let bar = match client.state {
+        ClientState::Disabled => Bar::Disabled,
+        ClientState::Removed => Bar::Removed,
+        ClientState::Active | ClientState::Revoked | ClientState::Adopted => {
+            return Identity::Active(Box::new(client));
+        }
+    };
+    Identity::Barred {
+        client: client.name,
+        bar,
+    }
+}
+
+/// Whether a client may connect, from the columns that say so.
+pub(crate) fn state_from(row: &Row<'_>) -> rusqlite::Result<ClientState> {
+    let is_set = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.is_some());
+    Ok(match (is_set("removed_ms")?, is_set("disabled_ms")?) {
+        (true, _) => ClientState::Removed,
+        (false, true) => ClientState::Disabled,
+        (false, false) => row.get("state")?,
+    })
+}
+
 fn client_from(row: &Row<'_>) -> rusqlite::Result<Client> {
     let serial: Option<Vec<u8>> = row.get("certificate_serial")?;
     let fingerprint: Option<Fingerprint> = row.get("certificate_fingerprint")?;
     Ok(Client {
         name: row.get("name")?,
-        state: row.get("state")?,
+        state: state_from(row)?,
         certificate: serial
             .zip(fingerprint)
             .map(|(serial, fingerprint)| Certificate { serial, fingerprint }),
@@ -329,5 +434,7 @@ fn client_from(row: &Row<'_>) -> rusqlite::Result<Client> {
         revoked_ms: row.get("revoked_ms")?,
         last_seen_ms: row.get("last_seen_ms")?,
         paused_until_ms: row.get("paused_until_ms")?,
+        disabled_ms: row.get("disabled_ms")?,
+        removed_ms: row.get("removed_ms")?,
     })
 }

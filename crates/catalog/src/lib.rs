@@ -50,7 +50,7 @@ pub use backups::{
 };
 pub use changes::{Change, ChangeFilter};
 pub use channels::{Channel, ChannelId};
-pub use clients::{Certificate, Client, ClientOverview, ClientState, Fingerprint, Identity, Sighting};
+pub use clients::{Bar, Certificate, Client, ClientOverview, ClientState, Fingerprint, Identity, Sighting};
 pub use copy::CopyFacts;
 pub use damage::Damage;
 pub use error::Error;
@@ -71,6 +71,6 @@ pub use storages::{Storage, StorageId, StorageTotals};
 pub use summaries::BackupCount;
 pub use telling::{NewMessage, Precedence, Telling, ToldRecord};
 pub use tokens::{Enrolment, NewToken, Redeem, Token, TokenHash};
-pub use usage::{UsageFilter, UsageSample};
+pub use usage::{SpaceSample, UsageFilter, UsageSample};
 pub use users::{Totp, TotpState, User, UserId, UserState};
 pub use uuid::Uuid;

@@ -167,10 +167,19 @@ pub(crate) fn scope_from(row: &Row<'_>) -> rusqlite::Result<Scope> {
 
 /// Takes all that was granted for a group, before it goes. A token that was good for nothing else is good for nothing then.
 pub(crate) fn forget_group(transaction: &Transaction<'_>, id: i64) -> rusqlite::Result<()> {
+    forget_scope(transaction, GROUP, id)
+}
+
+/// Takes all that was granted for a client, likewise.
+pub(crate) fn forget_client(transaction: &Transaction<'_>, id: i64) -> rusqlite::Result<()> {
+    forget_scope(transaction, CLIENT, id)
+}
+
+fn forget_scope(transaction: &Transaction<'_>, scope: &str, id: i64) -> rusqlite::Result<()> {
     for table in ["grants", "api_token_scopes"] {
         transaction.execute(
             &format!("DELETE FROM {table} WHERE scope = ?1 AND owner_id = ?2"),
-            params![GROUP, id],
+            params![scope, id],
         )?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, params};
 
-use crate::clients::{ClientState, id_of};
+use crate::clients::{ClientState, id_of, state_from};
 use crate::{BackupKind, BackupMode, Catalog, Error, JobKind};
 
 /// When a client's backups of one kind began last, and how its last tries ended.
@@ -128,7 +128,7 @@ impl Catalog {
 
 /// One row for each client, by name; each time is one step into an index.
 const TRACKS: &str = "
-    SELECT name, state, enrolled_ms, paused_until_ms,
+    SELECT name, state, disabled_ms, removed_ms, enrolled_ms, paused_until_ms,
            (SELECT started_ms FROM backups
              WHERE client_id = clients.id AND kind = 'file' AND mode = 'full' AND started_ms <= ?2
                AND state = 'committed' ORDER BY started_ms DESC LIMIT 1) AS file_full_ms,
@@ -165,7 +165,7 @@ fn tracks_from(row: &Row<'_>) -> rusqlite::Result<ClientTracks> {
     };
     Ok(ClientTracks {
         client: row.get("name")?,
-        state: row.get("state")?,
+        state: state_from(row)?,
         enrolled_ms: row.get("enrolled_ms")?,
         paused_until_ms: row.get("paused_until_ms")?,
         files: track("file_full_ms", "file_incremental_ms")?,

@@ -65,7 +65,7 @@ pub struct Enrolment {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Redeem {
     /// The client is active from now on, the token is used up.
-    Accepted(Client),
+    Accepted(Box<Client>),
     /// No such token.
     Unknown,
     /// It was not used in time.
@@ -156,7 +156,8 @@ impl Catalog {
                 "UPDATE tokens SET used_ms = ?2, used_by = ?3 WHERE hash = ?1",
                 params![hash.0, now_ms, enrolment.client],
             )?;
-            place_client(transaction, enrolment, now_ms).map(Redeem::Accepted)
+            let client = place_client(transaction, enrolment, now_ms)?;
+            Ok(Redeem::Accepted(Box::new(client)))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What clients took of the storages over time: a sample for each client and storage now and then, for charts.
+//! What clients took of the storages over time, and how full these were: samples now and then, for charts and forecasts.
 
 use rusqlite::{Row, params};
 
@@ -24,6 +24,19 @@ pub struct UsageSample {
     pub bytes_exclusive: u64,
     /// What they had in common with backups of other clients.
     pub bytes_shared: u64,
+}
+
+/// How full a storage was at some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpaceSample {
+    /// The storage.
+    pub storage: StorageId,
+    /// When.
+    pub at_ms: i64,
+    /// All that its file system can take.
+    pub total_bytes: u64,
+    /// What of it is free.
+    pub free_bytes: u64,
 }
 
 /// Which samples to list; what is `None` is not asked for.
@@ -75,6 +88,39 @@ impl Catalog {
         })
     }
 
+    /// Adds how full a storage is.
+    pub fn add_space(&self, sample: &SpaceSample) -> Result<(), Error> {
+        self.connections.write(|transaction| {
+            transaction.execute(
+                "INSERT OR REPLACE INTO space (storage_id, at_ms, total_bytes, free_bytes) VALUES (?1, ?2, ?3, ?4)",
+                params![
+                    sample.storage,
+                    sample.at_ms,
+                    stored("bytes of space", sample.total_bytes)?,
+                    stored("free bytes", sample.free_bytes)?,
+                ],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// How full a storage was from then on, oldest first.
+    pub fn space(&self, storage: StorageId, since_ms: i64) -> Result<Vec<SpaceSample>, Error> {
+        self.connections.read(|transaction| {
+            let mut statement = transaction
+                .prepare_cached("SELECT * FROM space WHERE storage_id = ?1 AND at_ms >= ?2 ORDER BY at_ms")?;
+            let rows = statement.query_map(params![storage, since_ms], |row| {
+                Ok(SpaceSample {
+                    storage: row.get("storage_id")?,
+                    at_ms: row.get("at_ms")?,
+                    total_bytes: columns::count(row, "total_bytes")?,
+                    free_bytes: columns::count(row, "free_bytes")?,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// When the last sample was taken.
     pub fn last_usage_ms(&self) -> Result<Option<i64>, Error> {
         self.connections.read(|transaction| {
@@ -86,6 +132,7 @@ impl Catalog {
     pub fn prune_usage(&self, before_ms: i64) -> Result<(), Error> {
         self.connections.write(|transaction| {
             transaction.execute("DELETE FROM usage WHERE at_ms < ?1", [before_ms])?;
+            transaction.execute("DELETE FROM space WHERE at_ms < ?1", [before_ms])?;
             Ok(())
         })
     }

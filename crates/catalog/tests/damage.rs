@@ -49,6 +49,13 @@ fn filled() -> Vec<u8> {
         locked_until_ms: 1,
     };
     catalog.note_failed_log_ins(&[failed], 0).expect("notes");
+    let space = catalog::SpaceSample {
+        storage: backup.storage,
+        at_ms: 1,
+        total_bytes: 2,
+        free_bytes: 1,
+    };
+    catalog.add_space(&space).expect("notes");
     catalog.settle().expect("empties the log");
     drop(catalog);
     fs::read(path).expect("reads")
@@ -79,6 +86,7 @@ fn use_all(bytes: &[u8]) -> Result<(), Error> {
     catalog.moves()?;
     catalog.damage(None)?;
     catalog.usage(&catalog::UsageFilter::default())?;
+    catalog.space(catalog::StorageId(1), 0)?;
     catalog.all_settings()?;
     catalog.groups()?;
     catalog.tracks(None, i64::MAX)?;

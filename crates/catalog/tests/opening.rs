@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use catalog::{
-    ArchivedUntil, BackupFilter, Catalog, Error, JobId, OwnedSetting, SCHEMA_VERSION, Scope, SettingAction,
-    SettingsOwner, StorageId, StoredSetting, TokenHash, UsageFilter, UserState, Uuid, Verified,
+    ArchivedUntil, BackupFilter, Catalog, ClientState, Error, JobId, OwnedSetting, SCHEMA_VERSION, Scope,
+    SettingAction, SettingsOwner, StorageId, StoredSetting, TokenHash, UsageFilter, UserState, Uuid,
+    Verified,
 };
 use rusqlite::Connection;
 
@@ -287,6 +288,26 @@ fn a_database_of_version_6_has_users() {
 }
 
 #[test]
+fn a_database_of_version_7_knows_who_is_disabled_and_how_full_storages_were() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let raw = Connection::open(database(dir.path())).expect("creates");
+    raw.execute_batch(include_str!("fixtures/v7.sql")).expect("loads");
+    drop(raw);
+    let catalog = Catalog::open(dir.path()).expect("opens");
+    catalog.check().expect("is whole");
+    let client = catalog.client("bruno").expect("reads");
+    assert_eq!(
+        (client.state, client.disabled_ms),
+        (ClientState::Disabled, Some(1_785_542_400_000))
+    );
+    let space = catalog.space(StorageId(1), 0).expect("reads");
+    assert_eq!(
+        (space[0].total_bytes, space[0].free_bytes),
+        (4_000_000_000_000, 1_500_000_000_000)
+    );
+}
+
+#[test]
 fn the_frozen_database_has_the_tables_of_a_new_one() {
     let schema = |raw: &Connection| -> Vec<(String, String)> {
         let mut statement = raw
@@ -302,7 +323,7 @@ fn the_frozen_database_has_the_tables_of_a_new_one() {
     let new = Connection::open(database(dir.path())).expect("opens");
     let frozen = Connection::open_in_memory().expect("opens");
     frozen
-        .execute_batch(include_str!("fixtures/v6.sql"))
+        .execute_batch(include_str!("fixtures/v7.sql"))
         .expect("loads");
     assert_eq!(
         schema(&new),

@@ -1,7 +1,7 @@
 //! What each kind of record promises.
 
 use catalog::{
-    Adoption, BackupFigures, BackupFilter, BackupKind, BackupMode, BackupState, Catalog, Certificate,
+    Adoption, BackupFigures, BackupFilter, BackupKind, BackupMode, BackupState, Bar, Catalog, Certificate,
     ClientState, Enrolment, Error, Identity, JobEnd, JobFilter, JobKind, JobState, NewBackup, NewJob,
     NewToken, Outcome, PoolChange, PoolLinks, Problem, Redeem, Sighting, TokenHash,
 };
@@ -185,6 +185,63 @@ fn a_revoked_client_comes_back_by_token_only() {
     enrol(&catalog, "anna", 3);
     let client = catalog.client("anna").expect("is there");
     assert_eq!((client.state, client.revoked_ms), (ClientState::Active, None));
+}
+
+#[test]
+fn a_client_may_be_barred_and_let_in_again() {
+    let (_dir, catalog) = fresh();
+    enrol(&catalog, "anna", 1);
+    let barred = |bar| Identity::Barred {
+        client: "anna".into(),
+        bar,
+    };
+    let identity = || catalog.identify(&[1; 32]).expect("identifies");
+    catalog.disable_client("anna", Some(70)).expect("disables");
+    catalog.disable_client("anna", Some(71)).expect("is idempotent");
+    assert_eq!(identity(), barred(Bar::Disabled));
+    assert_eq!(catalog.client("anna").expect("reads").disabled_ms, Some(70));
+    let tracks = catalog.tracks(None, 100).expect("reads");
+    assert_eq!(tracks[0].state, ClientState::Disabled);
+    catalog.remove_client("anna", Some(80)).expect("removes");
+    assert_eq!(identity(), barred(Bar::Removed));
+    catalog.remove_client("anna", None).expect("takes back");
+    catalog.disable_client("anna", None).expect("enables");
+    assert!(matches!(identity(), Identity::Active(_)));
+    assert!(catalog.disable_client("bruno", None).is_err());
+    // A token for its name lets it in, whatever barred it.
+    catalog.remove_client("anna", Some(90)).expect("removes");
+    enrol(&catalog, "anna", 2);
+    assert_eq!(catalog.client("anna").expect("reads").state, ClientState::Active);
+}
+
+#[test]
+fn a_client_is_forgotten_when_it_is_removed_and_has_nothing_left() {
+    let (_dir, catalog) = fresh();
+    for (name, number) in [("anna", 1), ("bruno", 2)] {
+        enrol(&catalog, name, number);
+    }
+    let id = catalog.commit_backup(&backup("anna", "a", 10)).expect("commits");
+    assert!(
+        !catalog.forget_client("anna").expect("answers"),
+        "it is not removed"
+    );
+    catalog.remove_client("anna", Some(20)).expect("removes");
+    assert!(
+        !catalog.forget_client("anna").expect("answers"),
+        "it has a backup"
+    );
+    catalog.begin_delete("anna", "a").expect("begins");
+    assert!(
+        !catalog.forget_client("anna").expect("answers"),
+        "it is there still"
+    );
+    catalog.forget_backup(id).expect("ends");
+    assert!(catalog.forget_client("anna").expect("answers"));
+    assert!(matches!(catalog.client("anna"), Err(Error::UnknownClient { .. })));
+    assert_eq!(catalog.identify(&[1; 32]).expect("identifies"), Identity::Unknown);
+    catalog.check().expect("is whole");
+    enrol(&catalog, "anna", 3);
+    assert_eq!(catalog.clients().expect("lists").len(), 2);
 }
 
 #[test]

@@ -41,8 +41,8 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let console = Console::of_process();
     let surroundings = Surroundings::of_process();
-    let log_file = match logging::start(&cli, &surroundings, &console) {
-        Ok(log_file) => log_file,
+    let logging = match logging::start(&cli, &surroundings, &console) {
+        Ok(logging) => logging,
         Err(error) => return failure::report(&console, &error),
     };
     #[cfg(feature = "crash-points")]
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
             );
         }
     };
-    if let Some(log_file) = log_file {
+    if let Some(log_file) = logging.file {
         let _within = runtime.enter();
         if let Err(error) = log_file.reopen_on_hangup() {
             return failure::report(
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
             );
         }
     }
-    let context = Context::new(console.clone(), surroundings, cli.global);
+    let context = Context::new(console.clone(), surroundings, cli.global).with_log(logging.live);
     let result = runtime.block_on(commands::run(context, cli.command));
     // Blocking work that was given up, such as a read of stdin, must not keep the process.
     runtime.shutdown_background();

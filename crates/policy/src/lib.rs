@@ -12,6 +12,7 @@ pub mod catalog_copies;
 pub mod checks;
 pub mod cleanup;
 mod error;
+pub mod forecast;
 pub mod lock_out;
 pub mod quota;
 pub mod report;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use catalog::Identity;
+use catalog::{Bar, Identity};
 use policy::access::{Refusal, Right, Subject};
 
 use crate::accounts::Principal;
@@ -173,6 +173,14 @@ fn identify_client(core: &Core, peer: &ClientPeer) -> Result<Caller> {
             Err(unauthenticated(
                 "this server does not know this client; enrol it with a new token",
             ))
+        }
+        Identity::Barred { client, bar } => {
+            let what = match bar {
+                Bar::Disabled => "disabled",
+                Bar::Removed => "removed",
+            };
+            tracing::info!(address = %peer.address, client, what, "a client that may not connect was refused");
+            Err(denied(&format!("client {client} is {what} on the server")))
         }
         Identity::Revoked { client } => {
             tracing::warn!(address = %peer.address, client, "a revoked client was refused");

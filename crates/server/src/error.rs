@@ -86,6 +86,12 @@ pub enum Error {
     /// A disk's description, or a virtual disk, can't be used or made.
     #[error("a disk can't be used")]
     Disk(#[source] disk_image::Error),
+    /// An archive can't be made.
+    #[error(transparent)]
+    Archive(#[from] archive::Error),
+    /// Files on a volume can't be found or read.
+    #[error(transparent)]
+    Files(#[from] volume_files::Error),
     /// A data connection failed, or brought what is no frame.
     #[error("a data connection failed")]
     Frame(#[from] wire::frame::FrameError),
@@ -254,6 +260,30 @@ impl Error {
     }
 }
 
+fn code_of_archive(error: &archive::Error) -> tonic::Code {
+    use archive::Error as Archive;
+    match error {
+        Archive::NotFound { .. } => tonic::Code::NotFound,
+        Archive::NothingSelected | Archive::Outside { .. } | Archive::PathTooLong { .. } => {
+            tonic::Code::InvalidArgument
+        }
+        Archive::Write(_) => tonic::Code::Unavailable,
+        Archive::TooLarge => tonic::Code::FailedPrecondition,
+        _ => tonic::Code::DataLoss,
+    }
+}
+
+fn code_of_files(error: &volume_files::Error) -> tonic::Code {
+    use volume_files::Error as Files;
+    match error {
+        Files::NotFound { .. } => tonic::Code::NotFound,
+        Files::NotDirectory { .. } | Files::NotFile { .. } => tonic::Code::InvalidArgument,
+        Files::Unsupported { .. } => tonic::Code::FailedPrecondition,
+        Files::Volume(_) | Files::Unreadable { .. } | Files::TooDeep { .. } => tonic::Code::DataLoss,
+        _ => tonic::Code::Internal,
+    }
+}
+
 impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
         let code = match &error {
@@ -276,6 +306,8 @@ impl From<Error> for tonic::Status {
             Error::Storage(storage::Error::Busy { .. }) => tonic::Code::FailedPrecondition,
             Error::Manifest(_) | Error::Disk(_) => tonic::Code::InvalidArgument,
             Error::Refused { .. } | Error::Denied { .. } => tonic::Code::PermissionDenied,
+            Error::Files(files) => code_of_files(files),
+            Error::Archive(archive) => code_of_archive(archive),
             Error::NotFound { .. }
             | Error::Catalog(
                 catalog::Error::UnknownClient { .. }

@@ -7,6 +7,7 @@ use policy::settings::LayerOfSettings;
 
 use crate::accounts::PasswordCost;
 use crate::hooks::HookSettings;
+use crate::live_log::LiveLog;
 
 /// Whether a server begins backups and cleanups by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct Settings {
     pub scheduling: Scheduling,
     /// What hashing a user's password takes.
     pub password_cost: PasswordCost,
+    /// What is written into the log; empty where nobody adds to it.
+    pub log: LiveLog,
 }
 
 impl Settings {
@@ -72,6 +75,7 @@ impl Settings {
             hooks: HookSettings::default(),
             scheduling: Scheduling::On,
             password_cost: PasswordCost::default(),
+            log: LiveLog::default(),
         }
     }
 

@@ -118,6 +118,18 @@ pub(crate) trait Structure {
     fn content(&self, file: Node, each: Each<'_>) -> Result<()>;
 }
 
+/// The file systems whose files are read.
+pub const READ: [FileSystem; 8] = [
+    FileSystem::Ext2,
+    FileSystem::Ext3,
+    FileSystem::Ext4,
+    FileSystem::Ntfs,
+    FileSystem::Fat12,
+    FileSystem::Fat16,
+    FileSystem::Fat32,
+    FileSystem::ExFat,
+];
+
 /// Opens a volume that holds a file system.
 ///
 /// # Errors

@@ -19,6 +19,6 @@ mod walk;
 
 pub use content::Content;
 pub use error::{Error, Result};
-pub use files::{Entry, Files, Kind, Owner, Special, open};
+pub use files::{Entry, Files, Kind, Owner, READ, Special, open};
 pub use manifest::Timestamp;
 pub use walk::Step;

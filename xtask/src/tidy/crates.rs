@@ -59,6 +59,10 @@ const MEMBERS: &[Member] = &[
         never: &[],
     },
     Member {
+        name: "archive",
+        never: &["cow-fs", "disk-image", "nbd", "file-tree", "volume-files"],
+    },
+    Member {
         name: "wire",
         never: &["cow-fs", "disk-image", "nbd", "file-tree"],
     },

@@ -18,6 +18,8 @@ use wire::v1::JobRef;
 use wire::v1::accounts_client::AccountsClient;
 use wire::v1::admin_client::AdminClient;
 use wire::v1::backups_client::BackupsClient;
+use wire::v1::clients_client::ClientsClient;
+use wire::v1::contents_client::ContentsClient;
 use wire::v1::notify_client::NotifyClient;
 use wire::v1::planning_client::PlanningClient;
 use wire::v1::settings_client::SettingsClient;
@@ -125,6 +127,16 @@ impl Link {
     /// The service for what will happen by itself.
     pub fn planning(&self) -> PlanningClient<Authorized> {
         PlanningClient::new(self.authorized())
+    }
+
+    /// The service for what becomes of clients.
+    pub fn clients(&self) -> ClientsClient<Authorized> {
+        ClientsClient::new(self.authorized())
+    }
+
+    /// The service for what backups hold.
+    pub fn contents(&self) -> ContentsClient<Authorized> {
+        ContentsClient::new(self.authorized()).max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
     }
 
     /// The service for storages.

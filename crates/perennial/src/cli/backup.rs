@@ -1,5 +1,7 @@
 //! `backup …`
 
+use std::ffi::OsString;
+
 use clap::{Args, Subcommand};
 
 use super::backup_ref::PlaceParser;
@@ -17,6 +19,10 @@ pub enum BackupCommand {
     /// List what is in a backup, as "ls -l" would
     #[command(visible_alias = "ls")]
     Browse(BrowseArgs),
+    /// Find files by name in all backups of a client
+    Search(SearchArgs),
+    /// List the versions of a file over all backups of a client
+    Versions(VersionsArgs),
     /// Have a client make a backup now, and follow it
     Start(StartArgs),
     /// Read a backup again and compare it with its hashes
@@ -86,6 +92,42 @@ pub struct BrowseArgs {
     /// And everything beneath
     #[arg(long, short)]
     pub recursive: bool,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `backup search`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each file is listed once, as the newest backup that has it has it. Capitals don't matter.
+
+Examples:
+  perennial backup search laptop report
+  perennial backup search laptop '*.odt' --beneath home/me")]
+pub struct SearchArgs {
+    /// Whose backups
+    pub client: String,
+    /// Part of the name; with * or ? in it a pattern for all of the name
+    pub text: String,
+    /// Only what lies in this directory or beneath
+    #[arg(long, value_name = "PATH")]
+    pub beneath: Option<OsString>,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `backup versions`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  perennial backup versions laptop home/me/report.odt")]
+pub struct VersionsArgs {
+    /// Whose backups
+    pub client: String,
+    /// The file's path, as backups have it
+    pub path: OsString,
     /// For whom.
     #[command(flatten)]
     pub output: OutputArgs,

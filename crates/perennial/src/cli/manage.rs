@@ -64,6 +64,27 @@ pub enum ClientsCommand {
         /// Its name
         name: String,
     },
+    /// Let a client in no more until it is enabled; its backups stay, and none is made
+    Disable {
+        /// Its name
+        name: String,
+    },
+    /// Let a client in again that was disabled
+    Enable {
+        /// Its name
+        name: String,
+    },
+    /// Remove a client with all its backups; for some time ("removed_keep") it can be taken back
+    #[command(visible_alias = "rm")]
+    Remove {
+        /// Its name
+        name: String,
+    },
+    /// Take back a client that was removed
+    TakeBack {
+        /// Its name
+        name: String,
+    },
     /// Let a client's backups rest for a while
     Pause {
         /// Its name; on a client's own machine, that one

@@ -19,7 +19,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-pub use backup::{BackupCommand, BrowseArgs, DiffArgs, FreedArgs, ListArgs, ShowArgs, StartArgs, VerifyArgs};
+pub use backup::{
+    BackupCommand, BrowseArgs, DiffArgs, FreedArgs, ListArgs, SearchArgs, ShowArgs, StartArgs, VerifyArgs,
+    VersionsArgs,
+};
 pub use backup_ref::{BackupRef, Place};
 pub use image::{
     ExistingFiles, ExportArgs, ExtractArgs, ImageBrowseArgs, ImageCommand, ImageInfoArgs, MountArgs,

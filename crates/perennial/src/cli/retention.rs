@@ -1,6 +1,7 @@
 //! `retention`, `trash`, and what protects a backup.
 
 use clap::{Args, Subcommand};
+use policy::quota::Quota;
 
 use super::{BackupRef, OutputArgs};
 use crate::config::parse_duration;
@@ -10,6 +11,23 @@ use crate::config::parse_duration;
 pub enum RetentionCommand {
     /// Show what the rules would remove, when and why; nothing is removed
     Plan(RetentionPlanArgs),
+    /// Show what would go if so much more space were wanted; nothing is removed
+    #[command(after_help = "\
+The order is that of an emergency: the trash first, then what the rules remove anyway, then the oldest of what they keep.
+
+Example:
+  perennial retention free 200GiB")]
+    Free {
+        /// How much, such as 200GiB or 1T
+        #[arg(value_parser = parse_bytes)]
+        size: u64,
+        /// In this storage, else the one that the server was started with
+        #[arg(long, value_name = "NAME")]
+        storage: Option<String>,
+        /// For whom.
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// Do the nightly cleanup now
     Cleanup {
         /// Don't wait for its end
@@ -116,4 +134,13 @@ pub struct HoldArgs {
 pub struct LetGoArgs {
     /// NAME, CLIENT/NAME or CLIENT/latest
     pub backup: BackupRef,
+}
+
+/// An amount of bytes, as quotas are written.
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(Quota::Bytes(bytes)) => Ok(bytes),
+        Ok(_) => Err("write it as bytes, such as 200GiB".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }

@@ -8,7 +8,7 @@ use wire::v1::{
 };
 
 use super::follow::{self, Followed};
-use super::{Context, refer, retention};
+use super::{Context, refer, retention, search};
 use crate::channel::Link;
 use crate::cli::{BackupCommand, DeleteArgs, FreedArgs, ListArgs, ShowArgs, StartArgs, VerifyArgs};
 use crate::failure::{Failure, Outcome};
@@ -29,6 +29,8 @@ pub async fn run(context: &Context, command: BackupCommand) -> Result<Outcome> {
         BackupCommand::Unarchive(args) => retention::unarchive(&link, &args).await,
         BackupCommand::Hold(args) => retention::hold(&link, &args).await,
         BackupCommand::Release(args) => retention::release(&link, &args).await,
+        BackupCommand::Search(args) => search::search(context, &link, args).await,
+        BackupCommand::Versions(args) => search::versions(context, &link, args).await,
         BackupCommand::Browse(_) | BackupCommand::Diff(_) => unreachable!("they have modules of their own"),
     };
     link.close().await;

@@ -19,16 +19,59 @@ pub async fn run(context: &Context, command: ClientsCommand) -> Result<Outcome> 
             return pause(context, name, until.as_millisecond()).await;
         }
         ClientsCommand::Resume { name } => return pause(context, name, 0).await,
-        _ => {}
+        ClientsCommand::Disable { .. }
+        | ClientsCommand::Enable { .. }
+        | ClientsCommand::Remove { .. }
+        | ClientsCommand::TakeBack { .. } => return bar(context, command).await,
+        ClientsCommand::List(_) | ClientsCommand::Revoke { .. } => {}
     }
     let link = AdminLink::open(context).await?;
     let outcome = match command {
         ClientsCommand::Revoke { name } => revoke(context, &link, name).await,
         ClientsCommand::List(args) => list(context, &link, args.shape()).await,
-        ClientsCommand::Pause { .. } | ClientsCommand::Resume { .. } => Ok(Outcome::Done),
+        _ => unreachable!("they were done above"),
     };
     link.close().await;
     outcome
+}
+
+/// Lets a client in no more, or again.
+async fn bar(context: &Context, command: ClientsCommand) -> Result<Outcome> {
+    let link = Link::open(context).await?;
+    let mut clients = link.clients();
+    let console = context.console();
+    let (name, done, told) = match command {
+        ClientsCommand::Disable { name } => {
+            let done = clients.disable(ClientRef { name: name.clone() }).await;
+            let told = format!("{name} is let in no more until it is enabled. Its backups stay.");
+            (name, done, told)
+        }
+        ClientsCommand::Enable { name } => {
+            let done = clients.enable(ClientRef { name: name.clone() }).await;
+            let told = format!("{name} is let in again.");
+            (name, done, told)
+        }
+        ClientsCommand::TakeBack { name } => {
+            let done = clients.take_back(ClientRef { name: name.clone() }).await;
+            let told = format!("{name} stays, with all its backups, and is let in again.");
+            (name, done, told)
+        }
+        ClientsCommand::Remove { name } => {
+            let done = clients.remove(ClientRef { name: name.clone() }).await;
+            let goes_ms = done.as_ref().map_or(0, |client| client.get_ref().goes_ms);
+            let told = format!(
+                "{name} is removed. It goes with all its backups in the first cleanup after {}; until then:\n\
+                 perennial clients take-back {name}",
+                format::time(goes_ms, console.zone())
+            );
+            (name, done, told)
+        }
+        _ => unreachable!("nothing else bars a client"),
+    };
+    link.close().await;
+    done.with_context(|| format!("can't do that to the client {name}"))?;
+    console.note(&told);
+    Ok(Outcome::Done)
 }
 
 /// Lets backups rest until then; 0 lets them go on. A client's own user may do this too.

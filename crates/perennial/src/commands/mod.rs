@@ -27,6 +27,7 @@ mod roles;
 mod safety;
 mod schedule;
 mod scope;
+mod search;
 pub mod secret_file;
 pub mod server;
 mod settings;
@@ -39,6 +40,7 @@ mod watch;
 
 use std::path::PathBuf;
 
+use ::server::LiveLog;
 use anyhow::Result;
 use clap::CommandFactory as _;
 
@@ -52,6 +54,7 @@ pub struct Context {
     console: Console,
     surroundings: Surroundings,
     global: GlobalArgs,
+    log: LiveLog,
 }
 
 impl Context {
@@ -61,7 +64,18 @@ impl Context {
             console,
             surroundings,
             global,
+            log: LiveLog::default(),
         }
+    }
+
+    /// Lets a server that is started have what is logged.
+    pub fn with_log(self, log: LiveLog) -> Self {
+        Self { log, ..self }
+    }
+
+    /// What is logged, for whoever watches a server that is started.
+    pub fn log(&self) -> &LiveLog {
+        &self.log
     }
 
     /// Where to print.

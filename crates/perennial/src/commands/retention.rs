@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use wire::v1::protect_request::Change;
 use wire::v1::{
-    Archive, BackupRef, CleanupRequest, KeptBackup, ListTrashRequest, Nothing, PlannedRemoval,
-    ProtectRequest, RetentionPlanReply, RetentionPlanRequest, TrashedBackup,
+    Archive, BackupRef, CleanupRequest, KeptBackup, ListTrashRequest, Nothing, PlanFreeingRequest,
+    PlannedRemoval, ProtectRequest, RetentionPlanReply, RetentionPlanRequest, TrashedBackup,
 };
 
 use super::follow::{self, Followed};
@@ -22,6 +22,11 @@ pub async fn run(context: &Context, command: RetentionCommand) -> Result<Outcome
     let link = Link::open(context).await?;
     let outcome = match command {
         RetentionCommand::Plan(args) => plan(context, &link, args).await,
+        RetentionCommand::Free {
+            size,
+            storage,
+            output,
+        } => free(context, &link, size, storage, output.shape()).await,
         RetentionCommand::Cleanup { detach, output } => cleanup(context, &link, detach, output.shape()).await,
     };
     link.close().await;
@@ -85,6 +90,71 @@ async fn plan(context: &Context, link: &Link, args: RetentionPlanArgs) -> Result
     if args.kept {
         show_kept(context, &reply.kept)?;
     }
+    Ok(Outcome::Done)
+}
+
+/// What would go for so much space.
+async fn free(
+    context: &Context,
+    link: &Link,
+    bytes: u64,
+    storage: Option<String>,
+    shape: Shape,
+) -> Result<Outcome> {
+    let storage = storage.unwrap_or_default();
+    let plan = link
+        .planning()
+        .plan_freeing(PlanFreeingRequest { storage, bytes })
+        .await;
+    let plan = plan.context("can't plan")?.into_inner();
+    let console = context.console();
+    let zone = console.zone();
+    if shape == Shape::Json {
+        let removals = plan.removals.iter().map(|removal| {
+            json!({
+                "client": removal.client,
+                "backup": removal.name,
+                "kind": removal.kind,
+                "started": format::rfc3339(removal.started_ms, zone),
+                "reason": removal.reason,
+            })
+        });
+        console.json(&json!({
+            "removals": removals.collect::<Vec<_>>(),
+            "bytes_freed": plan.freed_bytes,
+            "is_enough": plan.is_enough,
+        }))?;
+        return Ok(Outcome::Done);
+    }
+    let mut table = Table::new(&[
+        ("CLIENT", Side::Left),
+        ("BACKUP", Side::Left),
+        ("KIND", Side::Left),
+        ("MADE", Side::Left),
+        ("WHY", Side::Left),
+    ]);
+    for removal in &plan.removals {
+        table.row([
+            removal.client.clone(),
+            removal.name.clone(),
+            removal.kind.clone(),
+            format::time(removal.started_ms, zone),
+            removal.reason.clone(),
+        ]);
+    }
+    if !table.is_empty() {
+        console.result(&table.render())?;
+    }
+    let freed = plan
+        .freed_bytes
+        .map_or_else(|| "nobody knows yet how much".to_owned(), format::size);
+    let backups = format::things(plan.removals.len() as u64, "backup", "backups");
+    console.note(&match plan.is_enough {
+        true => format!("{backups} would free {freed}."),
+        false => {
+            format!("{backups} may go, which would free {freed}: that is not enough, or not known to be.")
+        }
+    });
     Ok(Outcome::Done)
 }
 

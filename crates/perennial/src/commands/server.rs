@@ -70,9 +70,9 @@ async fn serve(context: &Context, flags: &ServerFlags) -> Result<Outcome> {
     let config = config_of(context, flags)?;
     raise_file_limit();
     let interrupt = Interrupt::listen()?;
-    let running = start(&config, settings_of(&config))
-        .await
-        .context("can't start the server")?;
+    let mut settings = settings_of(&config);
+    settings.log = context.log().clone();
+    let running = start(&config, settings).await.context("can't start the server")?;
     tell_systemd(&[
         sd_notify::NotifyState::Ready,
         sd_notify::NotifyState::Status("serving"),

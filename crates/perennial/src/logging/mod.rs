@@ -1,12 +1,14 @@
-//! Logs: to stderr, to the journal with fields where stderr is the journal, or to a file.
+//! Logs: to stderr, to the journal with fields where stderr is the journal, or to a file; of a server also to those who watch it.
 //!
 //! What a server or client logs is among its settings. `PERENNIAL_LOG`, in the syntax of tracing-subscriber's `EnvFilter`, is for all
 //! commands and goes before the configuration file, as variables do.
 
 mod file;
 mod journal;
+mod live;
 
 use anyhow::{Context as _, Result};
+use server::LiveLog;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, fmt};
@@ -16,13 +18,22 @@ use crate::config::{Component, FileFormat, Flags, LogSettings, Origin, Surroundi
 use crate::output::Console;
 use crate::output::console::LogStream;
 
-pub use file::LogFile;
+use file::LogFile;
+use live::Live;
 
 type Layer = Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync>;
 
-/// Starts logging as command line, environment and settings ask for. Returns the log file, if there is one: somebody has to open it
-/// anew when it was moved away.
-pub fn start(cli: &Cli, surroundings: &Surroundings, console: &Console) -> Result<Option<LogFile>> {
+/// Where lines go besides.
+#[derive(Default)]
+pub struct Logging {
+    /// The log file, if there is one: somebody has to open it anew when it was moved away.
+    pub file: Option<LogFile>,
+    /// What a server lets be watched.
+    pub live: LiveLog,
+}
+
+/// Starts logging as command line, environment and settings ask for.
+pub fn start(cli: &Cli, surroundings: &Surroundings, console: &Console) -> Result<Logging> {
     let settings = settings(cli, surroundings)?;
     let filter = filter(settings.as_ref(), surroundings)?;
     let file = match settings.as_ref().and_then(|settings| settings.file.as_ref()) {
@@ -33,10 +44,15 @@ pub fn start(cli: &Cli, surroundings: &Surroundings, console: &Console) -> Resul
         (Some(file), Some(settings)) => to_file(file, settings.file_format),
         _ => to_stderr(cli.global.log_format, surroundings, console),
     };
+    let live = LiveLog::default();
+    let layer: Layer = match &cli.command {
+        Command::Server(_) => layer.and_then(Live(live.clone())).boxed(),
+        _ => layer,
+    };
     tracing_subscriber::registry()
         .with(layer.with_filter(filter))
         .init();
-    Ok(file)
+    Ok(Logging { file, live })
 }
 
 fn to_file(file: &LogFile, format: FileFormat) -> Layer {

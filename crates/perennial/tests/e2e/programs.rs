@@ -22,6 +22,7 @@ const VARYING: &[&str] = &[
     "backend",
     "bytes",
     "bytes_exclusive",
+    "bytes_fetched",
     "bytes_freed",
     "bytes_logical",
     "bytes_shared",
@@ -182,6 +183,8 @@ fn of_backups() {
     keep(&lab, "backup list", &["laptop"]);
     keep(&lab, "backup show", &[&place]);
     keep(&lab, "backup browse", &[&format!("{place}:data")]);
+    keep(&lab, "backup search", &["laptop", "small"]);
+    keep(&lab, "backup versions", &["laptop", "data/small"]);
     keep(&lab, "backup verify", &[&place]);
     keep(&lab, "backup freed", &[&place]);
     keep(&lab, "backup diff", &[&format!("laptop/{}", names[0]), &place]);
@@ -251,6 +254,7 @@ fn of_what_happens_by_itself() {
         "trash_keep=1d",
     ]);
     keep(&lab, "retention plan", &["laptop", "--kept"]);
+    keep(&lab, "retention free", &["1T"]);
     keep(&lab, "retention cleanup", &[]);
     keep(&lab, "trash list", &[]);
     keep(&lab, "settings show", &[]);

@@ -123,6 +123,8 @@ pub struct ServerRules {
     pub total_quota: Quota,
     /// With less free space than this, backups are given up at once.
     pub min_free: Quota,
+    /// For how long a client that was removed can be taken back.
+    pub removed_keep: Span,
     /// When the nightly cleanup begins.
     pub cleanup_window: Windows,
     /// When backups are checked.
@@ -164,6 +166,7 @@ impl ServerRules {
             total_speed_limit: resolved.rate("total_speed_limit"),
             total_quota: resolved.quota("total_quota"),
             min_free: resolved.quota("min_free"),
+            removed_keep: resolved.span("removed_keep").unwrap_or(Span::minutes(0)),
             cleanup_window: resolved.windows("cleanup_window"),
             check_window: resolved.windows("check_window"),
             check_speed: resolved.rate("check_speed"),

@@ -191,6 +191,8 @@ pub static TABLE: &[Setting] = &[
         "When the nightly cleanup begins"),
     line(Retention, Client, "trash_keep", Kind::OptionalSpan, "1d",
         "For how long a deletion can be undone, while there is space"),
+    line(Retention, Server, "removed_keep", Kind::Span, "14d",
+        "For how long a client that was removed can be taken back, before it goes with all its backups"),
     line(Retention, Server, "catalog_backup", Kind::Choice(&["catalog", "catalog-and-keys", "off"]), "catalog",
         "What is copied into the storage each night, so that a lost catalog can be put back: catalog, catalog-and-keys (also the keys of the certificate authority, with which whoever has the storage can pass for the server), or off"),
     line(Retention, Server, "keep_jobs", Kind::Span, "365d",

@@ -14,6 +14,7 @@ use tracing::error;
 use wire::v1::{LogLine, log_line};
 
 use super::candidates::{Belongings, belongings, owners};
+use super::clients;
 use super::quota;
 use super::space::{Wanted, give_up_until};
 use super::trash::{delete, delete_for_good};
@@ -129,6 +130,7 @@ fn clean_up(core: &Arc<Core>, job: &LiveJob) -> Result<Tally> {
         empty_trash(core, job, trash, &mut tally)?;
         apply_rules(core, job, series, &mut tally)?;
     }
+    let_clients_go(core, job, &mut tally)?;
     let rules = core.policies.server();
     let quota = rules.total_quota;
     let is_over = move |space: Space| match quota.limit_bytes(space.total_bytes) {
@@ -150,6 +152,19 @@ fn clean_up(core: &Arc<Core>, job: &LiveJob) -> Result<Tally> {
     usage::take_sample(core)?;
     prune(core)?;
     Ok(tally)
+}
+
+/// What belongs to clients that were removed long enough ago goes.
+fn let_clients_go(core: &Arc<Core>, job: &LiveJob, tally: &mut Tally) -> Result<()> {
+    for (backup, outcome) in clients::let_go(core)? {
+        let text = format!("{} goes for good with its client", named(&backup));
+        if attempt(job, &text, outcome)? {
+            tally.emptied += 1;
+        } else {
+            tally.failed += 1;
+        }
+    }
+    Ok(())
 }
 
 /// Checks the catalog and copies it into the storage. A failure is noted, and no failure of the cleanup.

@@ -11,6 +11,8 @@
 mod archive;
 mod candidates;
 mod cleanup;
+mod clients;
+mod freeing;
 mod plan;
 mod quota;
 mod space;
@@ -19,7 +21,9 @@ mod usage;
 
 pub use archive::archive;
 pub use cleanup::{look as look_for_cleanup, start as start_cleanup};
+pub use clients::remove_client;
+pub use freeing::plan_freeing;
 pub use plan::{Expecting, Judged, Planned, plan_ahead, plan_now};
 pub use space::{Emergency, look as look_for_space};
 pub use trash::{delete, delete_for_good, restore, trash};
-pub use usage::{freed_by, measure as measure_usage};
+pub use usage::{forecast, freed_by, measure as measure_usage};

@@ -68,7 +68,7 @@ pub fn trash(core: &Core, client: Option<&str>) -> Result<Vec<(Backup, i64)>> {
 
 /// Refuses what must stay. What the catalog says now counts: between a plan and the last of its deletions somebody may have
 /// held a backup, or taken it out of the trash.
-fn check(core: &Core, planned: &Backup) -> Result<()> {
+pub fn check(core: &Core, planned: &Backup) -> Result<()> {
     let refused = |why: String| {
         let what = format!("backup {}/{}", planned.client, planned.name);
         Err(Error::Protected { what, why })

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use catalog::{Backup, BackupFilter, StorageId, UsageSample};
+use catalog::{Backup, BackupFilter, SpaceSample, StorageId, UsageSample};
+use policy::forecast::Forecast;
 use storage::{BackupName, ClientName};
 
 use crate::core::Core;
 use crate::error::Result;
 use crate::storages::OpenStorage;
+
+/// What was longer ago says little of what comes.
+const LOOK_BACK_MS: i64 = 42 * 86_400_000;
 
 /// What the clients take of all storages that are open; without those of which it is not known yet.
 pub fn measure(core: &Core) -> Result<Vec<UsageSample>> {
@@ -18,9 +22,33 @@ pub fn measure(core: &Core) -> Result<Vec<UsageSample>> {
     Ok(samples)
 }
 
-/// Keeps what the clients take now.
+/// Keeps what the clients take now, and how full the storages are.
 pub fn take_sample(core: &Core) -> Result<()> {
-    Ok(core.catalog.add_usage(&measure(core)?)?)
+    core.catalog.add_usage(&measure(core)?)?;
+    for storage in core.storages.all() {
+        let space = storage.store.space()?;
+        core.catalog.add_space(&SpaceSample {
+            storage: storage.id,
+            at_ms: core.clock.now_ms(),
+            total_bytes: space.total_bytes,
+            free_bytes: space.free_bytes,
+        })?;
+    }
+    Ok(())
+}
+
+/// When a storage is full if it goes on as in the last weeks; `None` while nobody knows.
+pub fn forecast(core: &Core, storage: &OpenStorage) -> Result<Option<Forecast>> {
+    let now_ms = core.clock.now_ms();
+    let samples = core
+        .catalog
+        .space(storage.id, now_ms.saturating_sub(LOOK_BACK_MS))?;
+    let space = storage.store.space()?;
+    let used = samples
+        .iter()
+        .map(|sample| (sample.at_ms, sample.total_bytes.saturating_sub(sample.free_bytes)))
+        .chain([(now_ms, space.total_bytes.saturating_sub(space.free_bytes))]);
+    Ok(policy::forecast::of(used, space.total_bytes))
 }
 
 /// What deleting all of these would free; `None` while that is not known.

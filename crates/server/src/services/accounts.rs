@@ -31,7 +31,7 @@ use crate::caller::Caller;
 use crate::core::Core;
 use crate::error::Error;
 use crate::services::access::{actor_of, address_of, caller_of};
-use crate::services::backups::blocking;
+use crate::services::reply::blocking;
 use crate::trust::Peer;
 
 /// Answers all that is about users.

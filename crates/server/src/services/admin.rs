@@ -15,11 +15,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use wire::v1::admin_server::Admin;
 use wire::v1::{
-    CancelJobReply, ClientInfo, ClientRef, CreateTokenReply, CreateTokenRequest, DoctorFinding, DoctorReply,
+    CancelJobReply, ClientRef, CreateTokenReply, CreateTokenRequest, DoctorFinding, DoctorReply,
     DoctorRequest, JobEvent, JobLogLine, JobLogReply, JobRef, ListClientsReply, ListClientsRequest,
-    ListJobsReply, ListJobsRequest, ListTroublesReply, ListTroublesRequest, PauseJobReply, RebuildIndexReply,
-    RebuildIndexRequest, RepairReply, RepairRequest, ResumeJobReply, RetryJobReply, RevokeReply, Standing,
-    StatusReply, StatusRequest, WatchEvent, WatchRequest, job_event,
+    ListJobsReply, ListJobsRequest, ListTroublesReply, ListTroublesRequest, LogRecord, PauseJobReply,
+    RebuildIndexReply, RebuildIndexRequest, RepairReply, RepairRequest, ResumeJobReply, RetryJobReply,
+    RevokeReply, Standing, StatusReply, StatusRequest, WatchEvent, WatchLogRequest, WatchRequest, job_event,
 };
 
 use crate::audit;
@@ -29,8 +29,8 @@ use crate::error::Error;
 use crate::jobs::{LiveJob, is_backup};
 use crate::pace::Flow;
 use crate::services::access::{actor_of, caller_of};
-use crate::services::backups::blocking;
-use crate::services::{follow, retry, views, watch};
+use crate::services::reply::{Replies, blocking, replies};
+use crate::services::{follow, retry, views, watch, watch_log};
 use crate::tokens::{self, TokenRequest};
 use crate::{schedule, telling};
 
@@ -150,6 +150,19 @@ impl Service {
 impl Admin for Service {
     type FollowStream = Pin<Box<dyn tokio_stream::Stream<Item = Result<JobEvent, Status>> + Send>>;
     type WatchStream = Pin<Box<dyn tokio_stream::Stream<Item = Result<WatchEvent, Status>> + Send>>;
+    type WatchLogStream = Replies<LogRecord>;
+
+    async fn watch_log(
+        &self,
+        request: Request<WatchLogRequest>,
+    ) -> Result<Response<Self::WatchLogStream>, Status> {
+        self.check(&request, Right::Audit)?;
+        let caller = caller_of(&request)?;
+        let (sender, response) = replies();
+        let request = request.into_inner();
+        tokio::spawn(watch_log::watch(self.core.clone(), caller, request, sender));
+        Ok(response)
+    }
 
     async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let caller = caller_of(&request)?;
@@ -246,20 +259,9 @@ impl Admin for Service {
         let clients = clients
             .into_iter()
             .filter(|overview| caller.sees(&self.core, &overview.client.name))
-            .map(|overview| ClientInfo {
-                connected: self.core.attached.contains(&overview.client.name),
-                standings: standings.remove(&overview.client.name).unwrap_or_default(),
-                name: overview.client.name,
-                state: overview.client.state.to_string(),
-                enrolled_ms: overview.client.enrolled_ms.unwrap_or_default(),
-                last_seen_ms: overview.client.last_seen_ms.unwrap_or_default(),
-                operating_system: overview.client.operating_system,
-                version: overview.client.version,
-                backups: overview.backups,
-                newest: overview.newest.unwrap_or_default(),
-                newest_ms: overview.newest_ms.unwrap_or_default(),
-                group: overview.group.unwrap_or_default(),
-                paused_until_ms: overview.client.paused_until_ms.unwrap_or_default(),
+            .map(|overview| {
+                let standings = standings.remove(&overview.client.name).unwrap_or_default();
+                views::client_info(&self.core, overview, standings)
             })
             .collect();
         Ok(Response::new(ListClientsReply { clients }))
@@ -295,10 +297,7 @@ impl Admin for Service {
                 catalog::Error::UnknownClient { .. } => Status::not_found(error.to_string()),
                 error => Error::from(error).into(),
             })?;
-        if let Ok(attachment) = self.core.attached.get(&name) {
-            attachment.detach.cancel();
-        }
-        self.core.board.cancel_backups(&name);
+        send_away(&self.core, &name);
         audit::note(&self.core, &actor, "client-revoke", &name, "let in no more");
         Ok(Response::new(RevokeReply {}))
     }
@@ -447,8 +446,16 @@ impl Admin for Service {
     }
 }
 
+/// Ends a client's connection, and what it does.
+pub fn send_away(core: &Core, name: &str) {
+    if let Ok(attachment) = core.attached.get(name) {
+        attachment.detach.cancel();
+    }
+    core.board.cancel_backups(name);
+}
+
 /// The name of the storage that is meant.
-fn or_default(name: &str) -> &str {
+pub fn or_default(name: &str) -> &str {
     match name {
         "" => DEFAULT_STORAGE,
         name => name,

@@ -1,16 +1,13 @@
 //! The service for backups: ingest and restore streams, views, and the jobs that a caller can start.
 
-mod content;
+pub(super) mod content;
 pub(super) mod streams;
 mod turn;
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use catalog::{BackupFilter, BackupMode};
 use policy::access::Right;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::info;
 use wire::v1::backups_server::Backups;
@@ -27,11 +24,9 @@ use crate::error::Error;
 use crate::schedule::Wanted;
 use crate::services::access::{Seen, actor_of, caller_of, resolve};
 use crate::services::follow::follow;
+use crate::services::reply::{Replies, blocking, replies};
 use crate::services::views;
 use crate::{audit, retention, schedule, verify};
-
-/// Messages that wait for a caller that is slow to take them.
-const QUEUED_REPLIES: usize = 16;
 
 /// Answers all that is about backups.
 pub struct Service {
@@ -43,13 +38,6 @@ impl Service {
     pub fn new(core: Arc<Core>) -> Self {
         Self { core }
     }
-}
-
-type Replies<T> = Pin<Box<dyn tokio_stream::Stream<Item = Result<T, Status>> + Send>>;
-
-fn replies<T: Send + 'static>() -> (mpsc::Sender<Result<T, Status>>, Response<Replies<T>>) {
-    let (sender, receiver) = mpsc::channel(QUEUED_REPLIES);
-    (sender, Response::new(Box::pin(ReceiverStream::new(receiver))))
 }
 
 #[tonic::async_trait]
@@ -337,15 +325,5 @@ fn not_found(error: catalog::Error) -> Status {
     match error {
         catalog::Error::UnknownClient { .. } => Status::not_found(error.to_string()),
         error => Error::from(error).into(),
-    }
-}
-
-/// Runs blocking work beside the asynchronous side.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Status> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => Ok(result?),
-        Err(_) => Err(Status::internal("the work was given up")),
     }
 }

@@ -21,7 +21,7 @@ use crate::audit;
 use crate::core::Core;
 use crate::error::Error;
 use crate::services::access::{actor_of, caller_of};
-use crate::services::backups::blocking;
+use crate::services::reply::blocking;
 use crate::telling::{
     Audience, Carrier, ChannelEntry, ChannelSettings, Content, MailCarrier, PingCarrier, ReportDay,
     ReportOrder, ReportWhen, Tell, WebhookCarrier, is_event, test_message,

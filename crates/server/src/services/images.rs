@@ -1,12 +1,10 @@
 //! The service for images on their way in: the session's stream, and the hashes of what is there already.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use catalog::JobKind;
 use policy::access::Right;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::warn;
 use wire::v1::images_server::Images;
@@ -21,8 +19,9 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::image::{self, Session};
 use crate::services::access::caller_of;
+use crate::services::reply::{Replies, blocking, replies};
 
-/// Messages that wait for the other side.
+/// Requests that wait for the thread that applies them.
 const QUEUED_MESSAGES: usize = 16;
 
 /// Takes in images.
@@ -37,8 +36,6 @@ impl Service {
     }
 }
 
-type Replies<T> = Pin<Box<dyn tokio_stream::Stream<Item = Result<T, Status>> + Send>>;
-
 #[tonic::async_trait]
 impl Images for Service {
     type ImageBackupStream = Replies<ImageReply>;
@@ -49,9 +46,9 @@ impl Images for Service {
         request: Request<Streaming<ImageRequest>>,
     ) -> Result<Response<Self::ImageBackupStream>, Status> {
         let client = caller_of(&request)?.client()?;
-        let (sender, receiver) = mpsc::channel(QUEUED_MESSAGES);
+        let (sender, response) = replies();
         tokio::spawn(take_in(self.core.clone(), client, request.into_inner(), sender));
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        Ok(response)
     }
 
     async fn fetch_block_hashes(
@@ -65,7 +62,7 @@ impl Images for Service {
         let session = session
             .and_then(|session| session.image())
             .ok_or_else(|| Status::not_found("there is no such session, or it is none of an image"))?;
-        let (sender, receiver) = mpsc::channel(QUEUED_MESSAGES);
+        let (sender, response) = replies();
         tokio::task::spawn_blocking(move || {
             if let Err(error) = send_hashes(&session, request.volume_id, &sender)
                 && !matches!(error, Error::Disconnected)
@@ -74,7 +71,7 @@ impl Images for Service {
                 let _ = sender.blocking_send(Err(error.into()));
             }
         });
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        Ok(response)
     }
 }
 
@@ -106,7 +103,7 @@ async fn take_in(
         )
         .await?;
         let core = core.clone();
-        super::backups::blocking(move || image::begin(&core, &job, &begin)).await
+        blocking(move || image::begin(&core, &job, &begin)).await
     };
     let (begun, session) = match started.await {
         Ok(started) => started,

@@ -94,6 +94,14 @@ pub static METHODS: &[(&str, Access)] = &[
     ("Admin/RepairStorage", Rights(&[Right::Storage])),
     ("Admin/RebuildIndex", Rights(&[Right::Storage])),
 
+    // It names clients, files and addresses.
+    ("Admin/WatchLog", Rights(&[Right::Audit])),
+
+    ("Clients/Disable", Rights(&[Right::Enrol])),
+    ("Clients/Enable", Rights(&[Right::Enrol])),
+    ("Clients/Remove", Rights(&[Right::Purge])),
+    ("Clients/TakeBack", Rights(&[Right::Purge])),
+
     ("Storages/List", Rights(&[Right::Status])),
     ("Storages/ListDamage", Rights(&[Right::See])),
     ("Storages/Usage", Rights(&[Right::See])),
@@ -116,8 +124,16 @@ pub static METHODS: &[(&str, Access)] = &[
     ("Backups/Verify", RightsOrClients(&[Right::Verify])),
     ("Backups/Delete", Rights(&[Right::Delete, Right::Purge])),
 
+    ("Contents/Search", RightsOrClients(&[Right::Browse])),
+    ("Contents/ListVersions", RightsOrClients(&[Right::Browse])),
+    ("Contents/ShowImage", RightsOrClients(&[Right::Browse])),
+    ("Contents/BrowseVolume", RightsOrClients(&[Right::Browse])),
+    ("Contents/ReadArchive", RightsOrClients(&[Right::Restore])),
+    ("Contents/ReadVolumeFile", RightsOrClients(&[Right::Restore])),
+
     ("Planning/Outlook", RightsOrClients(&[Right::See])),
     ("Planning/RetentionPlan", RightsOrClients(&[Right::See])),
+    ("Planning/PlanFreeing", Rights(&[Right::Storage])),
     ("Planning/ListTrash", RightsOrClients(&[Right::See])),
     ("Planning/Pause", RightsOrClients(&[Right::Pause])),
     ("Planning/Protect", Rights(&[Right::Protect])),

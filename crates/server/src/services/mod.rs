@@ -5,6 +5,8 @@ mod accounts;
 mod admin;
 mod backups;
 mod channels;
+mod clients;
+mod contents;
 mod control;
 mod enrolment;
 mod follow;
@@ -12,11 +14,13 @@ mod gate;
 mod images;
 mod methods;
 mod planning;
+mod reply;
 mod retry;
 mod settings;
 mod storages;
 pub(crate) mod views;
 mod watch;
+mod watch_log;
 
 use std::sync::Arc;
 
@@ -25,6 +29,8 @@ use wire::MAX_MESSAGE_BYTES;
 use wire::v1::accounts_server::AccountsServer;
 use wire::v1::admin_server::AdminServer;
 use wire::v1::backups_server::BackupsServer;
+use wire::v1::clients_server::ClientsServer;
+use wire::v1::contents_server::ContentsServer;
 use wire::v1::control_server::ControlServer;
 use wire::v1::enrolment_server::EnrolmentServer;
 use wire::v1::images_server::ImagesServer;
@@ -52,6 +58,8 @@ pub fn routes(core: Arc<Core>) -> Routes {
         .add_service(control)
         .add_service(backups)
         .add_service(images)
+        .add_service(ContentsServer::new(contents::Service::new(core.clone())))
+        .add_service(ClientsServer::new(clients::Service::new(core.clone())))
         .add_service(SettingsServer::new(settings::Service::new(core.clone())))
         .add_service(PlanningServer::new(planning::Service::new(core.clone())))
         .add_service(StoragesServer::new(storages::Service::new(core.clone())))

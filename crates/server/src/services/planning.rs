@@ -15,9 +15,9 @@ use wire::v1::planning_server::Planning;
 use wire::v1::protect_request::Change;
 use wire::v1::{
     BackupRef, CleanupRequest, DeleteFromTrashReply, JobEvent, KeptBackup, KindOutlook, ListTrashReply,
-    ListTrashRequest, OutlookReply, OutlookRequest, PastWait, PauseReply, PauseRequest, PlannedRemoval,
-    ProtectReply, ProtectRequest, RestoreFromTrashReply, RetentionPlanReply, RetentionPlanRequest,
-    TrashedBackup,
+    ListTrashRequest, OutlookReply, OutlookRequest, PastWait, PauseReply, PauseRequest, PlanFreeingReply,
+    PlanFreeingRequest, PlannedRemoval, ProtectReply, ProtectRequest, RestoreFromTrashReply,
+    RetentionPlanReply, RetentionPlanRequest, TrashedBackup,
 };
 
 use crate::audit;
@@ -27,8 +27,9 @@ use crate::error::Error;
 use crate::retention::{self, Expecting, Judged, Planned};
 use crate::schedule::{self, TargetOutlook};
 use crate::services::access::{Seen, actor_of, caller_of, resolve, resolve_trashed};
-use crate::services::backups::blocking;
+use crate::services::admin::or_default;
 use crate::services::follow::follow;
+use crate::services::reply::blocking;
 use crate::services::views;
 
 /// Events that wait for a caller that is slow to take them.
@@ -239,6 +240,34 @@ impl Planning for Service {
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn plan_freeing(
+        &self,
+        request: Request<PlanFreeingRequest>,
+    ) -> Result<Response<PlanFreeingReply>, Status> {
+        caller_of(&request)?.may(&self.core, Right::Storage)?;
+        let PlanFreeingRequest { storage, bytes } = request.into_inner();
+        let core = self.core.clone();
+        let plan = blocking(move || {
+            let storage = core.storages.named(or_default(&storage))?;
+            retention::plan_freeing(&core, &storage, bytes)
+        })
+        .await?;
+        let removals = plan.sacrifices.into_iter().map(|sacrifice| PlannedRemoval {
+            client: sacrifice.key.client,
+            name: sacrifice.key.name,
+            kind: sacrifice.key.kind.to_string(),
+            started_ms: sacrifice.key.started_ms,
+            at_ms: 0,
+            reason: sacrifice.why.to_string(),
+            expected: false,
+        });
+        Ok(Response::new(PlanFreeingReply {
+            removals: removals.collect(),
+            freed_bytes: plan.freed_bytes,
+            is_enough: plan.is_enough,
+        }))
     }
 
     async fn cleanup(

@@ -18,7 +18,7 @@ use wire::v1::{
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::services::access::{Seen, actor_of, caller_of, resolve};
-use crate::services::backups::blocking;
+use crate::services::reply::blocking;
 use crate::{audit, checking, moving, retention, storages};
 
 /// Answers all that is about storages.
@@ -292,7 +292,10 @@ fn view(core: &Core, known: &catalog::Storage) -> Result<StorageInfo> {
         }
     };
     let space = storage.store.space()?;
+    let forecast = retention::forecast(core, &storage)?;
     Ok(StorageInfo {
+        growth_bytes_per_day: forecast.map(|forecast| forecast.growth_bytes_per_day),
+        full_ms: forecast.and_then(|forecast| forecast.full_ms),
         is_default: core.storages.is_default(&storage),
         backend: storage.store.backend().to_string(),
         file_system: storage.store.capabilities().file_system.name.to_string(),

@@ -1,9 +1,11 @@
 //! The catalog's and the manifest's records as messages.
 
-use catalog::ArchivedUntil;
+use catalog::{ArchivedUntil, ClientOverview};
 use manifest::{Entry, Kind};
 use policy::alert::What;
-use wire::v1::{BackupInfo, BackupMode, EntryView, JobDone, JobInfo, Problem, Trouble, job_done};
+use wire::v1::{
+    BackupInfo, BackupMode, ClientInfo, EntryView, JobDone, JobInfo, Problem, Standing, Trouble, job_done,
+};
 
 use crate::core::Core;
 use crate::telling::{Subject, Watched};
@@ -80,6 +82,30 @@ pub fn backup_info(backup: &catalog::Backup) -> BackupInfo {
             .map(|verification| verification.found.to_string())
             .unwrap_or_default(),
         verified_ms: backup.verification.map_or(0, |verification| verification.at_ms),
+    }
+}
+
+/// A client's record, and how its backups stand.
+pub fn client_info(core: &Core, overview: ClientOverview, standings: Vec<Standing>) -> ClientInfo {
+    let ClientOverview { client, .. } = overview;
+    let keep = core.policies.server().removed_keep;
+    ClientInfo {
+        connected: core.attached.contains(&client.name),
+        standings,
+        name: client.name,
+        state: client.state.to_string(),
+        enrolled_ms: client.enrolled_ms.unwrap_or_default(),
+        last_seen_ms: client.last_seen_ms.unwrap_or_default(),
+        operating_system: client.operating_system,
+        version: client.version,
+        backups: overview.backups,
+        newest: overview.newest.unwrap_or_default(),
+        newest_ms: overview.newest_ms.unwrap_or_default(),
+        group: overview.group.unwrap_or_default(),
+        paused_until_ms: client.paused_until_ms.unwrap_or_default(),
+        disabled_ms: client.disabled_ms.unwrap_or_default(),
+        removed_ms: client.removed_ms.unwrap_or_default(),
+        goes_ms: client.removed_ms.map_or(0, |removed_ms| keep.after(removed_ms)),
     }
 }
 

@@ -165,7 +165,7 @@ fn stand(core: &Core, tracks: &ClientTracks, target: Target, last: Option<&Backu
         .paused_until_ms
         .is_some_and(|until_ms| until_ms > core.clock.now_ms());
     let found = match tracks.state {
-        ClientState::Revoked => Found::Unwatched,
+        ClientState::Revoked | ClientState::Disabled | ClientState::Removed => Found::Unwatched,
         ClientState::Active | ClientState::Adopted => of_backups(&Backups {
             standing: told.standing,
             first,

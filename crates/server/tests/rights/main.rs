@@ -172,6 +172,47 @@ async fn about_theirs(port: &Channel, token: &str, method: &str) -> Result<(), S
             };
             call(port, token, method, message).await
         }
+        "Clients/Disable" | "Clients/Enable" | "Clients/Remove" | "Clients/TakeBack" => {
+            call(port, token, method, v1::ClientRef { name: client() }).await
+        }
+        "Contents/Search" => {
+            let message = v1::SearchRequest {
+                client: client(),
+                text: "x".into(),
+                ..Default::default()
+            };
+            call(port, token, method, message).await
+        }
+        "Contents/ListVersions" => {
+            let message = v1::ListVersionsRequest {
+                client: client(),
+                ..Default::default()
+            };
+            call(port, token, method, message).await
+        }
+        "Contents/ShowImage" => call(port, token, method, backup()).await,
+        "Contents/ReadArchive" => {
+            let message = v1::ReadArchiveRequest {
+                backup: Some(backup()),
+                format: "zip".into(),
+                ..Default::default()
+            };
+            call(port, token, method, message).await
+        }
+        "Contents/BrowseVolume" => {
+            let message = v1::BrowseVolumeRequest {
+                backup: Some(backup()),
+                ..Default::default()
+            };
+            call(port, token, method, message).await
+        }
+        "Contents/ReadVolumeFile" => {
+            let message = v1::ReadVolumeFileRequest {
+                backup: Some(backup()),
+                ..Default::default()
+            };
+            call(port, token, method, message).await
+        }
         "Backups/Diff" => {
             let message = v1::DiffRequest {
                 from: Some(backup()),

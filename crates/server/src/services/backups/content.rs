@@ -9,12 +9,13 @@ use tonic::Status;
 use wire::v1::content_part::Part;
 use wire::v1::{ContentHead, ContentPart, ReadContentRequest};
 
-use super::streams::{Sender, finish, no_such_path};
+use super::streams::no_such_path;
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::services::reply::{Sender, finish};
 
 /// Content of one part.
-const PART_BYTES: u64 = 256 * 1024;
+pub const PART_BYTES: u64 = 256 * 1024;
 
 /// Sends the content that is asked for.
 pub fn read(core: &Core, backup: &Backup, request: &ReadContentRequest, sender: &Sender<ContentPart>) {
@@ -49,6 +50,7 @@ fn send_content(
             size_bytes: size,
             mtime_s: entry.metadata.mtime.secs,
             hash: hash.0.to_vec(),
+            is_size_unknown: false,
         }),
     )?;
     let is_whole = matches!(entry.kind, Kind::File { .. }) && request.offset_bytes == 0 && end == size;

@@ -21,18 +21,16 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::jobs::LiveJob;
 use crate::services::access::resolve;
+use crate::services::reply::{Sender, blocking, finish};
 use crate::services::views;
 use crate::sessions::DataSession as _;
 use crate::{ingest, restore, schedule};
-
-/// To whom a stream of replies goes.
-pub type Sender<T> = mpsc::Sender<Result<T, Status>>;
 
 /// Requests of an ingest that wait for the thread that applies them.
 const QUEUED_REQUESTS: usize = 8;
 const CHUNK_BYTES: usize = 512 * 1024;
 /// Entries of one message of a listing.
-const ENTRIES: usize = 1000;
+pub const ENTRIES: usize = 1000;
 
 /// Takes in a file backup.
 pub async fn ingest(
@@ -71,7 +69,7 @@ pub async fn ingest(
         )
         .await?;
         let core = core.clone();
-        super::blocking(move || ingest::begin(&core, &job, &begin)).await
+        blocking(move || ingest::begin(&core, &job, &begin)).await
     };
     let (begun, session) = match started.await {
         Ok(started) => started,
@@ -245,7 +243,7 @@ async fn serve_restore(
     let client = caller.clone().client()?;
     let backup = resolve(core, caller, Right::Restore, &begin.backup.unwrap_or_default())?;
     let (opener, of) = (core.clone(), backup.clone());
-    let tree = super::blocking(move || opener.open_backup(&of)).await?;
+    let tree = blocking(move || opener.open_backup(&of)).await?;
     let session = Arc::new(restore::Session::create(client, tree, replies.clone()));
     info!(client = backup.client, name = backup.name, "restore begins");
     core.sessions.enter(session.clone());
@@ -287,7 +285,7 @@ async fn take_wanted(
         match requests.message().await?.and_then(|request| request.request) {
             Some(restore_request::Request::Wanted(wanted)) => {
                 let session = session.clone();
-                super::blocking(move || session.want(wanted.files)).await?;
+                blocking(move || session.want(wanted.files)).await?;
             }
             Some(restore_request::Request::Finish(_)) => return Ok(()),
             Some(restore_request::Request::Begin(_)) => {
@@ -393,16 +391,5 @@ pub fn no_such_path(path: &[u8]) -> Error {
     Error::NotFound {
         what: "such path in the backup:",
         name: String::from_utf8_lossy(path).into_owned(),
-    }
-}
-
-/// Ends a stream of replies, with the error if there is one.
-pub fn finish<T>(result: Result<()>, sender: &Sender<T>) {
-    match result {
-        Ok(()) | Err(Error::Disconnected) => {}
-        Err(error) => {
-            // The caller may be gone.
-            let _ = sender.blocking_send(Err(error.into()));
-        }
     }
 }
