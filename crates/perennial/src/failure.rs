@@ -223,10 +223,15 @@ fn is_usage(error: &anyhow::Error) -> bool {
         matches!(cause.downcast_ref::<Failure>(), Some(Failure::Usage(_)))
             || matches!(
                 cause.downcast_ref::<ConfigError>(),
-                Some(ConfigError::Value {
-                    origin: Origin::Flag(_),
-                    ..
-                })
+                Some(
+                    ConfigError::Value {
+                        origin: Origin::Flag(_),
+                        ..
+                    } | ConfigError::Useless {
+                        origin: Origin::Flag(_),
+                        ..
+                    }
+                )
             )
     })
 }

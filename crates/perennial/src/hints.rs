@@ -73,7 +73,7 @@ fn of_failure(failure: &Failure) -> Option<String> {
 
 fn of_config(error: &ConfigError) -> Option<String> {
     match error {
-        ConfigError::UnknownKey { .. } | ConfigError::Value { .. } => {
+        ConfigError::UnknownKey { .. } | ConfigError::Value { .. } | ConfigError::Useless { .. } => {
             Some("\"perennial config show\" lists every setting".into())
         }
         ConfigError::DuplicateSource { .. } => Some("give one of them another name: NAME=PATH".into()),
@@ -149,6 +149,11 @@ fn of_server(error: &server::Error) -> Option<String> {
             Some("ports below 1024 are for root; pick another with --listen".into())
         }
         Error::Busy { .. } => Some("another server uses it: stop that one first".into()),
+        Error::WebCertificate { .. } => Some(
+            "web_certificate names a PEM file with the server's certificate and, behind it, those that lead to its authority; \
+             web_key one with its key"
+                .into(),
+        ),
         Error::OtherStorage { .. } => Some(
             "mount its file system, or name the right directory with --storage; if those backups are gone for good, \
              \"perennial server adopt-storage\" goes on with this one"

@@ -20,6 +20,7 @@ use crate::settings::Settings;
 use crate::storages::{OpenStorage, Storages};
 use crate::telling::Teller;
 use crate::trust::Authority;
+use crate::web_certificate::WebCertificate;
 
 /// How long to wait for what housekeeping has in use.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -46,6 +47,8 @@ pub struct Core {
     pub storages: Storages,
     /// Who signs certificates.
     pub authority: Authority,
+    /// What browsers are shown of certificates.
+    pub web_certificate: Arc<WebCertificate>,
     /// Users, and what they may do.
     pub accounts: Accounts,
     /// What is set for clients.

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::hooks::HookEvent;
+use crate::web_certificate::CertificateFault;
 
 /// The result of whatever can fail in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -38,6 +39,14 @@ pub enum Error {
     /// The TLS settings are not usable.
     #[error("can't set up TLS")]
     Tls(#[source] rustls::Error),
+    /// The certificate for browsers can't be used.
+    #[error("can't use the certificate in {}", path.display())]
+    WebCertificate {
+        /// The file that it should be in.
+        path: PathBuf,
+        /// Why not.
+        source: CertificateFault,
+    },
     /// A certificate could not be made.
     #[error("can't make a certificate")]
     Certificate(#[from] rcgen::Error),

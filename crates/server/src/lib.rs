@@ -41,6 +41,7 @@ mod telling;
 mod tokens;
 mod trust;
 mod verify;
+mod web_certificate;
 
 pub use accounts::PasswordCost;
 pub use clock::Clock;
@@ -51,5 +52,6 @@ pub use live_log::{LiveLog, LogRecord, Severity};
 pub use reconcile::{Rebuilt, adopt_storage, rebuild_catalog};
 pub use run::{Running, Server};
 pub use safety::{CopyChoice, Keys, PassedOver, Restored, StoredCopy, catalog_copies, restore_catalog};
-pub use settings::{Scheduling, Settings, admin_socket};
+pub use settings::{Scheduling, Settings, WebCertificateSource, admin_socket};
 pub use tokens::TokenRequest;
+pub use web_certificate::{CertificateFault, WebCertificate};

@@ -30,7 +30,8 @@ use crate::settings::Settings;
 use crate::storages::{Storages, create_or_open_default, open_others};
 use crate::telling::{Deliverer, Teller};
 use crate::trust::{Authority, server_config};
-use crate::{doctor, metrics, moving, reconcile, safety, schedule, services, tokens, trust};
+use crate::web_certificate::WebCertificate;
+use crate::{doctor, metrics, moving, reconcile, safety, schedule, services, tokens, trust, web_certificate};
 
 /// How long running jobs may take to stop when the server ends.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -67,11 +68,16 @@ impl Server {
             source,
         })?;
         let opening = tokio::task::spawn_blocking(move || open(settings, clock, local_address));
-        let core = opening.await.map_err(|_| Error::Cancelled)??;
+        let (core, keeper) = opening.await.map_err(|_| Error::Cancelled)??;
         let admin = open_admin_socket(&core)?;
-        let tls = server_config(&core.authority, &core.settings.host_names)?;
+        let tls = server_config(
+            &core.authority,
+            &core.settings.host_names,
+            core.web_certificate.clone(),
+        )?;
         let deliverer = start_deliverer(&core)?;
         let mut tasks = serve(&core, listener, admin, tls);
+        tasks.push(tokio::spawn(keeper.run(core.clone())));
         tasks.extend(metrics_listener.map(|listener| tokio::spawn(metrics::serve(core.clone(), listener))));
         info!(listen = %core.local_address, storage = %core.settings.storage_dir.display(), "server runs");
         tell_set_up(&core)?;
@@ -87,6 +93,11 @@ impl Running {
     /// The address that the server listens on.
     pub fn local_address(&self) -> std::net::SocketAddr {
         self.core.local_address
+    }
+
+    /// The certificate that browsers are shown.
+    pub fn web_certificate(&self) -> Arc<WebCertificate> {
+        self.core.web_certificate.clone()
     }
 
     /// Makes an enrolment token.
@@ -173,7 +184,12 @@ fn open_admin_socket(core: &Core) -> Result<UnixListener> {
     }
 }
 
-fn open(settings: Settings, clock: Clock, local_address: std::net::SocketAddr) -> Result<Arc<Core>> {
+fn open(
+    settings: Settings,
+    clock: Clock,
+    local_address: std::net::SocketAddr,
+) -> Result<(Arc<Core>, web_certificate::Keeper)> {
+    let (web_certificate, keeper) = web_certificate::open(&settings, &clock)?;
     create_private_dir(&settings.state_dir)?;
     let catalog = Arc::new(Catalog::create_or_open(&settings.state_dir)?);
     let authority = open_authority(&settings, &catalog)?;
@@ -205,6 +221,7 @@ fn open(settings: Settings, clock: Clock, local_address: std::net::SocketAddr) -
         catalog,
         storages,
         authority,
+        web_certificate: Arc::new(web_certificate),
         board,
         attached: Attached::default(),
         sessions: Arc::default(),
@@ -218,7 +235,7 @@ fn open(settings: Settings, clock: Clock, local_address: std::net::SocketAddr) -
     moving::take_up(&core)?;
     safety::copy_for_new_version(&core)?;
     doctor::tell_places(&core);
-    Ok(core)
+    Ok((core, keeper))
 }
 
 /// Opens the certificate authority, or makes one; says so where clients knew another.

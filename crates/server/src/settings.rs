@@ -25,6 +25,21 @@ impl Scheduling {
     }
 }
 
+/// Where the certificate comes from that browsers are shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum WebCertificateSource {
+    /// The server's own authority, which no browser knows.
+    #[default]
+    Own,
+    /// Files, which are read again whenever they change.
+    Files {
+        /// The certificate and those that lead to its authority, PEM.
+        certificate: PathBuf,
+        /// Its key, PEM. May be the same file.
+        key: PathBuf,
+    },
+}
+
 /// Settings of a server.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -40,6 +55,8 @@ pub struct Settings {
     pub advertise: Option<String>,
     /// Further host names and addresses for the server's certificate.
     pub host_names: Vec<String>,
+    /// Where the certificate comes from that browsers are shown.
+    pub web_certificate: WebCertificateSource,
     /// The storage backend; without it, what probing finds.
     pub backend: Option<storage::BackendKind>,
     /// Whether large unchanged directories are pooled (hardlink storage only).
@@ -68,6 +85,7 @@ impl Settings {
             metrics_listen: None,
             advertise: None,
             host_names: Vec::new(),
+            web_certificate: WebCertificateSource::Own,
             backend: None,
             pool: storage::Pooling::On,
             compression: None,

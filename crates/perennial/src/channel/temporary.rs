@@ -30,6 +30,7 @@ impl TemporaryServer {
         }
         settings.scheduling = server::Scheduling::Off;
         settings.metrics_listen = None;
+        settings.web_certificate = server::WebCertificateSource::Own;
         let state = config.state.display();
         let running = start(&config, settings)
             .await

@@ -1,6 +1,7 @@
 //! `server run`, `server rebuild-catalog` and `server adopt-storage`
 
 use anyhow::{Context as _, Result};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Context, safety};
 use crate::cli::{OutputArgs, ServerArgs, ServerCommand};
@@ -29,6 +30,7 @@ pub fn settings_of(config: &ServerConfig) -> server::Settings {
     settings.metrics_listen = config.metrics_listen;
     settings.advertise = config.advertise.clone();
     settings.host_names = config.host_names.clone();
+    settings.web_certificate = config.web_certificate.clone();
     settings.backend = config.backend;
     settings.pool = config.pooling;
     settings.compression = config
@@ -73,6 +75,9 @@ async fn serve(context: &Context, flags: &ServerFlags) -> Result<Outcome> {
     let mut settings = settings_of(&config);
     settings.log = context.log().clone();
     let running = start(&config, settings).await.context("can't start the server")?;
+    if config.web_certificate != server::WebCertificateSource::Own {
+        look_at_certificate_on_hangup(&running).context("can't listen for SIGHUP")?;
+    }
     tell_systemd(&[
         sd_notify::NotifyState::Ready,
         sd_notify::NotifyState::Status("serving"),
@@ -81,6 +86,18 @@ async fn serve(context: &Context, flags: &ServerFlags) -> Result<Outcome> {
     tell_systemd(&[sd_notify::NotifyState::Stopping]);
     running.shut_down().await;
     Ok(Outcome::Done)
+}
+
+/// Has the server look at its certificate for browsers on each SIGHUP, which no longer ends the process.
+fn look_at_certificate_on_hangup(running: &server::Running) -> std::io::Result<()> {
+    let mut hangups = signal(SignalKind::hangup())?;
+    let certificate = running.web_certificate();
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            certificate.look_now();
+        }
+    });
+    Ok(())
 }
 
 /// Lets the server open as many files as it may: volumes that stand on each other are open all at once.

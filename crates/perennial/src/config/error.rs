@@ -56,6 +56,16 @@ pub enum ConfigError {
         /// What would be taken.
         expected: String,
     },
+    /// A setting is of no use, as others are.
+    #[error("\"{key}\" in {origin} is of no use: {why}")]
+    Useless {
+        /// The setting.
+        key: &'static str,
+        /// Where it was set.
+        origin: Origin,
+        /// Why.
+        why: &'static str,
+    },
     /// Two sources have one name.
     #[error("two sources are called \"{name}\": {first} and {second}")]
     DuplicateSource {

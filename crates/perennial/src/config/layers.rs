@@ -139,6 +139,15 @@ impl Resolved {
         }
     }
 
+    /// The error that a setting can't be of use.
+    pub fn useless(&self, key: &'static str, why: &'static str) -> ConfigError {
+        ConfigError::Useless {
+            key,
+            origin: self.origin(key).clone(),
+            why,
+        }
+    }
+
     fn missing(&self, key: &'static str) -> ConfigError {
         let setting = self.component.setting(key).expect("the key is in the table");
         ConfigError::Missing {

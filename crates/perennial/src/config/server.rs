@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use policy::settings::{Action, LayerOfSettings, Said};
-use server::{HookCommands, HookSettings};
+use server::{HookCommands, HookSettings, WebCertificateSource};
 
 use super::logs;
 use super::setting::{Fallback, Kind, Setting};
@@ -54,6 +54,20 @@ pub const TABLE: &[Setting] = &[
         fallback: Fallback::Unset,
         placeholder: "NAME",
         about: "Further host name or address for the server's certificate, for browsers; may be given several times",
+    },
+    Setting {
+        key: "web_certificate",
+        kind: Kind::Path,
+        fallback: Fallback::Unset,
+        placeholder: "FILE",
+        about: "PEM file with the certificate that browsers are shown, and those that lead to its authority; read again when it changes",
+    },
+    Setting {
+        key: "web_key",
+        kind: Kind::Path,
+        fallback: Fallback::Unset,
+        placeholder: "FILE",
+        about: "PEM file with the key of that certificate; by default it is in the same file",
     },
     Setting {
         key: "backend",
@@ -198,6 +212,8 @@ pub struct ServerConfig {
     pub advertise: Option<String>,
     /// Further names for the certificate.
     pub host_names: Vec<String>,
+    /// Where the certificate comes from that browsers are shown.
+    pub web_certificate: WebCertificateSource,
     /// The storage backend; `None` for the one that probing finds.
     pub backend: Option<storage::BackendKind>,
     /// Whether directory pools are used.
@@ -224,6 +240,7 @@ impl ServerConfig {
             metrics_listen: resolved.optional_socket_address("metrics_listen"),
             advertise: resolved.text("advertise"),
             host_names: resolved.list("host_names"),
+            web_certificate: web_certificate(resolved)?,
             backend: backend(resolved),
             pooling: if resolved.is_on("pool") {
                 storage::Pooling::On
@@ -234,6 +251,22 @@ impl ServerConfig {
             hooks: hooks(resolved),
             policy: policy_of(resolved),
         })
+    }
+}
+
+/// Where the certificate for browsers comes from.
+fn web_certificate(resolved: &Resolved) -> Result<WebCertificateSource, ConfigError> {
+    let (certificate, key) = (
+        resolved.optional_path("web_certificate")?,
+        resolved.optional_path("web_key")?,
+    );
+    match (certificate, key) {
+        (None, None) => Ok(WebCertificateSource::Own),
+        (None, Some(_)) => Err(resolved.useless("web_key", "\"web_certificate\" is not set")),
+        (Some(certificate), key) => Ok(WebCertificateSource::Files {
+            key: key.unwrap_or_else(|| certificate.clone()),
+            certificate,
+        }),
     }
 }
 

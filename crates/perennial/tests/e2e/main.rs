@@ -39,3 +39,4 @@ mod telling;
 mod trust;
 mod users;
 mod web;
+mod web_certificate;

@@ -12,6 +12,7 @@ mod identity;
 mod place;
 mod storage;
 mod surroundings;
+mod web_certificate;
 mod words;
 
 use std::path::{Path, PathBuf};
@@ -125,6 +126,7 @@ fn examine_all(subject: &Subject<'_>) -> Vec<Finding> {
             .and_then(|catalog| catalog::judge_cleanup(subject, catalog)),
     );
     findings.extend(identity::examine(subject));
+    findings.extend(web_certificate::judge(subject));
     let examined = examine(&settings.storage_dir);
     let clock_ms = subject.clock.now_ms();
     let default = subject

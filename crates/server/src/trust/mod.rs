@@ -5,6 +5,7 @@
 //! client's private key is never seen here.
 
 mod authority;
+mod choice;
 mod peer;
 mod tls;
 
