@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::error::{Error, Result};
 
-/// Certificates of authorities. Loaded once and handed to every channel.
+/// Certificates of authorities. Loaded once and handed to every channel, and to whatever else calls servers.
 #[derive(Clone)]
 pub struct Roots(Arc<Vec<CertificateDer<'static>>>);
 
@@ -43,7 +43,8 @@ impl Roots {
         pem.map_or_else(|| Ok(self.clone()), |pem| self.with_pem(pem))
     }
 
-    pub(crate) fn certificates(&self) -> &[CertificateDer<'static>] {
+    /// The certificates.
+    pub fn certificates(&self) -> &[CertificateDer<'static>] {
         &self.0
     }
 }

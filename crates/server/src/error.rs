@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::hooks::HookEvent;
-use crate::web_certificate::CertificateFault;
+use crate::web_certificate::{AcmeFault, CertificateFault};
 
 /// The result of whatever can fail in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -46,6 +46,14 @@ pub enum Error {
         path: PathBuf,
         /// Why not.
         source: CertificateFault,
+    },
+    /// A certificate can't be had from an ACME server.
+    #[error("can't get a certificate from {directory}")]
+    Acme {
+        /// The address of its directory.
+        directory: String,
+        /// Why not.
+        source: AcmeFault,
     },
     /// A certificate could not be made.
     #[error("can't make a certificate")]

@@ -54,4 +54,4 @@ pub use run::{Running, Server};
 pub use safety::{CopyChoice, Keys, PassedOver, Restored, StoredCopy, catalog_copies, restore_catalog};
 pub use settings::{Scheduling, Settings, WebCertificateSource, admin_socket};
 pub use tokens::TokenRequest;
-pub use web_certificate::{CertificateFault, WebCertificate};
+pub use web_certificate::{AcmeFault, AcmeSettings, CertificateFault, WebCertificate};

@@ -8,6 +8,7 @@ use policy::settings::LayerOfSettings;
 use crate::accounts::PasswordCost;
 use crate::hooks::HookSettings;
 use crate::live_log::LiveLog;
+use crate::web_certificate::AcmeSettings;
 
 /// Whether a server begins backups and cleanups by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub enum WebCertificateSource {
         /// Its key, PEM. May be the same file.
         key: PathBuf,
     },
+    /// An ACME server.
+    Acme(AcmeSettings),
 }
 
 /// Settings of a server.

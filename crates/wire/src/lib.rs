@@ -30,6 +30,8 @@ pub mod alpn {
     pub const HTTP2: &[u8] = b"h2";
     /// A browser or a script, HTTP/1.1.
     pub const HTTP1: &[u8] = b"http/1.1";
+    /// An ACME server that wants to see who holds a name (RFC 8737): nothing is said but the handshake.
+    pub const ACME: &[u8] = b"acme-tls/1";
 }
 
 /// The name in every server certificate that clients check, whatever address they dial: a server may move.

@@ -148,6 +148,16 @@ impl Resolved {
         }
     }
 
+    /// The error that a setting does not take what it holds.
+    pub fn unfit(&self, key: &'static str, found: &str, expected: &str) -> ConfigError {
+        ConfigError::Value {
+            key: key.to_owned(),
+            origin: self.origin(key).clone(),
+            found: format!("\"{found}\""),
+            expected: expected.to_owned(),
+        }
+    }
+
     fn missing(&self, key: &'static str) -> ConfigError {
         let setting = self.component.setting(key).expect("the key is in the table");
         ConfigError::Missing {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use policy::settings::{Action, LayerOfSettings, Said};
-use server::{HookCommands, HookSettings, WebCertificateSource};
+use server::{AcmeSettings, HookCommands, HookSettings, WebCertificateSource};
 
 use super::logs;
 use super::setting::{Fallback, Kind, Setting};
@@ -68,6 +68,34 @@ pub const TABLE: &[Setting] = &[
         fallback: Fallback::Unset,
         placeholder: "FILE",
         about: "PEM file with the key of that certificate; by default it is in the same file",
+    },
+    Setting {
+        key: "acme_domains",
+        kind: Kind::List,
+        fallback: Fallback::Unset,
+        placeholder: "NAME",
+        about: "Name that a certificate for browsers is had for from an ACME server, whose terms are agreed to by that; may be given several times",
+    },
+    Setting {
+        key: "acme_contact",
+        kind: Kind::Text,
+        fallback: Fallback::Unset,
+        placeholder: "ADDRESS",
+        about: "Mail address that the ACME server may write to",
+    },
+    Setting {
+        key: "acme_directory",
+        kind: Kind::Text,
+        fallback: Fallback::Text("https://acme-v02.api.letsencrypt.org/directory"),
+        placeholder: "URL",
+        about: "Address of the ACME server's directory; Let's Encrypt's by default",
+    },
+    Setting {
+        key: "acme_root",
+        kind: Kind::Path,
+        fallback: Fallback::Unset,
+        placeholder: "FILE",
+        about: "PEM file with the authority of the ACME server's own certificate, for one of one's own; by default those that the system trusts",
     },
     Setting {
         key: "backend",
@@ -260,6 +288,12 @@ fn web_certificate(resolved: &Resolved) -> Result<WebCertificateSource, ConfigEr
         resolved.optional_path("web_certificate")?,
         resolved.optional_path("web_key")?,
     );
+    if let Some(acme) = acme(resolved)? {
+        return match certificate {
+            None => Ok(WebCertificateSource::Acme(acme)),
+            Some(_) => Err(resolved.useless("acme_domains", "\"web_certificate\" is set too")),
+        };
+    }
     match (certificate, key) {
         (None, None) => Ok(WebCertificateSource::Own),
         (None, Some(_)) => Err(resolved.useless("web_key", "\"web_certificate\" is not set")),
@@ -268,6 +302,36 @@ fn web_certificate(resolved: &Resolved) -> Result<WebCertificateSource, ConfigEr
             certificate,
         }),
     }
+}
+
+/// The ACME server to get a certificate from, if it is to be.
+fn acme(resolved: &Resolved) -> Result<Option<AcmeSettings>, ConfigError> {
+    let domains = resolved.list("acme_domains");
+    if domains.is_empty() {
+        let mut others = ["acme_contact", "acme_root"].into_iter();
+        let useless = others.find(|key| *resolved.value(key) != Value::Unset);
+        return match useless {
+            Some(key) => Err(resolved.useless(key, "\"acme_domains\" is not set")),
+            None => Ok(None),
+        };
+    }
+    let domain = |text: &String| {
+        let wanted = "names such as \"backup.example\", no addresses and no wildcards";
+        AcmeSettings::domain(text).ok_or_else(|| resolved.unfit("acme_domains", text, wanted))
+    };
+    let contact = |text: String| {
+        let wanted = "a mail address such as \"anna@example.org\"";
+        AcmeSettings::contact(&text).ok_or_else(|| resolved.unfit("acme_contact", &text, wanted))
+    };
+    let directory = resolved.text("acme_directory").unwrap_or_default();
+    let wanted = "an address such as \"https://acme.example/directory\"";
+    Ok(Some(AcmeSettings {
+        domains: domains.iter().map(domain).collect::<Result<_, _>>()?,
+        contact: resolved.text("acme_contact").map(contact).transpose()?,
+        directory: AcmeSettings::directory(&directory)
+            .ok_or_else(|| resolved.unfit("acme_directory", &directory, wanted))?,
+        root: resolved.optional_path("acme_root")?,
+    }))
 }
 
 fn backend(resolved: &Resolved) -> Option<storage::BackendKind> {

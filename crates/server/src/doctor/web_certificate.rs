@@ -33,12 +33,21 @@ fn advice(source: &WebCertificateSource) -> Option<String> {
             "put another certificate, with its key, into {}: the server takes it within a minute",
             certificate.display()
         )),
+        WebCertificateSource::Acme(acme) => Some(format!(
+            "the server goes on trying, and tries at once on SIGHUP; {} must be reached at this server, and port 443 there lead to \
+             the port that the server listens on",
+            acme.domains.join(" and ")
+        )),
     }
 }
 
 fn judge_standing(standing: &Standing, now_s: i64, zone: &TimeZone, advice: String) -> Finding {
     let (level, what) = match &standing.shown {
         Some(shown) => (level_of(shown, now_s), sentence(shown, now_s, zone)),
+        None if standing.trouble.is_none() => (
+            Level::Advice,
+            "there is no certificate for browsers yet".to_owned(),
+        ),
         None => (
             Level::Error,
             "browsers are shown the server's own certificate, which they warn of".to_owned(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::StreamOwned;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
@@ -107,6 +108,11 @@ async fn admit(
                 stream: StreamOwned::new(session, ReadAhead::new(tcp)),
                 permit,
             });
+        }
+        // It has seen what it wanted to.
+        Some(wire::alpn::ACME) => {
+            let mut stream = stream;
+            tokio::time::timeout(HANDSHAKE_TIMEOUT, stream.shutdown()).await??;
         }
         _ => {
             takers.web.serve(stream, address).await;

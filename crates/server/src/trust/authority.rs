@@ -82,7 +82,8 @@ pub fn put_back_keys(dir: &Path, copy: Option<&Path>) -> Result<Keys> {
     }
 }
 
-fn create_dir(dir: &Path) -> Result<()> {
+/// Creates a directory that only its owner may look into, and those above it.
+pub fn create_dir(dir: &Path) -> Result<()> {
     let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
     created.map_err(|source| Error::io("create", dir, source))
 }
@@ -216,7 +217,7 @@ fn random_serial() -> SerialNumber {
 }
 
 /// Writes a file that only its owner may read, durably, all or nothing.
-fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary: PathBuf = path.with_extension("tmp");
     let written = (|| {
         let mut file = fs::OpenOptions::new()

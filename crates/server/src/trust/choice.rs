@@ -18,6 +18,9 @@ pub struct Choice {
 
 impl ResolvesServerCert for Choice {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if is_challenge(&hello) {
+            return self.web.for_challenge(hello.server_name());
+        }
         let for_browser = if is_client(&hello) {
             None
         } else {
@@ -25,6 +28,13 @@ impl ResolvesServerCert for Choice {
         };
         Some(for_browser.unwrap_or_else(|| self.own.clone()))
     }
+}
+
+/// Whether an ACME server wants to see who holds a name. It gets that, or nothing.
+fn is_challenge(hello: &ClientHello<'_>) -> bool {
+    hello
+        .alpn()
+        .is_some_and(|mut offered| offered.any(|name| name == wire::alpn::ACME))
 }
 
 /// Whether one of our clients calls: by what it wants to speak, or by whom it asks for.

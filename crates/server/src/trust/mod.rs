@@ -9,6 +9,8 @@ mod choice;
 mod peer;
 mod tls;
 
-pub use authority::{Authority, CERTIFICATE_DAYS, FILES, Keys, dir, put_back_keys};
+pub use authority::{
+    Authority, CERTIFICATE_DAYS, FILES, Keys, create_dir, dir, put_back_keys, write_private,
+};
 pub use peer::{ClientPeer, Peer};
 pub use tls::server_config;

@@ -42,6 +42,7 @@ pub fn server_config(
         wire::alpn::DATA,
         wire::alpn::HTTP2,
         wire::alpn::HTTP1,
+        wire::alpn::ACME,
     ]
     .map(<[u8]>::to_vec)
     .into();

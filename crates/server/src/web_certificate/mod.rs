@@ -3,6 +3,8 @@
 //! It is for nobody else: clients check the server's own certificate, and get that one whatever is set here. What can't be used
 //! at the start is an error then; later on the certificate that was there before stays, and the log and the doctor tell why.
 
+mod acme;
+mod challenges;
 mod fault;
 mod files;
 mod shown;
@@ -19,6 +21,9 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::settings::{Settings, WebCertificateSource};
 
+use acme::Acme;
+pub use acme::{AcmeFault, AcmeSettings};
+use challenges::Challenges;
 pub use fault::CertificateFault;
 use files::Files;
 pub use shown::Shown;
@@ -36,6 +41,7 @@ pub struct Standing {
 #[derive(Debug, Default)]
 pub struct WebCertificate {
     standing: RwLock<Standing>,
+    challenges: Arc<Challenges>,
     wake: Notify,
 }
 
@@ -45,6 +51,15 @@ impl WebCertificate {
         let standing = self.standing.read();
         let shown = standing.shown.as_ref()?;
         shown.is_good_for(name).then(|| shown.key())
+    }
+
+    /// What to show to an ACME server that wants to see who holds this name, if it was asked to look.
+    pub(crate) fn for_challenge(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
+        self.challenges.for_name(name)
+    }
+
+    fn challenges(&self) -> &Arc<Challenges> {
+        &self.challenges
     }
 
     /// How things are.
@@ -83,6 +98,8 @@ pub enum Keeper {
     Idle,
     /// Somebody puts it into files.
     Files(Box<Files>),
+    /// It is had from an ACME server.
+    Acme(Box<Acme>),
 }
 
 /// Opens the certificate that the settings name. Blocking.
@@ -95,6 +112,13 @@ pub fn open(settings: &Settings, clock: &Clock) -> Result<(WebCertificate, Keepe
             web.take(Ok(shown), clock);
             Keeper::Files(Box::new(files))
         }
+        WebCertificateSource::Acme(acme) => {
+            let (acme, kept) = Acme::open(acme, &settings.state_dir)?;
+            if let Some(shown) = kept {
+                web.take(Ok(shown), clock);
+            }
+            Keeper::Acme(Box::new(acme))
+        }
     };
     Ok((web, keeper))
 }
@@ -105,6 +129,12 @@ pub fn examine(settings: &Settings) -> Standing {
         WebCertificateSource::Own => return Standing::default(),
         WebCertificateSource::Files { certificate, key } => {
             Files::open(certificate, key).map(|(_, shown)| shown)
+        }
+        WebCertificateSource::Acme(acme) => {
+            return Standing {
+                shown: acme::kept(acme, &settings.state_dir).map(Arc::new),
+                trouble: None,
+            };
         }
     };
     match read {
@@ -125,6 +155,7 @@ impl Keeper {
         let web = &core.web_certificate;
         match self {
             Self::Idle => {}
+            Self::Acme(acme) => acme.run(web, &core.clock).await,
             Self::Files(mut files) => loop {
                 let patience = tokio::select! {
                     () = tokio::time::sleep(files::LOOK_INTERVAL) => files::Patience::UntilSettled,
