@@ -6,6 +6,7 @@
 
 mod arguments;
 mod decision;
+mod pages;
 mod scene;
 mod server;
 
@@ -65,11 +66,12 @@ fn of_server(scene: &Scene, arguments: &Arguments, binary: &std::path::Path) -> 
     let idle = server.resident_bytes()?;
     let plan = server.ask(scene, binary, &["retention", "plan", "--json"])?;
     let list = server.ask(scene, binary, &["clients", "list", "--json"])?;
+    let pages = pages::rows(scene, binary, "client-0001")?;
     let peak = server.peak_bytes()?;
     server.end()?;
     let backups = arguments.clients * arguments.backups;
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-    Ok(vec![
+    let mut rows = vec![
         Row::seconds("start until it answers", started, 2.0),
         Row::of("resident memory after the start", mib(at_start), 150.0, " MiB"),
         Row::of("resident memory, idle", mib(idle), 150.0, " MiB"),
@@ -82,5 +84,7 @@ fn of_server(scene: &Scene, arguments: &Arguments, binary: &std::path::Path) -> 
         Row::seconds(&format!("`retention plan` over {backups} backups"), plan, 1.0),
         Row::told("`clients list`", list.as_secs_f64(), " s"),
         Row::told("peak of resident memory", mib(peak), " MiB"),
-    ])
+    ];
+    rows.extend(pages);
+    Ok(rows)
 }

@@ -209,6 +209,9 @@ impl<S: ReadAt> Members<S> {
             }));
         }
         let Entry { metadata, kind, .. } = self.first_name(&target)?;
+        if !self.format.keeps(&kind) {
+            return Ok(None);
+        }
         Ok(Some(Member {
             name,
             path: target,
@@ -221,7 +224,7 @@ impl<S: ReadAt> Members<S> {
         }))
     }
 
-    /// The entry that has the content of a file with several names.
+    /// The entry that says what has several names: mostly a file, but links, pipes and devices may have them too.
     fn first_name(&mut self, path: &[u8]) -> Result<Entry> {
         let not_found = || Error::NotFound { path: path.into() };
         let (directory, name) = split_path(path).ok_or_else(not_found)?;
@@ -230,8 +233,8 @@ impl<S: ReadAt> Members<S> {
             self.firsts = self.reader.directory(directory)?;
         }
         let entry = self.firsts.as_ref().and_then(|record| record.find(name));
-        let has_content = |entry: &&Entry| matches!(entry.kind, Kind::File { .. } | Kind::Volume { .. });
-        entry.filter(has_content).cloned().ok_or_else(not_found)
+        let is_first = |entry: &&Entry| !matches!(entry.kind, Kind::Directory | Kind::HardLink { .. });
+        entry.filter(is_first).cloned().ok_or_else(not_found)
     }
 }
 

@@ -21,14 +21,11 @@ struct Asset {
 }
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLES: &str = "text/css; charset=utf-8";
 
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
-    let all: [(&str, &str, &[u8]); 5] = [
-        (
-            "style.css",
-            "text/css; charset=utf-8",
-            include_bytes!("../assets/style.css"),
-        ),
+    let all: [(&str, &str, &[u8]); 9] = [
+        ("style.css", STYLES, include_bytes!("../assets/style.css")),
         ("page.js", JAVASCRIPT, include_bytes!("../assets/page.js")),
         (
             "htmx.js",
@@ -40,6 +37,18 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
             JAVASCRIPT,
             include_bytes!("../assets/vendor/htmx-ext-sse-2.2.4.min.js"),
         ),
+        (
+            "uplot.js",
+            JAVASCRIPT,
+            include_bytes!("../assets/vendor/uplot-1.6.32.iife.min.js"),
+        ),
+        (
+            "uplot.css",
+            STYLES,
+            include_bytes!("../assets/vendor/uplot-1.6.32.min.css"),
+        ),
+        ("chart.js", JAVASCRIPT, include_bytes!("../assets/chart.js")),
+        ("week.js", JAVASCRIPT, include_bytes!("../assets/week.js")),
         ("icon.svg", "image/svg+xml", include_bytes!("../assets/icon.svg")),
     ];
     all.map(|(name, kind, content)| Asset {

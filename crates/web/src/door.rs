@@ -12,6 +12,8 @@ use tower::Service;
 use wire::v1::accounts_client::AccountsClient;
 use wire::v1::admin_client::AdminClient;
 use wire::v1::backups_client::BackupsClient;
+use wire::v1::clients_client::ClientsClient;
+use wire::v1::contents_client::ContentsClient;
 use wire::v1::notify_client::NotifyClient;
 use wire::v1::planning_client::PlanningClient;
 use wire::v1::settings_client::SettingsClient;
@@ -49,6 +51,11 @@ impl Door {
 pub struct Services(Channel);
 
 impl Services {
+    /// The way to a service that is called by its name.
+    pub fn channel(&self) -> Channel {
+        self.0.clone()
+    }
+
     pub fn accounts(&self) -> AccountsClient<Channel> {
         AccountsClient::new(self.0.clone())
     }
@@ -59,6 +66,14 @@ impl Services {
 
     pub fn backups(&self) -> BackupsClient<Channel> {
         BackupsClient::new(self.0.clone()).max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
+    }
+
+    pub fn clients(&self) -> ClientsClient<Channel> {
+        ClientsClient::new(self.0.clone()).max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
+    }
+
+    pub fn contents(&self) -> ContentsClient<Channel> {
+        ContentsClient::new(self.0.clone()).max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
     }
 
     pub fn notify(&self) -> NotifyClient<Channel> {
@@ -74,7 +89,7 @@ impl Services {
     }
 
     pub fn storages(&self) -> StoragesClient<Channel> {
-        StoragesClient::new(self.0.clone())
+        StoragesClient::new(self.0.clone()).max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
     }
 }
 

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::de::DeserializeOwned;
 
 use crate::Site;
+use crate::api;
 use crate::failure::Failure;
 use crate::visitor::Visitor;
 use axum::extract::FromRequestParts as _;
@@ -29,9 +30,12 @@ const HEADERS: [(header::HeaderName, &str); 6] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
-/// Refuses what comes from elsewhere, and puts the headers onto what is answered; a page may have set its own.
+/// Refuses what comes from elsewhere, and puts the headers onto what is answered; a page may have set its own. Programs are not asked
+/// where they come from: what they change they change with a token, which no browser sends by itself.
 pub async fn guard(request: Request, next: Next) -> Response {
-    let is_from_elsewhere = !request.method().is_safe() && !is_same_origin(request.headers(), request.uri());
+    let is_from_elsewhere = !request.method().is_safe()
+        && !api::is_at(request.uri())
+        && !is_same_origin(request.headers(), request.uri());
     let mut response = match is_from_elsewhere {
         true => {
             // What is not taken would break the connection off before the answer is read.

@@ -5,16 +5,22 @@
 //!
 //! ```text
 //! browser ─▶ guard (headers, origin, forms) ─▶ page ─▶ Door ─▶ gate ─▶ services
+//! program ─▶ guard (headers) ────────────────▶ api  ───┘
 //! ```
 
+mod api;
 mod assets;
+mod content;
 mod door;
 mod failure;
 mod guard;
+mod limit;
 mod pages;
 mod parts;
 mod text;
 mod visitor;
+
+use std::sync::Arc;
 
 use axum::Router;
 
@@ -26,12 +32,17 @@ struct Site {
     door: Door,
 }
 
-/// All pages. Requests must have the [`Remote`] address of their connection among their extensions.
+/// All pages, and the API for programs. Requests must have the [`Remote`] address of their connection among their extensions.
 pub fn router(door: Door) -> Router {
     let site = Site { door };
     pages::routes()
+        .merge(api::routes())
         .merge(assets::routes())
         .fallback(failure::no_such_page)
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::new(limit::Limits::default()),
+            limit::limit,
+        ))
         .layer(axum::middleware::from_fn(guard::guard))
         .with_state(site)
 }

@@ -172,13 +172,36 @@ impl Language {
             Self::English => "%e %b %Y, %H:%M",
             Self::German => "%d.%m.%Y, %H:%M",
         };
-        let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
-        at.to_zoned(TimeZone::system())
-            .strftime(format)
-            .to_string()
-            .trim_start()
-            .to_owned()
+        formatted(at_ms, format)
     }
+
+    /// A point in time, to the second, in the server's zone.
+    pub fn second(self, at_ms: i64) -> String {
+        let format = match self {
+            Self::English => "%e %b %Y, %H:%M:%S",
+            Self::German => "%d.%m.%Y, %H:%M:%S",
+        };
+        formatted(at_ms, format)
+    }
+
+    /// The day of a point in time, in the server's zone.
+    pub fn date(self, at_ms: i64) -> String {
+        let format = match self {
+            Self::English => "%e %b %Y",
+            Self::German => "%d.%m.%Y",
+        };
+        formatted(at_ms, format)
+    }
+}
+
+/// A point in time in the server's zone.
+fn formatted(at_ms: i64, format: &str) -> String {
+    let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
+    at.to_zoned(TimeZone::system())
+        .strftime(format)
+        .to_string()
+        .trim_start()
+        .to_owned()
 }
 
 #[cfg(test)]

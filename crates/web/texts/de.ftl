@@ -171,7 +171,7 @@ add-about = Ein Client ist ein Rechner, der gesichert wird. Geben Sie ihm einen 
 add-name = Name
 add-name-hint = Buchstaben, Ziffern, Punkte, Binde- und Unterstriche, etwa laptop-anna.
 add-go = Token ausstellen
-add-install = Installieren Sie Perennial auf dem Rechner.
+add-install = Installieren Sie Perennial auf dem Rechner:
 add-run = Führen Sie dort aus:
 add-wait = Er erscheint unter
 add-once = Das Token gilt einmal, binnen eines Tages. Es wird nur dieses eine Mal gezeigt.
@@ -308,7 +308,7 @@ browse-find = Teil eines Namens
 browse-empty = Hier ist nichts drin.
 browse-nothing-found = Kein Name hier enthält das.
 browse-capped = Nur die ersten { $count } lassen sich durchblättern. Suchen Sie nach einem Teil des Namens, um die anderen zu finden.
-browse-image = Diese Sicherung enthält ganze Volumes. Die Dateien darin werden hier nicht gezeigt; dieser Befehl listet sie auf:
+browse-image = Diese Sicherung enthält ganze Volumes. Die Dateien darauf finden Sie über ihre Datenträger:
 browse-name = Name
 browse-size = Größe
 browse-time = Geändert
@@ -638,11 +638,355 @@ right-jobs = Seine Aufträge anhalten, fortsetzen und abbrechen
 right-settings = Seine Einstellungen ändern; die einer Gruppe, wenn die Rolle für die Gruppe vergeben ist, die des Servers, wenn für alles
 right-protect = Seine Sicherungen archivieren, festhalten und wieder freigeben
 right-delete = Seine Sicherungen in den Papierkorb löschen und zurückholen
-right-purge = Seine Sicherungen endgültig löschen, am Papierkorb vorbei oder aus ihm heraus
-right-enrol = Tokens zum Anmelden unter seinem Namen ausstellen und ihn ausschließen; für alles vergeben, auch für neue Clients. Wer das darf, kann an die Stelle des Clients treten und seine Sicherungen lesen
+right-purge = Seine Sicherungen endgültig löschen, am Papierkorb vorbei oder aus ihm heraus; ihn mit allen seinen Sicherungen entfernen und zurückholen
+right-enrol = Tokens zum Anmelden unter seinem Namen ausstellen, ihn ausschließen, deaktivieren und aktivieren; für alles vergeben, auch für neue Clients. Wer das darf, kann an die Stelle des Clients treten und seine Sicherungen lesen
 right-status = Version, Speicher und Platz des Servers sehen, und was die Selbstprüfung findet
 right-groups = Gruppen anlegen und Clients hineintun, was auch bestimmt, wer Rechte an ihnen hat
-right-storage = Aufräumen, den Speicher reparieren, seinen Index neu aufbauen
+right-storage = Aufräumen, planen, was aufgegeben wird, den Speicher reparieren, seinen Index neu aufbauen
 right-notify = Sehen und ändern, wem der Server sagt, was geschieht
-right-audit = Das Änderungsprotokoll lesen
+right-audit = Das Änderungsprotokoll lesen und das Protokoll des Servers verfolgen
 right-users = Benutzer, Rollen, API-Tokens und Sitzungen verwalten; wer das darf, kann sich jedes andere Recht verschaffen
+
+month-1 = Januar
+month-2 = Februar
+month-3 = März
+month-4 = April
+month-5 = Mai
+month-6 = Juni
+month-7 = Juli
+month-8 = August
+month-9 = September
+month-10 = Oktober
+month-11 = November
+month-12 = Dezember
+weekday-1 = Montag
+weekday-2 = Dienstag
+weekday-3 = Mittwoch
+weekday-4 = Donnerstag
+weekday-5 = Freitag
+weekday-6 = Samstag
+weekday-7 = Sonntag
+weekday-short-1 = Mo
+weekday-short-2 = Di
+weekday-short-3 = Mi
+weekday-short-4 = Do
+weekday-short-5 = Fr
+weekday-short-6 = Sa
+weekday-short-7 = So
+
+chart-figures = Die Zahlen
+chart-when = Wann
+sizes = Größen im Lauf der Zeit
+sizes-period = Wie weit zurück
+sizes-month = 30 Tage
+sizes-quarter = 90 Tage
+sizes-year = Ein Jahr
+sizes-all = Alles
+sizes-too-few = Noch gibt es zu wenig zu vergleichen: Gemessen wird einmal am Tag.
+sizes-taken = Was der Client belegt
+sizes-taken-about = „Größe“ ist, was das Wiederherstellen aller seiner Sicherungen schreiben würde.
+sizes-by-client = Was jeder Client belegt
+sizes-by-client-about = Was frei würde, wenn alle Sicherungen eines Clients gelöscht würden. Was Clients gemeinsam haben, ist nicht dabei.
+sizes-others = Alle anderen
+sizes-backups = Größe jeder Sicherung
+sizes-transferred-day = Übertragen pro Tag
+sizes-transferred-week = Übertragen pro Woche
+sizes-transferred-month = Übertragen pro Monat
+
+calendar = Kalender
+calendar-years = Jahre
+calendar-months = Monate
+calendar-earlier = Früher
+calendar-later = Später
+calendar-more = { $count } weitere am { $day }
+calendar-problems = Mit Problemen
+calendar-damaged = Beschädigt
+client-all-backups = Alle Sicherungen ({ $count })
+backups-list = Liste
+backups-all-days = Alle Tage zeigen
+backups-fine = Ohne Probleme
+backups-problems = Mit Problemen
+backups-damaged = Beschädigt
+backups-kept = Archiviert oder festgehalten
+
+tabs-of-storage = Speicher, Aufbewahrung, Papierkorb
+tabs-storage = Speicher
+tabs-retention = Aufbewahrung
+tabs-trash = Papierkorb
+
+retention = Was gelöscht wird
+retention-link = Was gelöscht wird
+retention-client = Client
+retention-all = Alle Clients
+retention-when = Wann
+retention-days-0 = Jetzt
+retention-days-7 = In den nächsten 7 Tagen
+retention-days-30 = In den nächsten 30 Tagen
+retention-days-365 = In den nächsten 365 Tagen
+retention-expected = Neue Sicherungen mitrechnen
+retention-expected-about = Als würde weiter pünktlich gesichert. Auf das, was jetzt gelöscht würde, hat das keinen Einfluss.
+retention-show = Zeigen
+retention-goes-now = { $count ->
+    [0] Ein Aufräumen würde jetzt keine Sicherung löschen.
+    [one] Ein Aufräumen würde jetzt eine Sicherung löschen.
+   *[other] Ein Aufräumen würde jetzt { $shown } Sicherungen löschen.
+}
+retention-goes = { $count ->
+    [0] In dieser Zeit wird keine Sicherung gelöscht.
+    [one] In dieser Zeit wird eine Sicherung gelöscht.
+   *[other] In dieser Zeit werden { $shown } Sicherungen gelöscht.
+}
+retention-not-made = { $count ->
+    [one] Eine davon gibt es noch nicht.
+   *[other] { $shown } davon gibt es noch nicht.
+}
+retention-frees = Ohne diejenigen, die es schon gibt, wären { $bytes } mehr frei, sobald sie auch aus dem Papierkorb verschwunden sind.
+retention-frees-unknown = Wie viel Platz dadurch frei würde, weiß im Moment niemand.
+retention-leaving = Was gelöscht wird
+retention-staying = Was bleibt
+retention-nothing-goes = Nichts wird gelöscht.
+retention-to-come = noch nicht gemacht
+retention-head-backup = Sicherung
+retention-head-kind = Art
+retention-head-made = Gemacht
+retention-head-goes = Wird gelöscht
+retention-head-why = Warum
+retention-head-stays-why = Warum sie bleibt
+retention-besides = Ein Aufräumen sorgt außerdem dafür, dass Clients ihre Kontingente einhalten, und leert den Papierkorb von allem, dessen Zeit um ist.
+retention-rules = Einstellungen zur Aufbewahrung
+retention-cleanup = Jetzt aufräumen
+cleanup-ask = Jetzt aufräumen?
+cleanup-about = Dabei geschieht dasselbe wie beim nächtlichen Aufräumen: Was die Regeln nicht mehr behalten, wird gelöscht, der Papierkorb von allem geleert, dessen Zeit um ist, für die Kontingente der Clients gesorgt, und alte Aufträge und Änderungen werden vergessen. Was nach den Regeln gelöscht wird, kommt in den Papierkorb.
+cleanup-go = Aufräumen
+
+trash = Papierkorb
+trash-about = Gelöschte Sicherungen bleiben hier eine Weile, solange der Platz reicht. Bis sie endgültig verschwinden, können Sie sie zurückholen.
+trash-find = Client
+trash-empty = Der Papierkorb ist leer.
+trash-backup = Sicherung
+trash-made = Gemacht
+trash-size = Größe
+trash-deleted = Gelöscht
+trash-until = Verschwindet endgültig
+trash-restore = Zurückholen
+trash-delete = Endgültig löschen
+trash-ask = Diese Sicherung endgültig löschen?
+trash-delete-about = Sie wurde am { $made } gemacht. Ist sie gelöscht, kann niemand sie zurückholen.
+trash-delete-go = Endgültig löschen
+
+week-open = offen
+week-closed = geschlossen
+week-label = Woche für
+week-help = Ziehen Sie über Stunden, um sie zu öffnen oder zu schließen. Mit der Tastatur: Pfeiltasten bewegen, Umschalt markiert mehrere, Leertaste malt.
+week-palette = Malen mit
+week-inexact = Der Text enthält Zeiten, die nicht auf volle Stunden fallen; die Woche zeigt nur, wie jede Stunde beginnt. Der Text bleibt, wie er ist, solange Sie nicht malen.
+week-unreadable = Dieser Text lässt sich nicht als Woche zeigen.
+
+api-title = Schnittstelle für Programme
+api-about = Alles, was diese Seiten zeigen und tun, können auch Programme als JSON abrufen und auslösen. Bei jedem Aufruf steht, was er entgegennimmt und was er zurückgibt.
+api-cookie = Programme weisen sich mit einem API-Token aus: „Authorization: Bearer TOKEN“. Aufrufe, die nur lesen, können Sie hier mit Ihrer Anmeldung ausprobieren.
+api-document = Beschreibung als OpenAPI
+api-parameters = Parameter
+api-body = Inhalt der Anfrage
+api-fields = Felder
+api-kind = Typ
+api-meaning = Bedeutung
+api-messages = Nachrichten
+api-answer = Antwortet mit
+api-lines = Antwortet mit einzelnen Zeilen, sobald es etwas gibt; jede ist vom Typ
+api-content = Antwortet mit dem Inhalt der Datei.
+api-try = Ausprobieren
+
+pick-download = Ausgewähltes herunterladen, ohne Auswahl den ganzen Ordner, als
+pick-as = Als { $format } herunterladen
+pick-all = Alle auswählen
+pick-one = { $name } auswählen
+
+file-download = Herunterladen
+file-download-named = { $name } herunterladen
+file-kind = Art
+file-target = Führt zu
+file-hash = BLAKE3
+file-preview = Vorschau
+file-empty = Die Datei ist leer.
+file-cut = Nur die ersten { $bytes } werden gezeigt.
+file-no-preview = Das ist weder Text noch ein Bild, das sich zeigen lässt. Laden Sie die Datei herunter, um hineinzusehen.
+file-refused = Sie dürfen nicht lesen, was in den Dateien dieses Clients steht.
+file-unreadable = Die Datei lässt sich nicht lesen:
+file-versions = Versionen
+file-version-changed = Geändert
+file-version-size = Größe
+file-version-from = Von der Sicherung vom
+file-version-to = Bis zur Sicherung vom
+file-version-backups = Sicherungen
+file-version-do = Damit
+file-version-here = diese hier
+file-compare = Mit der vorigen vergleichen
+file-no-comparison = Nur Texte bis 256 KiB lassen sich Zeile für Zeile vergleichen.
+file-back = Zur Datei
+file-line = Ab Zeile { $number }:
+file-lines-cut = Nur die ersten { $count } Zeilen des Vergleichs werden gezeigt.
+
+entry-file = Datei
+entry-volume = Volume
+entry-directory = Ordner
+entry-symlink = Symbolischer Link
+entry-hard-link = Datei (weiterer Name)
+entry-fifo = Pipe
+entry-character-device = Zeichengerät
+entry-block-device = Blockgerät
+
+search-title = Suche
+search-label = Name in allen Sicherungen
+search-hint = Teil eines Namens, Groß- und Kleinschreibung egal. Mit * oder ? muss der ganze Name so aussehen: *.pdf
+search-beneath = Nur im Ordner
+search-everywhere = Überall suchen
+search-told = { $found } gefunden; { $searched } von { $backups } Sicherungen wurden durchsucht, die neuesten zuerst.
+search-cut = Die Suche wurde nach { $seconds } Sekunden beendet. Mit mehr vom Namen oder in einem Ordner geht sie schneller.
+search-full = Nur die ersten { $count } werden gezeigt. Mehr vom Namen findet weniger.
+search-nothing = Nichts heißt so.
+search-results = Gefundenes
+search-path = Pfad
+search-kind = Art
+search-size = Größe
+search-time = Geändert
+search-backup = Neueste Sicherung damit
+
+command-copy = Kopieren
+condition-disabled = Deaktiviert
+condition-removed = Entfernt
+
+image-disks = Datenträger
+image-no-disks = Das Abbild enthält keine Datenträger.
+image-hidden = Sie dürfen nicht sehen, was in diesem Abbild ist.
+image-none = Diese Sicherung ist kein Abbild: Sie enthält keine Volumes.
+image-bar = Partitionen von { $disk }
+image-free = Frei
+image-table-none = keine Partitionstabelle
+image-table-mbr = MBR
+image-table-gpt = GPT
+image-table-hybrid = GPT mit hybridem MBR
+image-head-partition = Partition
+image-head-type = Typ
+image-head-start = Anfang
+image-head-size = Größe
+image-head-file-system = Dateisystem
+image-head-used = Belegt
+image-head-mounted = Eingehängt in
+image-head-still = Stillgehalten durch
+image-whole-disk = Ganzer Datenträger
+image-left-out = Nicht Teil der Sicherung
+image-browse = Dateien ansehen
+image-raw = Roh herunterladen
+image-restore = Befehle, um diesen Datenträger wiederherzustellen
+image-restore-about = Wiederhergestellt wird mit dem Programm perennial, und zwar dort, wo der Datenträger ist. Setzen Sie statt /dev/sdX das Gerät ein, auf das geschrieben werden soll: Alles darauf geht verloren.
+image-restore-client = Auf dem Client, als root, auf einen Datenträger:
+image-restore-server = Auf dem Rechner des Servers, in eine Datei:
+image-use = Befehle, um diesen Datenträger zu nutzen, ohne ihn wiederherzustellen
+image-use-about = Sie laufen auf dem Rechner des Servers.
+image-export = Einen virtuellen Datenträger daraus machen; welchen, sagt --format oder die Endung des Dateinamens:
+image-serve = Ihn über NBD bereitstellen, bis zum Strg-C:
+image-mount = Ein Volume nur lesbar einhängen, als root:
+
+partition-efi = EFI-System
+partition-bios-boot = BIOS-Start
+partition-windows-reserved = Microsoft-reserviert
+partition-windows-data = Windows-Daten
+partition-windows-recovery = Windows-Wiederherstellung
+partition-windows-dynamic = Windows, dynamischer Datenträger
+partition-windows-spaces = Windows-Speicherplätze
+partition-linux = Linux
+partition-linux-root = Linux, Wurzel
+partition-linux-home = Linux, Benutzerverzeichnisse
+partition-linux-server-data = Linux, Serverdaten
+partition-linux-boot = Linux, Start
+partition-linux-swap = Linux, Auslagerung
+partition-linux-lvm = Linux-LVM
+partition-linux-raid = Linux-RAID
+partition-linux-encrypted = Linux, verschlüsselt
+partition-apple-apfs = Apple APFS
+partition-apple-hfs = Apple HFS+
+partition-zfs = ZFS
+partition-fat = FAT
+partition-fat32 = FAT32
+partition-extended = Erweitert
+partition-protective = Schützend, vor einer GPT
+
+tabs-of-changes = Änderungen, Protokoll
+tabs-changes = Änderungen
+tabs-log = Protokoll
+
+log = Das Protokoll des Servers
+log-level = Wie schlimm
+log-error = Fehler
+log-warning = Warnungen
+log-info = Übliches
+log-debug = Alles
+log-one-error = Fehler:
+log-one-warning = Warnung:
+log-all = Alle Clients
+log-none = Davon wurde seit dem Start des Servers nichts geschrieben.
+log-pause = Anhalten
+log-about = Die neuesten Zeilen seit dem Start des Servers; jeder Filter zeigt auch, was schlimmer ist. Was der Server überhaupt protokolliert, wird bei seinem Start festgelegt.
+
+client-disable = Deaktivieren
+client-enable = Aktivieren
+client-remove = Entfernen
+client-take-back = Zurückholen
+client-barring = Deaktivieren oder entfernen
+client-barring-about = Ein deaktivierter Client kann sich nicht verbinden, bis er wieder aktiviert wird; seine Sicherungen bleiben. Ein entfernter geht nach einer Weile mit allen seinen Sicherungen.
+client-is-disabled = Deaktiviert seit { $since }: Der Client kann sich nicht verbinden. Seine Sicherungen bleiben.
+client-is-removed = { $count ->
+    [0] Entfernt seit { $since }. Der Client geht endgültig beim ersten Aufräumen nach { $until }.
+    [one] Entfernt seit { $since }. Der Client geht endgültig, mit seiner Sicherung, beim ersten Aufräumen nach { $until }.
+   *[other] Entfernt seit { $since }. Der Client geht endgültig, mit seinen { $shown } Sicherungen, beim ersten Aufräumen nach { $until }.
+}
+client-remove-ask = Diesen Client entfernen?
+client-remove-about = { $count ->
+    [0] Er kann sich ab sofort nicht mehr verbinden. Sicherungen hat er keine.
+    [one] Er kann sich ab sofort nicht mehr verbinden, und seine Sicherung geht mit ihm.
+   *[other] Er kann sich ab sofort nicht mehr verbinden, und seine { $shown } Sicherungen gehen mit ihm.
+}
+client-remove-kept = Vorher lässt er sich mit allem zurückholen, solange es die Einstellung removed_keep vorsieht ({ $keep }).
+client-remove-kept-unknown = Vorher lässt er sich mit allem zurückholen, solange es die Einstellung removed_keep vorsieht.
+client-remove-go = Entfernen
+
+add-try = Machen Sie eine erste Sicherung, um zu sehen, ob alles geht:
+add-stay = Lassen Sie ihn von nun an laufen, mit systemd:
+add-sources = Der erste und der letzte Befehl sind für den Quellbaum von Perennial, und alle sind für root. Was gesichert wird, steht in /etc/perennial/client.toml.
+
+freeing = Platz schaffen
+freeing-about = Was gehen müsste, wenn ein Speicher mehr freien Platz brauchte: in welcher Reihenfolge, und wie viel dadurch frei würde.
+freeing-amount = Wie viel mehr
+freeing-unit = Einheit
+freeing-no-amount = Das ist keine Menge.
+freeing-enough = { $count ->
+    [0] Für { $wanted } mehr muss nichts gehen.
+    [one] Für { $wanted } mehr müsste eine Sicherung gehen.
+   *[other] Für { $wanted } mehr müssten { $shown } Sicherungen gehen.
+}
+freeing-not-enough = { $count ->
+    [0] Keine Sicherung darf gehen, also lassen sich keine { $wanted } mehr schaffen.
+    [one] Die eine Sicherung, die gehen darf, gibt keine { $wanted } frei.
+   *[other] Alle { $shown } Sicherungen, die gehen dürfen, geben zusammen keine { $wanted } frei.
+}
+freeing-frees = Zusammen würden { $freed } frei.
+freeing-frees-unknown = Wie viel dadurch frei würde, weiß im Moment niemand.
+freeing-would-go = Was gehen müsste
+freeing-place = Nr.
+freeing-nothing-done = Hier wird nichts gelöscht. Sicherungen gehen nach den Regeln der Aufbewahrung, wegen der Quote eines Clients, wenn ein Speicher zu voll wird, oder wenn jemand sie löscht.
+
+forecast-grows = Wächst um { $bytes } am Tag.
+forecast-stays = Wächst nicht.
+forecast-shrinks = Schrumpft um { $bytes } am Tag.
+forecast-full-days = { $count ->
+    [0] Voll binnen eines Tages ({ $date })
+    [one] Voll in etwa 1 Tag ({ $date })
+   *[other] Voll in etwa { $count } Tagen ({ $date })
+}
+forecast-full-weeks = Voll in etwa { $count } Wochen ({ $date })
+forecast-full-months = Voll in etwa { $count } Monaten ({ $date })
+forecast-soon = Bald voll
+
+overview-verified = Letzte Überprüfung
+overview-none-verified = In letzter Zeit keine.

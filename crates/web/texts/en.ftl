@@ -171,7 +171,7 @@ add-about = A client is a computer that is backed up. Give it a name; it gets a 
 add-name = Name
 add-name-hint = Letters, digits, dots, dashes and underscores, such as laptop-anna.
 add-go = Make a token
-add-install = Install Perennial on the computer.
+add-install = Install Perennial on the computer:
 add-run = Run there:
 add-wait = It appears under
 add-once = The token works once, within a day. It is shown this once.
@@ -308,7 +308,7 @@ browse-find = Part of a name
 browse-empty = Nothing is in here.
 browse-nothing-found = No name here has that in it.
 browse-capped = Only the first { $count } can be paged through. Look for a part of a name to find the others.
-browse-image = This backup holds whole volumes. The files within them are not shown here; this command lists them:
+browse-image = This backup holds whole volumes. The files on them are found by way of its disks:
 browse-name = Name
 browse-size = Size
 browse-time = Changed
@@ -638,11 +638,355 @@ right-jobs = Pause, resume and cancel its jobs
 right-settings = Change its settings; those of a group with a grant for the group, the server's with one for everything
 right-protect = Archive and hold its backups, and let go of them
 right-delete = Delete its backups into the trash, and take them back
-right-purge = Delete its backups for good, past the trash or out of it
-right-enrol = Make enrolment tokens for its name, and revoke it; with a grant for everything, for new clients too. Whoever may do this can take the client's place and read its backups
+right-purge = Delete its backups for good, past the trash or out of it; remove it with all its backups, and take it back
+right-enrol = Make enrolment tokens for its name, revoke, disable and enable it; with a grant for everything, for new clients too. Whoever may do this can take the client's place and read its backups
 right-status = See the server's version, storage and space, and what the doctor finds
 right-groups = Make groups and put clients into them, which also decides who has rights on them
-right-storage = Clean up, repair the storage, rebuild its index
+right-storage = Clean up, plan what to give up, repair the storage, rebuild its index
 right-notify = See and change whom the server tells what happens
-right-audit = Read the audit log
+right-audit = Read the audit log, and watch the server's log
 right-users = Manage users, roles, grants, API tokens and sessions; whoever may do this can get every other right
+
+month-1 = January
+month-2 = February
+month-3 = March
+month-4 = April
+month-5 = May
+month-6 = June
+month-7 = July
+month-8 = August
+month-9 = September
+month-10 = October
+month-11 = November
+month-12 = December
+weekday-1 = Monday
+weekday-2 = Tuesday
+weekday-3 = Wednesday
+weekday-4 = Thursday
+weekday-5 = Friday
+weekday-6 = Saturday
+weekday-7 = Sunday
+weekday-short-1 = Mon
+weekday-short-2 = Tue
+weekday-short-3 = Wed
+weekday-short-4 = Thu
+weekday-short-5 = Fri
+weekday-short-6 = Sat
+weekday-short-7 = Sun
+
+chart-figures = The figures
+chart-when = When
+sizes = Sizes over time
+sizes-period = How far back
+sizes-month = 30 days
+sizes-quarter = 90 days
+sizes-year = A year
+sizes-all = All
+sizes-too-few = There is too little to compare yet: a figure is taken each day.
+sizes-taken = What the client takes
+sizes-taken-about = “Size” is what restores of all its backups would write.
+sizes-by-client = What each client takes
+sizes-by-client-about = What deleting all backups of a client would free. What clients have in common is not in it.
+sizes-others = All others
+sizes-backups = Size of each backup
+sizes-transferred-day = Transferred each day
+sizes-transferred-week = Transferred each week
+sizes-transferred-month = Transferred each month
+
+calendar = Calendar
+calendar-years = Years
+calendar-months = Months
+calendar-earlier = Earlier
+calendar-later = Later
+calendar-more = { $count } more on { $day }
+calendar-problems = With problems
+calendar-damaged = Damaged
+client-all-backups = All backups ({ $count })
+backups-list = List
+backups-all-days = Show all days
+backups-fine = Without problems
+backups-problems = With problems
+backups-damaged = Damaged
+backups-kept = Archived or held
+
+tabs-of-storage = Storage, retention, trash
+tabs-storage = Storage
+tabs-retention = Retention
+tabs-trash = Trash
+
+retention = What will go
+retention-link = What will go
+retention-client = Client
+retention-all = All clients
+retention-when = When
+retention-days-0 = Now
+retention-days-7 = In the next 7 days
+retention-days-30 = In the next 30 days
+retention-days-365 = In the next 365 days
+retention-expected = Count on new backups
+retention-expected-about = As if backups went on being made on time. Makes no difference to what goes now.
+retention-show = Show
+retention-goes-now = { $count ->
+    [0] A cleanup would remove no backup now.
+    [one] A cleanup would remove one backup now.
+   *[other] A cleanup would remove { $shown } backups now.
+}
+retention-goes = { $count ->
+    [0] No backup goes in that time.
+    [one] One backup goes in that time.
+   *[other] { $shown } backups go in that time.
+}
+retention-not-made = { $count ->
+    [one] One of them has not been made yet.
+   *[other] { $shown } of them have not been made yet.
+}
+retention-frees = Without those that are there today, { $bytes } more would be free, once they have left the trash.
+retention-frees-unknown = Nobody knows at the moment how much space that would free.
+retention-leaving = What goes
+retention-staying = What stays
+retention-nothing-goes = Nothing goes.
+retention-to-come = not made yet
+retention-head-backup = Backup
+retention-head-kind = Kind
+retention-head-made = Made
+retention-head-goes = Goes
+retention-head-why = Why
+retention-head-stays-why = Why it stays
+retention-besides = A cleanup also keeps clients to their quotas, and empties the trash of what is past its time.
+retention-rules = Settings of retention
+retention-cleanup = Clean up now
+cleanup-ask = Do the cleanup now?
+cleanup-about = It does what the nightly cleanup does: removes what the rules no longer keep, empties the trash of what is past its time, keeps clients to their quotas, and forgets old jobs and changes. What it removes by the rules goes into the trash.
+cleanup-go = Clean up
+
+trash = Trash
+trash-about = Deleted backups stay here for a while, as long as there is space. Until they go for good they can be had back.
+trash-find = Client
+trash-empty = The trash is empty.
+trash-backup = Backup
+trash-made = Made
+trash-size = Size
+trash-deleted = Deleted
+trash-until = Goes for good
+trash-restore = Have it back
+trash-delete = Delete for good
+trash-ask = Delete this backup for good?
+trash-delete-about = It was made on { $made }. Once it is deleted, nobody can have it back.
+trash-delete-go = Delete for good
+
+week-open = open
+week-closed = closed
+week-label = Week of
+week-help = Draw over hours to open or close them. With the keyboard: arrow keys move, Shift marks several, Space paints.
+week-palette = Paint with
+week-inexact = The text has times that don't fall on full hours; the week shows only how each hour begins. The text stays as it is unless you paint.
+week-unreadable = This text can't be shown as a week.
+
+api-title = Interface for programs
+api-about = Everything that these pages show and do can be done by programs too, as JSON. Each call below says what it takes and what it answers.
+api-cookie = Programs bring an API token: “Authorization: Bearer TOKEN”. What only reads can be tried here, as you are logged in.
+api-document = Description as OpenAPI
+api-parameters = Parameters
+api-body = Body
+api-fields = Fields
+api-kind = Type
+api-meaning = Meaning
+api-messages = Messages
+api-answer = Answers with
+api-lines = Answers with lines, as they come; each is a
+api-content = Answers with the content of the file.
+api-try = Try it
+
+pick-download = Download what is checked, or else the whole folder, as
+pick-as = Download as { $format }
+pick-all = Select all
+pick-one = Select { $name }
+
+file-download = Download
+file-download-named = Download { $name }
+file-kind = Kind
+file-target = Leads to
+file-hash = BLAKE3
+file-preview = Preview
+file-empty = The file is empty.
+file-cut = Only the first { $bytes } are shown.
+file-no-preview = This is neither text nor a picture that can be shown. Download it to look into it.
+file-refused = You may not read what is in the files of this client.
+file-unreadable = It can't be read:
+file-versions = Versions
+file-version-changed = Changed
+file-version-size = Size
+file-version-from = From the backup of
+file-version-to = To the backup of
+file-version-backups = Backups
+file-version-do = With it
+file-version-here = this one
+file-compare = Compare with the one before
+file-no-comparison = Only texts of up to 256 KiB can be compared line by line.
+file-back = The file
+file-line = From line { $number }:
+file-lines-cut = Only the first { $count } lines of the comparison are shown.
+
+entry-file = File
+entry-volume = Volume
+entry-directory = Folder
+entry-symlink = Symbolic link
+entry-hard-link = File (further name)
+entry-fifo = Pipe
+entry-character-device = Character device
+entry-block-device = Block device
+
+search-title = Search
+search-label = Search all backups by name
+search-hint = Part of a name, in capitals or not. With * or ? in it, all of the name has to be like that: *.pdf
+search-beneath = Only in the folder
+search-everywhere = Search everywhere
+search-told = { $found } found; { $searched } of { $backups } backups were looked through, the newest first.
+search-cut = The search was ended after { $seconds } seconds. More of a name, or a folder to search in, makes it shorter.
+search-full = Only the first { $count } are shown. More of a name finds fewer.
+search-nothing = Nothing has such a name.
+search-results = What was found
+search-path = Path
+search-kind = Kind
+search-size = Size
+search-time = Changed
+search-backup = Newest backup with it
+
+command-copy = Copy
+condition-disabled = Disabled
+condition-removed = Removed
+
+image-disks = Disks
+image-no-disks = The image has no disks.
+image-hidden = You may not see what is in this image.
+image-none = This backup is no image: it has no volumes.
+image-bar = Partitions of { $disk }
+image-free = Free
+image-table-none = no partition table
+image-table-mbr = MBR
+image-table-gpt = GPT
+image-table-hybrid = GPT with a hybrid MBR
+image-head-partition = Partition
+image-head-type = Type
+image-head-start = Start
+image-head-size = Size
+image-head-file-system = File system
+image-head-used = Used
+image-head-mounted = Mounted at
+image-head-still = Held still by
+image-whole-disk = Whole disk
+image-left-out = Not part of the backup
+image-browse = Browse
+image-raw = Download raw
+image-restore = Commands to restore this disk
+image-restore-about = Restoring is done by the perennial program where the disk is. Put the device to be written to in the place of /dev/sdX: everything on it will be gone.
+image-restore-client = On the client, as root, onto a disk:
+image-restore-server = On the server's machine, into a file:
+image-use = Commands to use this disk without restoring it
+image-use-about = They run on the server's machine.
+image-export = Make a virtual disk of it; --format says which, or the ending of the file's name:
+image-serve = Serve it to whatever speaks NBD, until Ctrl-C:
+image-mount = Mount a volume read-only, as root:
+
+partition-efi = EFI system
+partition-bios-boot = BIOS boot
+partition-windows-reserved = Microsoft reserved
+partition-windows-data = Windows data
+partition-windows-recovery = Windows recovery
+partition-windows-dynamic = Windows dynamic disk
+partition-windows-spaces = Windows storage spaces
+partition-linux = Linux
+partition-linux-root = Linux root
+partition-linux-home = Linux home
+partition-linux-server-data = Linux server data
+partition-linux-boot = Linux boot
+partition-linux-swap = Linux swap
+partition-linux-lvm = Linux LVM
+partition-linux-raid = Linux RAID
+partition-linux-encrypted = Linux, encrypted
+partition-apple-apfs = Apple APFS
+partition-apple-hfs = Apple HFS+
+partition-zfs = ZFS
+partition-fat = FAT
+partition-fat32 = FAT32
+partition-extended = Extended
+partition-protective = Protective, of a GPT
+
+tabs-of-changes = Changes, log
+tabs-changes = Changes
+tabs-log = Log
+
+log = The server's log
+log-level = How bad
+log-error = Errors
+log-warning = Warnings
+log-info = Usual
+log-debug = All
+log-one-error = Error:
+log-one-warning = Warning:
+log-all = All clients
+log-none = Nothing of that has been written since the server started.
+log-pause = Pause
+log-about = The newest lines since the server started; each filter shows what is worse, too. What the server logs at all is said when it is started.
+
+client-disable = Disable
+client-enable = Enable
+client-remove = Remove
+client-take-back = Take it back
+client-barring = Disable or remove
+client-barring-about = A disabled client can't connect until it is enabled again, and its backups stay. One that is removed goes with all its backups after a while.
+client-is-disabled = Disabled since { $since }: the client can't connect. Its backups stay.
+client-is-removed = { $count ->
+    [0] Removed since { $since }. The client goes for good in the first cleanup after { $until }.
+    [one] Removed since { $since }. The client goes for good, with its backup, in the first cleanup after { $until }.
+   *[other] Removed since { $since }. The client goes for good, with its { $shown } backups, in the first cleanup after { $until }.
+}
+client-remove-ask = Remove this client?
+client-remove-about = { $count ->
+    [0] It can't connect any more from now on. It has no backups.
+    [one] It can't connect any more from now on, and its backup goes with it.
+   *[other] It can't connect any more from now on, and its { $shown } backups go with it.
+}
+client-remove-kept = Before that it can be taken back with all it has, for as long as the setting removed_keep says ({ $keep }).
+client-remove-kept-unknown = Before that it can be taken back with all it has, for as long as the setting removed_keep says.
+client-remove-go = Remove
+
+add-try = Make a first backup, to see whether it works:
+add-stay = Let it run from now on, with systemd:
+add-sources = The first and the last command are for the source tree of Perennial, and all of them for root. What is backed up is said in /etc/perennial/client.toml.
+
+freeing = Free space
+freeing-about = What would go if a storage had to have more free space: in which order, and what that frees.
+freeing-amount = How much more
+freeing-unit = Unit
+freeing-no-amount = That is no amount.
+freeing-enough = { $count ->
+    [0] Nothing has to go for { $wanted } more.
+    [one] One backup would go for { $wanted } more.
+   *[other] { $shown } backups would go for { $wanted } more.
+}
+freeing-not-enough = { $count ->
+    [0] There is no backup that may go, so { $wanted } more can't be had.
+    [one] The one backup that may go does not free { $wanted }.
+   *[other] All { $shown } backups that may go do not free { $wanted }.
+}
+freeing-frees = Together they free { $freed }.
+freeing-frees-unknown = Nobody knows at the moment how much that frees.
+freeing-would-go = What would go
+freeing-place = No.
+freeing-nothing-done = Nothing is deleted here. Backups go by the rules of retention, for a client's quota, when a storage gets too full, or when somebody deletes them.
+
+forecast-grows = Grows by { $bytes } a day.
+forecast-stays = Does not grow.
+forecast-shrinks = Shrinks by { $bytes } a day.
+forecast-full-days = { $count ->
+    [0] Full within a day ({ $date })
+    [one] Full in about 1 day ({ $date })
+   *[other] Full in about { $count } days ({ $date })
+}
+forecast-full-weeks = Full in about { $count } weeks ({ $date })
+forecast-full-months = Full in about { $count } months ({ $date })
+forecast-soon = Soon full
+
+overview-verified = Last verification
+overview-none-verified = None of late.

@@ -72,6 +72,22 @@ fn a_symbolic_link_leads_nowhere() {
 }
 
 #[test]
+fn links_and_pipes_may_have_several_names() {
+    let mut backup = tree();
+    backup
+        .hard_link("d/out-too", "d/out")
+        .hard_link("d/pipe-too", "d/pipe");
+    let selection = Selection::new(["d/out-too", "d/pipe-too"]).unwrap();
+    assert_eq!(names(&backup, &selection, Format::Tar), ["out-too", "pipe-too"]);
+    assert_eq!(names(&backup, &selection, Format::Zip), ["out-too"]);
+    let members = backup.members(&selection, Format::Zip);
+    assert!(matches!(members[0].entry.kind, Kind::Symlink { .. }));
+    let all = Selection::new(["d"]).unwrap();
+    let links = backup.members(&all, Format::Tar).into_iter();
+    assert_eq!(links.filter(|member| member.link.is_some()).count(), 2);
+}
+
+#[test]
 fn what_is_not_there_is_told_before_anything_is_sent() {
     for path in ["e", "a/y/2", "c/x"] {
         let selection = Selection::new(["a", path]).unwrap_or_else(|error| panic!("{error}"));

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod acme;
+mod api;
+mod browser;
 mod by_itself;
 mod contents;
 mod damage;
@@ -41,3 +43,4 @@ mod trust;
 mod users;
 mod web;
 mod web_certificate;
+mod web_files;

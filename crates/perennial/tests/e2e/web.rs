@@ -15,7 +15,7 @@ const ROUTES: &str = include_str!("../../../web/src/pages/mod.rs");
 const FOR_ALL: &[&str] = &["/login", "/welcome", "/logout", "/account/look"];
 
 /// The addresses of all pages, and of all that does something, about things that there are.
-fn addresses() -> (Vec<String>, Vec<String>) {
+pub fn addresses() -> (Vec<String>, Vec<String>) {
     let (mut pages, mut deeds) = (Vec::new(), Vec::new());
     for route in ROUTES.split(".route(").skip(1) {
         let (_, rest) = route.split_once('"').unwrap();
@@ -43,23 +43,31 @@ fn addresses() -> (Vec<String>, Vec<String>) {
     (pages, deeds)
 }
 
+/// Whether an address is that of a page: not of what does not end, nor of what is no page.
+pub fn is_page(address: &str) -> bool {
+    let no_pages = ["/live", "/download", "/archive", "/picture", "/volume-file"];
+    // What lies in a backup is asked for by its path.
+    let by_path = ["/file", "/file/changes"];
+    !no_pages.iter().chain(&by_path).any(|end| address.ends_with(end))
+}
+
 /// Somebody who visits, with the cookies that he was given.
-struct Visitor<'a> {
-    lab: &'a Lab,
-    cookies: PathBuf,
+pub struct Visitor<'a> {
+    pub lab: &'a Lab,
+    pub cookies: PathBuf,
 }
 
 /// What was answered.
-struct Answer {
-    status: u16,
+pub struct Answer {
+    pub status: u16,
     /// Where one is sent.
     location: String,
     headers: String,
-    body: String,
+    pub body: String,
 }
 
 impl<'a> Visitor<'a> {
-    fn new(lab: &'a Lab, name: &str) -> Self {
+    pub fn new(lab: &'a Lab, name: &str) -> Self {
         let cookies = lab.root().join(format!("cookies-{name}"));
         fs::write(&cookies, "").unwrap();
         Self { lab, cookies }
@@ -88,7 +96,7 @@ impl<'a> Visitor<'a> {
         }
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> Answer {
         self.ask(path, &[])
     }
 
@@ -104,7 +112,7 @@ impl<'a> Visitor<'a> {
         self.ask(path, &arguments)
     }
 
-    fn log_in(&self, user: &str) -> Answer {
+    pub fn log_in(&self, user: &str) -> Answer {
         self.send(
             "/login",
             "/login",
@@ -123,7 +131,7 @@ impl Answer {
         rest.split('"').next().unwrap().to_owned()
     }
 
-    fn sends_to(&self, location: &str) {
+    pub fn sends_to(&self, location: &str) {
         assert_eq!(
             (self.status, self.location.as_str()),
             (303, location),
@@ -133,7 +141,7 @@ impl Answer {
     }
 }
 
-fn set_up_code(lab: &Lab) -> String {
+pub fn set_up_code(lab: &Lab) -> String {
     let status = text(&lab.admin(["status"]).stderr);
     let (_, code) = status
         .split_once("enter the code ")
@@ -142,7 +150,7 @@ fn set_up_code(lab: &Lab) -> String {
 }
 
 /// A server with a client and the user `anna`, who may do everything.
-fn set_up() -> Lab {
+pub fn set_up() -> Lab {
     let mut lab = Lab::plain();
     lab.start();
     lab.enroll("laptop");
@@ -246,11 +254,7 @@ fn who_has_logged_in_sees_every_page_with_its_guards() {
     let source = crate::lab::source(&lab, 1);
     lab.back_up("laptop", &source);
     let (pages, _) = addresses();
-    // One that does not end, and one that is no page.
-    let pages = pages
-        .iter()
-        .filter(|page| !page.ends_with("/live") && !page.ends_with("/download"));
-    for page in pages {
+    for page in pages.iter().filter(|page| is_page(page)) {
         let answer = visitor.get(page);
         assert_eq!(answer.status, 200, "{page}: {}", answer.body);
         for header in [

@@ -57,7 +57,10 @@ pub async fn watch(core: Arc<Core>, mut caller: Caller, request: WatchLogRequest
             return;
         }
     }
-    while !request.only_past {
+    if request.only_past {
+        return;
+    }
+    loop {
         let received = tokio::select! {
             received = news.recv() => received,
             () = sender.closed() => return,

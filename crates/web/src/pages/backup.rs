@@ -15,6 +15,7 @@ use wire::v1::{
 
 use crate::failure::{Failure, OrFail as _};
 use crate::guard::Posted;
+use crate::pages::image;
 use crate::parts::form::{Field, button, key};
 use crate::parts::page::{Place, framed};
 use crate::parts::paths;
@@ -71,6 +72,10 @@ pub async fn show(
     let (info, detail) = detail(&user, &client, &name).await?;
     let others = others(&user, &info).await?;
     let damage = damage(&user, &info).await?;
+    let disks = match info.kind.as_str() {
+        image::KIND => image::disks(&user, &info).await?,
+        _ => html! {},
+    };
     let body = html! {
         (crumbs(&user, &info, None))
         div.heading {
@@ -78,6 +83,7 @@ pub async fn show(
             (actions(&user, &info))
         }
         (facts(&user, &info, &detail, &others))
+        (disks)
         (keeping(&user, &info))
         (compare_form(&user, &info, &others, &info.base))
         (sources(&user, &detail.sources))
@@ -117,7 +123,7 @@ pub fn badges(user: &User, backup: &BackupInfo) -> Markup {
 fn actions(user: &User, info: &BackupInfo) -> Markup {
     let address = address(&info.client, &info.name);
     html! {
-        a.button.main href={ (address) "/files" } { (user.say("backup-look")) }
+        @if info.kind != image::KIND { a.button.main href={ (address) "/files" } { (user.say("backup-look")) } }
         (button(user, &format!("{address}/verify"), &user.say("backup-verify"), ""))
         a.button.danger href={ (address) "/delete" } { (user.say("backup-delete")) }
     }

@@ -8,6 +8,7 @@ use crate::failure::{Failure, OrFail as _};
 use crate::parts::page::{Place, framed};
 use crate::parts::say::exact_time;
 use crate::parts::table::Asked;
+use crate::parts::tabs::Tab;
 use crate::visitor::User;
 
 /// How far back one looks.
@@ -34,6 +35,7 @@ pub async fn show(user: User, Query(asked): Query<Asked>) -> Result<Markup, Fail
     let (rows, pages) = asked.page(changes.into_iter().filter(is_found).collect::<Vec<_>>());
     let title = user.say("menu-changes");
     let body = html! {
+        (Tab::Changes.show(&user))
         h1 { (title) }
         div.tools { (asked.search(&user, &user.say("changes-find"))) }
         @if rows.is_empty() { p.none { (user.say("changes-none")) } }

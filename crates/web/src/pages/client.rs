@@ -6,61 +6,54 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use tokio_stream::StreamExt as _;
 use wire::v1::job_event::Event;
-use wire::v1::{
-    BackupInfo, BackupMode, ClientInfo, KindOutlook, ListClientsRequest, ListRequest, OutlookRequest,
-    PauseRequest, StartRequest,
-};
+use wire::v1::{BackupInfo, BackupMode, ClientInfo, KindOutlook, OutlookRequest, PauseRequest, StartRequest};
 
 use crate::failure::{Failure, OrFail as _};
 use crate::guard::Posted;
-use crate::pages::backup;
 use crate::pages::settings::Owner;
+use crate::pages::sizes::AskedPeriod;
+use crate::pages::{backups, barring, search, sizes};
+use crate::parts::calendar;
 use crate::parts::form::key;
 use crate::parts::page::{Place, framed};
 use crate::parts::say::{Condition, exact_time, now_ms, time};
-use crate::parts::table::Asked;
 use crate::visitor::User;
+
+/// So many of the newest backups are listed.
+const NEWEST: usize = 5;
+/// So many months of them are on the calendar.
+const MONTHS: usize = 2;
 
 pub async fn show(
     user: User,
     Path(name): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<AskedPeriod>,
 ) -> Result<Markup, Failure> {
-    let mut admin = user.services.admin();
-    let clients = admin
-        .list_clients(ListClientsRequest {})
-        .await
-        .or_fail(&user)?
-        .clients;
-    let Some(client) = clients.into_iter().find(|client| client.name == name) else {
-        return Err(Failure::not_found().for_visitor(&user));
-    };
+    let client = barring::client_named(&user, &name).await?;
     let outlook = user
         .services
         .planning()
         .outlook(OutlookRequest { client: name.clone() })
         .await;
     let outlook = outlook.or_fail(&user)?.kinds;
-    let backups = user
-        .services
-        .backups()
-        .list(ListRequest { client: name.clone() })
-        .await;
-    let mut backups = backups.or_fail(&user)?.backups;
-    backups.reverse();
+    let backups = backups::of_client(&user, &name).await?;
+    let sizes = sizes::of_client(&user, &name, asked.period(), &backups).await?;
     let condition = Condition::of(&client, now_ms());
     let body = html! {
         div.heading {
             h1 { (name) " " (condition.badge(user.language)) }
-            (actions(&user, &client))
+            @if !condition.is_barred() { (actions(&user, &client)) }
             a.button href=(Owner::Client(name.clone()).address()) { (user.say("client-settings")) }
         }
+        (barring::notice(&user, &client))
         @for standing in client.standings.iter().filter(|standing| matches!(standing.standing.as_str(), "failing" | "late" | "never")) {
             p.problem { (user.say(&format!("kind-{}-backup", standing.kind))) ": " (standing.reason) }
         }
         (facts(&user, &client))
         (next(&user, &outlook))
-        (list(&user, &asked, backups))
+        (newest(&user, &name, &backups))
+        (sizes)
+        (barring::actions(&user, &client))
     };
     Ok(framed(&user, Place::Clients, &name, &body))
 }
@@ -126,47 +119,24 @@ fn next(user: &User, outlook: &[KindOutlook]) -> Markup {
     }
 }
 
-fn list(user: &User, asked: &Asked, backups: Vec<BackupInfo>) -> Markup {
-    let counted = |kind: &str| backups.iter().filter(|backup| backup.kind == kind).count();
-    let choices =
-        ["file", "image"].map(|kind| (kind, user.say(&format!("kind-{kind}-backup")), counted(kind)));
-    let filters = asked.filters(user, backups.len(), &choices);
-    let wanted = backups
-        .into_iter()
-        .filter(|backup| asked.only.is_empty() || backup.kind == asked.only);
-    let (backups, pages) = asked.page(wanted.collect::<Vec<_>>());
+/// The newest backups, and those of the last months on a calendar.
+fn newest(user: &User, name: &str, backups: &[BackupInfo]) -> Markup {
+    let all: Vec<&BackupInfo> = backups.iter().collect();
+    let months = calendar::months_until(calendar::day_of(now_ms()), MONTHS);
+    let page = format!("/clients/{name}/backups");
+    let count = user.language.number(backups.len() as u64);
     html! {
-        section {
-            h2 { (user.say("client-backups")) }
-            div.tools { (filters) }
-            @if backups.is_empty() { p.none { (user.say("client-no-backups")) } }
-            @else {
-                div.scroll tabindex="0" role="region" aria-label=(user.say("client-backups")) { table {
-                    thead { tr { @for (head, class) in
-                        [("made", ""), ("kind", ""), ("files", "figure"), ("size", "figure"), ("sent", "figure"), ("state", "")] {
-                        th.(class) scope="col" { (user.say(&format!("backup-{head}"))) }
-                    } } }
-                    tbody { @for backup in &backups { (row(user, backup)) } }
-                } }
+        section.card #backups {
+            div.heading {
+                h2 { (user.say("client-backups")) }
+                @if !backups.is_empty() {
+                    a href=(page) { (user.language.say_with("client-all-backups", &[("count", count.into())])) }
+                    a href={ "/retention?client=" (name) } { (user.say("retention-link")) }
+                }
             }
-            (asked.pager(user, pages))
-        }
-    }
-}
-
-fn row(user: &User, backup: &BackupInfo) -> Markup {
-    html! {
-        tr {
-            th scope="row" {
-                a href=(backup::address(&backup.client, &backup.name)) { (exact_time(user, backup.started_ms)) }
-                " " span.hint { (backup.name) }
-            }
-            td { (user.say(&format!("kind-{}-backup", backup.kind))) " "
-                span.hint { (user.say(if backup.mode() == BackupMode::Full { "mode-full" } else { "mode-incremental" })) } }
-            td.figure { (user.language.number(backup.files)) }
-            td.figure { (user.language.bytes(backup.bytes_logical)) }
-            td.figure { (user.language.bytes(backup.bytes_transferred)) }
-            td { (backup::badges(user, backup)) }
+            @if !backups.is_empty() { div.tools.start { (search::field(user, name, b"", "")) } }
+            (backups::table(user, &all[..all.len().min(NEWEST)]))
+            @if !backups.is_empty() { (calendar::show(user, &months, &all, |day| format!("{page}?day={day}#list"))) }
         }
     }
 }

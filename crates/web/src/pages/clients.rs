@@ -7,6 +7,7 @@ use wire::v1::{ClientInfo, CreateTokenRequest, ListClientsRequest};
 
 use crate::failure::{Failure, OrFail as _};
 use crate::guard::Posted;
+use crate::parts::command;
 use crate::parts::form::{Field, key};
 use crate::parts::page::{Place, framed};
 use crate::parts::say::{Condition, now_ms, time};
@@ -35,12 +36,14 @@ pub async fn show(user: User, Query(asked): Query<Asked>) -> Result<Markup, Fail
             counted(condition),
         )
     });
-    let filters = asked.filters(&user, all.len(), &choices);
+    // Those that are about to go are shown to who asks for them.
+    let staying = all.len() - counted(Condition::Removed);
+    let filters = asked.filters(&user, staying, &choices);
     let wanted = Condition::of_word(&asked.only);
     let needle = asked.q.to_lowercase();
     let mut rows: Vec<_> = all
         .into_iter()
-        .filter(|(condition, _)| wanted.is_none_or(|wanted| wanted == *condition))
+        .filter(|(condition, _)| is_wanted(wanted, *condition))
         .filter(|(_, client)| {
             [&client.name, &client.group, &client.operating_system]
                 .iter()
@@ -57,6 +60,11 @@ pub async fn show(user: User, Query(asked): Query<Asked>) -> Result<Markup, Fail
         (asked.pager(&user, pages))
     };
     Ok(framed(&user, Place::Clients, &title, &body))
+}
+
+/// Whether clients of a condition are listed where these are asked for; nothing asks for all that stay.
+fn is_wanted(wanted: Option<Condition>, condition: Condition) -> bool {
+    wanted.map_or(condition != Condition::Removed, |wanted| wanted == condition)
 }
 
 fn sort(rows: &mut [(Condition, ClientInfo)], (column, is_reversed): (&str, bool)) {
@@ -120,6 +128,18 @@ fn adding(user: &User, body: &Markup) -> Markup {
     framed(user, Place::Clients, &title, &html! { h1 { (title) } (body) })
 }
 
+/// What puts the program in place, in the source tree.
+const INSTALL: &str = "cargo build --release && install -m 755 target/release/perennial /usr/local/bin/";
+/// What makes a first backup.
+const TRY: &str = "perennial client once --source /home";
+/// What lets the client run from now on, in the source tree.
+const STAY: &str = r#"mkdir -p /etc/perennial && echo 'sources = ["/home", "/etc"]' > /etc/perennial/client.toml && install -m 644 packaging/systemd/perennial-client.service /etc/systemd/system/ && systemctl daemon-reload && systemctl enable --now perennial-client"#;
+
+/// What lets a client join.
+fn enrol(token: &str) -> String {
+    format!("perennial enroll {}", command::word(token))
+}
+
 /// Who is to be let in.
 #[derive(Deserialize)]
 pub struct NewClient {
@@ -136,18 +156,16 @@ pub async fn make_token(Posted { visitor, form }: Posted<NewClient>) -> Result<M
     };
     let made = user.services.admin().create_token(request).await;
     let made = made.or_fail(&user)?;
-    let commands = format!("perennial enroll {}\nperennial client --source /home", made.token);
     Ok(adding(
         &user,
         &html! {
             section.card {
                 h2 { (form.name) }
                 ol {
-                    li { (user.say("add-install")) }
-                    li {
-                        (user.say("add-run"))
-                        pre.copy data-copied=(user.say("copied")) { code { (commands) } }
-                    }
+                    li { (user.say("add-install")) (command::show(&user, INSTALL)) }
+                    li { (user.say("add-run")) (command::show(&user, &enrol(&made.token))) }
+                    li { (user.say("add-try")) (command::show(&user, TRY)) }
+                    li { (user.say("add-stay")) (command::show(&user, STAY)) p.hint { (user.say("add-sources")) } }
                     li { (user.say("add-wait")) " " a href={ "/clients?q=" (form.name) } { (user.say("menu-clients")) } }
                 }
                 p.hint { (user.say("add-once")) }
@@ -200,6 +218,20 @@ mod tests {
         assert_eq!(names(&rows), ["c", "b", "a"]);
         sort(&mut rows, ("seen", true));
         assert_eq!(names(&rows)[0], "b");
+    }
+
+    #[test]
+    fn who_is_about_to_go_is_listed_for_who_asks() {
+        let client = ClientInfo {
+            state: "removed".to_owned(),
+            disabled_ms: 1,
+            removed_ms: 2,
+            ..ClientInfo::default()
+        };
+        let condition = Condition::of(&client, 0);
+        assert_eq!(condition, Condition::Removed);
+        assert!(!is_wanted(None, condition) && is_wanted(Some(condition), condition));
+        assert!(is_wanted(None, Condition::Disabled) && !is_wanted(Some(condition), Condition::Fine));
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 mod account;
 mod activity;
+mod archive;
 mod backup;
+mod backups;
+mod barring;
 mod browse;
 mod changes;
 mod channel;
@@ -10,13 +13,21 @@ mod client;
 mod clients;
 mod compare;
 mod download;
+mod file;
+mod freeing;
 mod groups;
+mod image;
+mod log;
 mod log_in;
 mod notifications;
 mod overview;
+mod retention;
 mod roles;
+mod search;
 mod settings;
+mod sizes;
 mod storage;
+mod trash;
 mod users;
 
 use axum::Router;
@@ -30,6 +41,8 @@ use crate::Site;
 pub fn routes() -> Router<Site> {
     Router::new()
         .merge(accounts())
+        .merge(becoming())
+        .merge(of_backups())
         .route("/", get(overview::show))
         .route("/login", get(log_in::show).post(log_in::log_in))
         .route("/welcome", get(log_in::welcome).post(log_in::set_up))
@@ -44,7 +57,18 @@ pub fn routes() -> Router<Site> {
         .route("/clients/{client}", get(client::show))
         .route("/clients/{client}/start", post(client::start))
         .route("/clients/{client}/pause", post(client::pause))
+        .route("/clients/{client}/backups", get(backups::show))
+        .route("/clients/{client}/search", get(search::show))
         .route("/storage", get(storage::show))
+        .route("/retention", get(retention::show))
+        .route(
+            "/retention/cleanup",
+            get(retention::ask_cleanup).post(retention::clean_up),
+        )
+        .route("/retention/freeing", get(freeing::show))
+        .route("/trash", get(trash::show))
+        .route("/trash/restore", post(trash::restore))
+        .route("/trash/delete", post(trash::delete))
         .route("/settings", get(settings::show).post(settings::change))
         .route(
             "/settings/groups/{group}",
@@ -74,6 +98,25 @@ pub fn routes() -> Router<Site> {
             get(notifications::ask_remove).post(notifications::remove),
         )
         .route("/changes", get(changes::show))
+        .route("/log", get(log::show))
+        .route("/log/live", get(log::live))
+}
+
+/// What becomes of clients.
+fn becoming() -> Router<Site> {
+    Router::new()
+        .route("/clients/{client}/disable", post(barring::disable))
+        .route("/clients/{client}/enable", post(barring::enable))
+        .route("/clients/{client}/take-back", post(barring::take_back))
+        .route(
+            "/clients/{client}/remove",
+            get(barring::ask_remove).post(barring::remove),
+        )
+}
+
+/// A backup, and what is in it.
+fn of_backups() -> Router<Site> {
+    Router::new()
         .route("/clients/{client}/backups/{backup}", get(backup::show))
         .route("/clients/{client}/backups/{backup}/verify", post(backup::verify))
         .route(
@@ -87,6 +130,21 @@ pub fn routes() -> Router<Site> {
         .route("/clients/{client}/backups/{backup}/files", get(browse::show))
         .route("/clients/{client}/backups/{backup}/changes", get(compare::show))
         .route("/clients/{client}/backups/{backup}/download", get(download::file))
+        .route("/clients/{client}/backups/{backup}/archive", get(archive::keep))
+        .route("/clients/{client}/backups/{backup}/file", get(file::show))
+        .route(
+            "/clients/{client}/backups/{backup}/file/changes",
+            get(file::text_changes),
+        )
+        .route("/clients/{client}/backups/{backup}/picture", get(file::picture))
+        .route(
+            "/clients/{client}/backups/{backup}/volume",
+            get(image::volume::show),
+        )
+        .route(
+            "/clients/{client}/backups/{backup}/volume-file",
+            get(image::volume::file),
+        )
 }
 
 /// The pages about one's own account, and about users and roles.

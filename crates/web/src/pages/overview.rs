@@ -5,26 +5,27 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 use tonic::Code;
 use wire::v1::{
-    ClientInfo, ListClientsRequest, ListJobsRequest, ListStoragesRequest, ListTroublesRequest, StorageInfo,
-    Trouble,
+    ClientInfo, JobInfo, ListClientsRequest, ListJobsRequest, ListStoragesRequest, ListTroublesRequest,
+    StorageInfo, Trouble,
 };
 
 use crate::failure::{Failure, OrFail as _};
 use crate::pages::activity;
 use crate::parts::page::{Place, framed};
-use crate::parts::say::{Condition, now_ms};
+use crate::parts::say::{Condition, now_ms, time};
 use crate::visitor::User;
 
 /// So many troubles are shown before one is sent to the list.
 const MOST_TROUBLES: usize = 12;
+/// So many jobs are looked at for the last verification.
+const LOOKED_AT: u32 = 1000;
 
 pub async fn show(user: User) -> Result<Markup, Failure> {
     let (mut admin, mut storages) = (user.services.admin(), user.services.storages());
-    let clients = admin
-        .list_clients(ListClientsRequest {})
-        .await
-        .or_fail(&user)?
-        .clients;
+    let listed = admin.list_clients(ListClientsRequest {}).await;
+    let mut clients = listed.or_fail(&user)?.clients;
+    // Those that are about to go count no more.
+    clients.retain(|client| client.removed_ms == 0);
     let troubles = admin.list_troubles(ListTroublesRequest {}).await;
     let troubles = troubles.or_fail(&user)?.troubles;
     let running = ListJobsRequest {
@@ -33,6 +34,7 @@ pub async fn show(user: User) -> Result<Markup, Failure> {
         ..ListJobsRequest::default()
     };
     let running = admin.list_jobs(running).await.or_fail(&user)?.jobs;
+    let verified = last_verification(&user).await?;
     let places = match storages.list(ListStoragesRequest {}).await {
         Ok(places) => places.into_inner().storages,
         // Not everybody is to know where backups lie.
@@ -51,6 +53,7 @@ pub async fn show(user: User) -> Result<Markup, Failure> {
             (activity::live_list(&user, &running))
         }
         @if !places.is_empty() { (room(&user, &places)) }
+        (verification(&user, verified.as_ref()))
     };
     Ok(framed(&user, Place::Overview, &user.say("menu-overview"), &body))
 }
@@ -125,6 +128,36 @@ fn need(user: &User, trouble: &Trouble) -> Markup {
             @else { a href={ "/clients/" (trouble.client) } { strong { (trouble.client) } } }
             " " span { (what) @if !trouble.subject.is_empty() { " (" (trouble.subject) ")" } }
             @if !trouble.reason.is_empty() { p.hint { (trouble.reason) } }
+        }
+    }
+}
+
+/// The newest verification or check that came to its end, among the jobs of the last time.
+async fn last_verification(user: &User) -> Result<Option<JobInfo>, Failure> {
+    let done = ListJobsRequest {
+        state: "done".to_owned(),
+        limit: LOOKED_AT,
+        ..ListJobsRequest::default()
+    };
+    let jobs = user.services.admin().list_jobs(done).await.or_fail(user)?.jobs;
+    let verifying = jobs
+        .into_iter()
+        .filter(|job| matches!(job.kind.as_str(), "verify" | "check"));
+    Ok(verifying.max_by_key(|job| job.finished_ms))
+}
+
+fn verification(user: &User, job: Option<&JobInfo>) -> Markup {
+    html! {
+        section.card {
+            h2 { (user.say("overview-verified")) }
+            @match job {
+                Some(job) => p {
+                    a href={ "/activity/" (job.id) } { (user.say(&format!("kind-{}", job.kind))) } " " (time(user, job.finished_ms))
+                    @if !job.client.is_empty() { " · " a href={ "/clients/" (job.client) } { (job.client) } }
+                    @if !job.subject.is_empty() { " · " (job.subject) }
+                },
+                None => p.none { (user.say("overview-none-verified")) },
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::parts::form::{key, problem};
 use crate::parts::page::{Place, framed};
 use crate::parts::table::Asked;
 use crate::parts::tabs::Tab;
+use crate::parts::week;
 use crate::visitor::{User, Visitor};
 
 /// Who has a say, in this order.
@@ -172,6 +173,7 @@ async fn page(user: &User, owner: &Owner, chosen: &Chosen, tried: Option<&Tried>
                 }
             }
         }
+        (week::scripts(user))
     };
     Ok(framed(user, Place::Settings, &title, &body))
 }
@@ -397,8 +399,10 @@ fn fields(
             input type="hidden" name="setting" value=(setting.key);
             p.field {
                 label for=(id("value")) { (user.say("settings-value")) }
+                @let week = week::syntax(setting);
                 input id=(id("value")) name="value" type="text" value=(value) autocomplete="off" spellcheck="false"
-                    aria-describedby=(described) aria-invalid=[tried.map(|_| "true")];
+                    aria-describedby=(described) aria-invalid=[tried.map(|_| "true")]
+                    data-week=[week] data-holds=[week.map(|_| &setting.value)];
             }
             @if setting.is_list {
                 p.field {

@@ -5,14 +5,24 @@ use maud::{Markup, html};
 use wire::v1::{ListStoragesRequest, StorageInfo, UsageOfClient, UsageRequest};
 
 use crate::failure::{Failure, OrFail as _};
+use crate::pages::sizes::{self, AskedPeriod};
+use crate::parts::forecast;
 use crate::parts::page::{Place, framed};
 use crate::parts::table::Asked;
+use crate::parts::tabs::Tab;
 use crate::visitor::User;
 
 /// What the list is sorted by if nothing is said: who takes most.
 const USUAL: &str = "-freed";
 
-pub async fn show(user: User, Query(asked): Query<Asked>) -> Result<Markup, Failure> {
+pub async fn show(
+    user: User,
+    Query(asked): Query<Asked>,
+    Query(since): Query<AskedPeriod>,
+) -> Result<Markup, Failure> {
+    let period = since.period();
+    let sizes = sizes::of_all(&user, period, |word| format!("?period={word}#sizes")).await?;
+    let asked = asked.along("period", period.word().to_owned());
     let mut storages = user.services.storages();
     let places = storages
         .list(ListStoragesRequest {})
@@ -33,8 +43,10 @@ pub async fn show(user: User, Query(asked): Query<Asked>) -> Result<Markup, Fail
     let (rows, pages) = asked.page(rows);
     let title = user.say("menu-storage");
     let body = html! {
+        (Tab::Storage.show(&user))
         h1 { (title) }
         section.card { @for place in &places { (gauge(&user, place)) (details(&user, place)) } }
+        (sizes)
         section {
             h2 { (user.say("storage-usage")) }
             div.tools { (asked.search(&user, &user.say("clients-find"))) }
@@ -59,7 +71,7 @@ pub fn gauge(user: &User, place: &StorageInfo) -> Markup {
     html! {
         div.gauge {
             p { strong { (place.name) } " " @if place.absent.is_empty() { span.hint { (free) } } @else { span.badge.failing { (user.say("storage-absent")) } } }
-            @if place.absent.is_empty() { meter min="0" max=(place.total_bytes) high=(place.total_bytes / 10 * 9) value=(used) { (free) } }
+            @if place.absent.is_empty() { meter min="0" max=(place.total_bytes) high=(place.total_bytes / 10 * 9) value=(used) { (free) } (forecast::show(user, place)) }
             @else { p.problem { (place.absent) } }
         }
     }

@@ -2,6 +2,11 @@
 
 pub mod access;
 pub mod address;
+pub mod calendar;
+pub mod chart;
+pub mod command;
+pub mod entries;
+pub mod forecast;
 pub mod form;
 pub mod page;
 pub mod paths;
@@ -11,3 +16,4 @@ pub mod say;
 pub mod sieve;
 pub mod table;
 pub mod tabs;
+pub mod week;

@@ -42,24 +42,34 @@ pub enum Condition {
     Fine,
     Paused,
     Off,
+    Disabled,
     Revoked,
+    Removed,
 }
 
 impl Condition {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Failing,
         Self::Late,
         Self::Never,
         Self::Fine,
         Self::Paused,
         Self::Off,
+        Self::Disabled,
         Self::Revoked,
+        Self::Removed,
     ];
 
     /// The worst that holds of a client.
     pub fn of(client: &ClientInfo, now_ms: i64) -> Self {
+        if client.removed_ms > 0 {
+            return Self::Removed;
+        }
         if client.state == "revoked" {
             return Self::Revoked;
+        }
+        if client.disabled_ms > 0 {
+            return Self::Disabled;
         }
         if client.paused_until_ms > now_ms {
             return Self::Paused;
@@ -77,6 +87,11 @@ impl Condition {
             .unwrap_or(Self::Off)
     }
 
+    /// Whether the client may not connect.
+    pub fn is_barred(self) -> bool {
+        matches!(self, Self::Disabled | Self::Revoked | Self::Removed)
+    }
+
     /// The word for it, in addresses and styles.
     pub fn word(self) -> &'static str {
         match self {
@@ -86,7 +101,9 @@ impl Condition {
             Self::Fine => "fine",
             Self::Paused => "paused",
             Self::Off => "off",
+            Self::Disabled => "disabled",
             Self::Revoked => "revoked",
+            Self::Removed => "removed",
         }
     }
 

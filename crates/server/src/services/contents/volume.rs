@@ -60,6 +60,9 @@ pub fn read(
     let volume = open(core, image, &request.volume)?;
     let files = volume_files::open(&volume, identify(&volume).map_err(Error::Disk)?.file_system)?;
     let file = files.find(trimmed(&request.path))?;
+    if file.kind != Kind::File {
+        return Err(volume_files::Error::NotFile { path: file.name }.into());
+    }
     if request.offset_bytes > file.len_bytes {
         let refusal = Status::out_of_range(format!("the file has {} bytes", file.len_bytes));
         let _ = sender.blocking_send(Err(refusal));

@@ -33,6 +33,7 @@ pub async fn list(user: &User, whose: &Whose) -> Result<Markup, Failure> {
                 h2 { (title) }
                 a.button href={ (whose.address()) "/tokens/new" } { (user.say("token-make")) }
             }
+            p.hint { a href="/api" { (user.say("api-title")) } }
             @if tokens.is_empty() { p.none { (user.say("token-none")) } }
             @else {
                 div.scroll tabindex="0" role="region" aria-label=(title) { table {
