@@ -52,6 +52,7 @@ pub use live_log::{LiveLog, LogRecord, Severity};
 pub use reconcile::{Rebuilt, adopt_storage, rebuild_catalog};
 pub use run::{Running, Server};
 pub use safety::{CopyChoice, Keys, PassedOver, Restored, StoredCopy, catalog_copies, restore_catalog};
+pub use services::entry_on_volume;
 pub use settings::{Scheduling, Settings, WebCertificateSource, admin_socket};
 pub use tokens::TokenRequest;
 pub use web_certificate::{AcmeFault, AcmeSettings, CertificateFault, WebCertificate};

@@ -14,6 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use crate::Remote;
+use crate::api::{self, problem::Problem};
 
 /// What a bucket holds.
 const BURST: f64 = 1000.0;
@@ -66,7 +67,10 @@ pub async fn limit(State(limits): State<Arc<Limits>>, request: Request, next: Ne
         Err(wait) => {
             let seconds = wait.as_secs_f64().ceil().max(1.0);
             let again = [(header::RETRY_AFTER, seconds.to_string())];
-            (StatusCode::TOO_MANY_REQUESTS, again, "too many requests\n").into_response()
+            match api::is_at(request.uri()) {
+                true => (again, Problem::too_many()).into_response(),
+                false => (StatusCode::TOO_MANY_REQUESTS, again, "too many requests\n").into_response(),
+            }
         }
     }
 }

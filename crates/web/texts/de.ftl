@@ -155,6 +155,8 @@ activity-waits = Wartet auf
 activity-log = Protokoll
 activity-no-log = Es wurde nichts protokolliert.
 activity-cancel = Abbrechen
+activity-pause = Anhalten
+activity-resume = Fortsetzen
 activity-retry = Noch einmal versuchen
 
 clients-add = Client hinzufügen

@@ -155,6 +155,8 @@ activity-waits = Waits for
 activity-log = Log
 activity-no-log = Nothing was logged.
 activity-cancel = Cancel
+activity-pause = Let it rest
+activity-resume = Let it go on
 activity-retry = Try again
 
 clients-add = Add a client

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use super::Result;
 use super::scene::Scene;
+use super::server::administer;
 use crate::bench::figures::Row;
 use crate::bench::measure::quiet;
 
@@ -50,15 +51,7 @@ struct Browser {
 impl Browser {
     /// Makes a user who may do everything, and logs him in.
     fn log_in(scene: &Scene, binary: &Path) -> Result<Self> {
-        let administer = |arguments: &[&str]| -> Result<String> {
-            let mut command = Command::new(binary);
-            command
-                .args(arguments)
-                .arg("--server-state")
-                .arg(scene.state())
-                .env("PERENNIAL_LOG", "error");
-            quiet(&mut command)
-        };
+        let administer = |arguments: &[&str]| administer(scene, binary, arguments);
         let password = scene.state().join("figures-password");
         fs::write(&password, PASSWORD)?;
         let password = password.display().to_string();

@@ -31,6 +31,17 @@ pub fn build(profile: Profile) -> Result<PathBuf> {
     Ok(target_dir()?.join(profile.name()).join("perennial"))
 }
 
+/// What a command of the administrator prints.
+pub fn administer(scene: &Scene, binary: &Path, arguments: &[&str]) -> Result<String> {
+    let mut command = Command::new(binary);
+    command
+        .args(arguments)
+        .arg("--server-state")
+        .arg(scene.state())
+        .env("PERENNIAL_LOG", "error");
+    quiet(&mut command)
+}
+
 /// A server that runs.
 pub struct Server {
     child: Child,
@@ -113,14 +124,8 @@ impl Server {
 
     /// How long a command of its administrator takes as a whole.
     pub fn ask(&self, scene: &Scene, binary: &Path, arguments: &[&str]) -> Result<Duration> {
-        let mut command = Command::new(binary);
-        command
-            .args(arguments)
-            .arg("--server-state")
-            .arg(scene.state())
-            .env("PERENNIAL_LOG", "error");
         let begun = Instant::now();
-        quiet(&mut command)?;
+        administer(scene, binary, arguments)?;
         Ok(begun.elapsed())
     }
 

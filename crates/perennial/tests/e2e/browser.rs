@@ -7,6 +7,8 @@ use std::process::{Child, Command};
 
 use serde_json::{Value, json};
 
+use crate::disk::SourceDisk;
+use crate::image::image;
 use crate::interruption::noise;
 use crate::lab::{Lab, source, text};
 use crate::users::PASSWORD;
@@ -139,7 +141,13 @@ struct Furnished {
 
 impl Furnished {
     fn new() -> Self {
+        Self::after(|_| {})
+    }
+
+    /// The same after something else has been done on the server, while no client is connected.
+    fn after(before: impl FnOnce(&Lab)) -> Self {
         let lab = set_up();
+        before(&lab);
         lab.ok(["groups", "add", "office", "laptop"]);
         lab.add_user("bella", &[&["operator", "--group", "office"]]);
         let source = source(&lab, 1);
@@ -193,8 +201,16 @@ fn the_first_visit_leads_to_a_log_in_with_two_factors() {
 #[test]
 fn every_page_is_sound_wide_and_narrow_light_and_dark() {
     let Some(stage) = Stage::find() else { return };
-    let furnished = Furnished::new();
-    stage.play(&furnished.lab, "pages", furnished.scene());
+    let furnished = Furnished::after(|lab| {
+        let disk = SourceDisk::create(lab.root().join("disk.img"));
+        image(lab, &disk.path);
+    });
+    let mut scene = furnished.scene();
+    let latest = "/clients/laptop/backups/latest_image";
+    let pages = scene["pages"].as_array_mut().unwrap();
+    pages.push(latest.into());
+    pages.push(format!("{latest}/volume?volume=disk.img/disk.img1.raw").into());
+    stage.play(&furnished.lab, "pages", scene);
 }
 
 #[test]

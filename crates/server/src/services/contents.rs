@@ -24,6 +24,8 @@ use crate::error::Error;
 use crate::services::access::{caller_of, resolve};
 use crate::services::reply::{Replies, blocking, finish, replies};
 
+pub use volume::entry_on_volume;
+
 /// Answers all that is about what backups hold.
 pub struct Service {
     core: Arc<Core>,

@@ -41,6 +41,7 @@ use wire::v1::storages_server::StoragesServer;
 
 use crate::core::Core;
 
+pub use contents::entry_on_volume;
 pub use gate::Gate;
 
 /// All services. They must stand behind the [`Gate`].

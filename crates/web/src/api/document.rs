@@ -34,7 +34,7 @@ const ABOUT: &str = "The calls of a Perennial server as JSON. Integers may excee
 /// The name of the schema of problems. There is a message `Problem` too.
 const PROBLEM: &str = "ProblemDetails";
 /// Problems that a call may answer with, and when.
-const PROBLEMS: [(&str, &str); 8] = [
+const PROBLEMS: [(&str, &str); 9] = [
     (
         "400",
         "Something in the request is wrong; `field` names it where it is one.",
@@ -43,6 +43,7 @@ const PROBLEMS: [(&str, &str); 8] = [
     ("403", "The caller may not."),
     ("404", "What it is about is not there, or not for the caller."),
     ("409", "It can't be done as things are."),
+    ("429", "An address makes more requests than it may."),
     ("500", "The server failed."),
     (
         "503",

@@ -14,7 +14,7 @@ mod document;
 mod json;
 mod operation;
 mod page;
-mod problem;
+pub mod problem;
 mod request;
 mod routes;
 mod schemas;

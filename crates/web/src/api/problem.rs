@@ -112,6 +112,15 @@ impl Problem {
         .with("content-range", format!("bytes */{size_bytes}"))
     }
 
+    /// An address makes more requests than it may.
+    pub fn too_many() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_requests",
+            "too many requests: `Retry-After` says when to come again",
+        )
+    }
+
     /// Something that can't be.
     pub fn internal(detail: &str) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)

@@ -51,6 +51,8 @@ pub fn routes() -> Router<Site> {
         .route("/activity/live", get(activity::live))
         .route("/activity/{job}", get(activity::job))
         .route("/activity/{job}/cancel", post(activity::cancel))
+        .route("/activity/{job}/pause", post(activity::pause))
+        .route("/activity/{job}/resume", post(activity::resume))
         .route("/activity/{job}/retry", post(activity::retry))
         .route("/clients", get(clients::show))
         .route("/new-client", get(clients::new).post(clients::make_token))

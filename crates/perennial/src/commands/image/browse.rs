@@ -1,7 +1,7 @@
 //! `image browse`
 
 use anyhow::{Context as _, Result};
-use volume_files::{Entry, Files, Kind, Special, Step};
+use volume_files::{Entry, Files, Kind, Step};
 use wire::v1::EntryView;
 
 use super::Image;
@@ -86,7 +86,7 @@ impl Printed<'_> {
             self.console.note(&text);
             self.outcome = Outcome::WithProblems;
         }
-        self.batch.push(view(path, entry));
+        self.batch.push(server::entry_on_volume(path, entry));
         if self.batch.len() >= BATCH {
             self.flush()?;
         }
@@ -112,31 +112,5 @@ impl Printed<'_> {
             items.finish()?;
         }
         Ok(self.outcome)
-    }
-}
-
-fn view(path: Vec<u8>, entry: &Entry) -> EntryView {
-    let (kind, target) = match &entry.kind {
-        Kind::File => ("file", None),
-        Kind::Directory => ("directory", None),
-        Kind::Link { target } => ("symlink", Some(target)),
-        Kind::Special(Special::Fifo) => ("fifo", None),
-        Kind::Special(Special::Socket) => ("socket", None),
-        Kind::Special(Special::CharDevice) => ("character device", None),
-        Kind::Special(Special::BlockDevice) => ("block device", None),
-        Kind::Unreadable { .. } => ("unreadable", None),
-    };
-    let (uid, gid) = entry.owner.map_or((0, 0), |owner| (owner.uid, owner.gid));
-    EntryView {
-        path,
-        kind: kind.to_owned(),
-        mode: entry.mode,
-        uid,
-        gid,
-        size: entry.len_bytes,
-        mtime_s: entry.modified.secs,
-        mtime_ns: entry.modified.nanos,
-        target: target.map(|target| target.to_vec()).unwrap_or_default(),
-        ..EntryView::default()
     }
 }

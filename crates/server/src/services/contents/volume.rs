@@ -29,14 +29,14 @@ pub fn list(
     let path = trimmed(&request.path);
     let directory = files.find(path)?;
     if directory.kind != Kind::Directory {
-        let entries = vec![view(path.to_vec(), &directory)];
+        let entries = vec![entry_on_volume(path.to_vec(), &directory)];
         return send(sender, BrowseReply { entries });
     }
     let listed = files.list(&directory)?;
     for entries in listed.chunks(ENTRIES) {
         let views = entries
             .iter()
-            .map(|entry| view(manifest::join_path(path, &entry.name).into(), entry));
+            .map(|entry| entry_on_volume(manifest::join_path(path, &entry.name).into(), entry));
         send(
             sender,
             BrowseReply {
@@ -156,7 +156,7 @@ fn trimmed(path: &[u8]) -> &[u8] {
 }
 
 /// Something on a volume, as listings of backups have it.
-fn view(path: Vec<u8>, entry: &Entry) -> EntryView {
+pub fn entry_on_volume(path: Vec<u8>, entry: &Entry) -> EntryView {
     let (kind, target) = match &entry.kind {
         Kind::File => ("file", None),
         Kind::Directory => ("directory", None),
