@@ -123,6 +123,18 @@ pub enum Identity {
 impl Catalog {
     /// All clients by name.
     pub fn clients(&self) -> Result<Vec<ClientOverview>, Error> {
+        self.overviews(None)
+    }
+
+    /// The client of this name with its figures; fails with [`Error::UnknownClient`].
+    pub fn client_overview(&self, name: &str) -> Result<ClientOverview, Error> {
+        let found = self.overviews(Some(name))?.pop();
+        found.ok_or_else(|| Error::UnknownClient {
+            name: name.to_owned(),
+        })
+    }
+
+    fn overviews(&self, name: Option<&str>) -> Result<Vec<ClientOverview>, Error> {
         self.connections.read(|transaction| {
             let mut statement = transaction.prepare_cached(
                 "SELECT clients.*,
@@ -134,9 +146,9 @@ impl Catalog {
                         (SELECT max(started_ms) FROM backups
                           WHERE client_id = clients.id AND state = ?1) AS newest_ms,
                         (SELECT name FROM groups WHERE id = group_id) AS group_name
-                   FROM clients ORDER BY name",
+                   FROM clients WHERE ?2 IS NULL OR name = ?2 ORDER BY name",
             )?;
-            let rows = statement.query_map([BackupState::Committed], |row| {
+            let rows = statement.query_map(params![BackupState::Committed, name], |row| {
                 Ok(ClientOverview {
                     client: client_from(row)?,
                     backups: columns::count(row, "backups")?,

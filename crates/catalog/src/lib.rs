@@ -71,6 +71,6 @@ pub use storages::{Storage, StorageId, StorageTotals};
 pub use summaries::BackupCount;
 pub use telling::{NewMessage, Precedence, Telling, ToldRecord};
 pub use tokens::{Enrolment, NewToken, Redeem, Token, TokenHash};
-pub use usage::{SpaceSample, UsageFilter, UsageSample};
+pub use usage::{LogicalSize, SpaceSample, UsageFilter, UsageSample};
 pub use users::{Totp, TotpState, User, UserId, UserState};
 pub use uuid::Uuid;

@@ -1,5 +1,7 @@
 //! What clients took of the storages over time, and how full these were: samples now and then, for charts and forecasts.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Row, params};
 
 use crate::clients::id_of;
@@ -24,6 +26,15 @@ pub struct UsageSample {
     pub bytes_exclusive: u64,
     /// What they had in common with backups of other clients.
     pub bytes_shared: u64,
+}
+
+/// The backups of a client as they are told, whatever they share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogicalSize {
+    /// How many there are.
+    pub backups: u64,
+    /// What restores of all of them would write.
+    pub bytes: u64,
 }
 
 /// How full a storage was at some time.
@@ -72,6 +83,39 @@ impl Catalog {
                 ])?;
             }
             Ok(())
+        })
+    }
+
+    /// How many backups the clients have in a storage, or the one has, in whatever state, and what restores of all of them would write.
+    pub fn logical_sizes(
+        &self,
+        storage: StorageId,
+        client: Option<&str>,
+    ) -> Result<BTreeMap<String, LogicalSize>, Error> {
+        self.connections.read(|transaction| {
+            let mut sizes: BTreeMap<i64, LogicalSize> = BTreeMap::new();
+            // A client says how large its files are, so no sum of SQLite's, which fails where it is too large.
+            let mut all = transaction
+                .prepare_cached("SELECT client_id, bytes_logical FROM backups WHERE storage_id = ?1")?;
+            let mut of_one = transaction.prepare_cached(
+                "SELECT client_id, bytes_logical FROM backups
+                  WHERE storage_id = ?1 AND client_id = (SELECT id FROM clients WHERE name = ?2)",
+            )?;
+            let mut rows = match client {
+                Some(client) => of_one.query(params![storage, client])?,
+                None => all.query([storage])?,
+            };
+            while let Some(row) = rows.next()? {
+                let size = sizes.entry(row.get(0)?).or_default();
+                size.backups += 1;
+                size.bytes = size.bytes.saturating_add(columns::count(row, "bytes_logical")?);
+            }
+            let mut name = transaction.prepare_cached("SELECT name FROM clients WHERE id = ?1")?;
+            let mut named = BTreeMap::new();
+            for (id, size) in sizes {
+                named.insert(name.query_row([id], |row| row.get(0))?, size);
+            }
+            Ok(named)
         })
     }
 

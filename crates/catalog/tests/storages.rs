@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use catalog::{
-    BackupFigures, BackupKind, BackupMode, BackupState, Catalog, Error, Moved, NewBackup, Outcome, Problem,
-    SettingsOwner, StorageId, UsageFilter, UsageSample, Verification, Verified,
+    BackupFigures, BackupKind, BackupMode, BackupState, Catalog, Error, LogicalSize, Moved, NewBackup,
+    Outcome, Problem, SettingsOwner, StorageId, UsageFilter, UsageSample, Verification, Verified,
 };
 
 fn catalog() -> (tempfile::TempDir, Catalog, StorageId, StorageId) {
@@ -191,4 +191,44 @@ fn usage_is_kept_by_client_and_time() {
     catalog.prune_usage(2).expect("prunes");
     let all = catalog.usage(&UsageFilter::default()).expect("lists");
     assert_eq!(all.len(), 2);
+}
+
+#[test]
+fn sizes_are_of_one_storage_and_no_sum_is_too_large() {
+    let (_dir, catalog, first, second) = catalog();
+    let sized = |client: &str, storage, name, bytes_logical| NewBackup {
+        client: client.into(),
+        figures: BackupFigures {
+            bytes_logical,
+            ..BackupFigures::default()
+        },
+        ..backup(storage, name)
+    };
+    const HUGE: u64 = i64::MAX as u64;
+    for made in [
+        sized("anna", first, "1", 3),
+        sized("anna", first, "2", 4),
+        sized("anna", second, "3", 100),
+        sized("bert", first, "1", HUGE),
+        sized("bert", first, "2", HUGE),
+        sized("bert", first, "3", HUGE),
+    ] {
+        catalog.adopt_backup(&made).expect("adopts");
+    }
+    catalog.begin_delete("anna", "2").expect("marks");
+    let size = |backups, bytes| LogicalSize { backups, bytes };
+    let all = catalog.logical_sizes(first, None).expect("sums");
+    assert_eq!(all["anna"], size(2, 7), "it takes room until it is gone");
+    assert_eq!(all["bert"], size(3, u64::MAX));
+    let one = catalog.logical_sizes(first, Some("anna")).expect("sums");
+    assert_eq!((one.len(), one["anna"]), (1, size(2, 7)));
+    assert!(
+        catalog
+            .logical_sizes(first, Some("nobody"))
+            .expect("sums")
+            .is_empty()
+    );
+    let overview = catalog.client_overview("bert").expect("reads");
+    assert_eq!((overview.client.name.as_str(), overview.backups), ("bert", 3));
+    assert!(catalog.client_overview("nobody").is_err());
 }

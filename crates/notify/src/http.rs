@@ -5,11 +5,9 @@
 
 use std::fmt;
 use std::io::Read as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::http::{Method, Request, Response, header};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 use url::Url;
 
@@ -95,16 +93,8 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(roots: &Roots) -> Self {
-        let certificates = roots
-            .certificates()
-            .iter()
-            .map(|root| Certificate::from_der(root).to_owned());
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::from(certificates))
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .build();
         let config = Agent::config_builder()
-            .tls_config(tls)
+            .tls_config(roots.tls_config())
             .proxy(None)
             .max_redirects(0)
             .http_status_as_error(false)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::error::{Error, Result};
 
@@ -41,6 +42,15 @@ impl Roots {
     /// Adds the authorities of a channel's setting, if it has any.
     pub(crate) fn with_setting(&self, pem: Option<&str>) -> Result<Self> {
         pem.map_or_else(|| Ok(self.clone()), |pem| self.with_pem(pem))
+    }
+
+    /// How calls of servers are protected that these authorities vouch for.
+    pub fn tls_config(&self) -> TlsConfig {
+        let certificates = self.0.iter().map(|root| Certificate::from_der(root).to_owned());
+        TlsConfig::builder()
+            .root_certs(RootCerts::from(certificates))
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .build()
     }
 
     /// The certificates.

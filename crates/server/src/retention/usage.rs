@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use catalog::{Backup, BackupFilter, SpaceSample, StorageId, UsageSample};
+use catalog::{Backup, SpaceSample, StorageId, UsageSample};
 use policy::forecast::Forecast;
 use storage::{BackupName, ClientName};
 
@@ -13,18 +13,18 @@ use crate::storages::OpenStorage;
 /// What was longer ago says little of what comes.
 const LOOK_BACK_MS: i64 = 42 * 86_400_000;
 
-/// What the clients take of all storages that are open; without those of which it is not known yet.
-pub fn measure(core: &Core) -> Result<Vec<UsageSample>> {
+/// What the clients, or the one, take of all storages that are open; without those of which it is not known yet.
+pub fn measure(core: &Core, client: Option<&str>) -> Result<Vec<UsageSample>> {
     let mut samples = Vec::new();
     for storage in core.storages.all() {
-        samples.extend(measure_in(core, &storage)?);
+        samples.extend(measure_in(core, &storage, client)?);
     }
     Ok(samples)
 }
 
 /// Keeps what the clients take now, and how full the storages are.
 pub fn take_sample(core: &Core) -> Result<()> {
-    core.catalog.add_usage(&measure(core)?)?;
+    core.catalog.add_usage(&measure(core, None)?)?;
     for storage in core.storages.all() {
         let space = storage.store.space()?;
         core.catalog.add_space(&SpaceSample {
@@ -66,30 +66,20 @@ pub fn freed_by(core: &Core, backups: &[Backup]) -> Result<Option<u64>> {
     Ok(total)
 }
 
-fn measure_in(core: &Core, storage: &OpenStorage) -> Result<Vec<UsageSample>> {
+fn measure_in(core: &Core, storage: &OpenStorage, client: Option<&str>) -> Result<Vec<UsageSample>> {
     let at_ms = core.clock.now_ms();
-    let filter = BackupFilter {
-        storage: Some(storage.id),
-        ..BackupFilter::default()
-    };
-    let mut of_clients: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    for backup in core.catalog.backups(&filter)? {
-        let (backups, bytes) = of_clients.entry(backup.client).or_default();
-        *backups += 1;
-        *bytes = bytes.saturating_add(backup.figures.bytes_logical);
-    }
     let Some(used) = storage.store.used_by_each() else {
         return Ok(Vec::new());
     };
     let mut samples = Vec::new();
-    for (client, (backups, bytes_logical)) in of_clients {
+    for (client, size) in core.catalog.logical_sizes(storage.id, client)? {
         let used = used.get(&client.parse()?).copied().unwrap_or_default();
         samples.push(UsageSample {
             at_ms,
             client,
             storage: storage.id,
-            backups,
-            bytes_logical,
+            backups: size.backups,
+            bytes_logical: size.bytes,
             bytes_exclusive: used.exclusive_bytes,
             bytes_shared: used.shared_bytes,
         });

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use catalog::ClientOverview;
 use policy::access::Right;
 use tonic::{Request, Response, Status};
 use wire::v1::clients_server::Clients;
@@ -10,7 +9,7 @@ use wire::v1::{ClientInfo, ClientRef};
 
 use crate::audit;
 use crate::core::Core;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::retention;
 use crate::services::access::{actor_of, caller_of};
 use crate::services::admin::send_away;
@@ -42,7 +41,7 @@ impl Service {
         let (core, of) = (self.core.clone(), name.clone());
         let overview = blocking(move || {
             change(&core, &of)?;
-            overview(&core, &of)
+            Ok(core.catalog.client_overview(&of)?)
         })
         .await?;
         audit::note(&self.core, &actor, action, &name, detail);
@@ -52,15 +51,6 @@ impl Service {
             Vec::new(),
         )))
     }
-}
-
-fn overview(core: &Core, name: &str) -> Result<ClientOverview> {
-    let mut clients = core.catalog.clients()?.into_iter();
-    let found = clients.find(|overview| overview.client.name == name);
-    found.ok_or_else(|| Error::NotFound {
-        what: "client",
-        name: name.to_owned(),
-    })
 }
 
 #[tonic::async_trait]

@@ -1,15 +1,12 @@
 //! The service for what will happen by itself: backups to come, backups to go.
 
 use std::ops::ControlFlow;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use catalog::{Archived, ArchivedUntil, Backup};
 use policy::access::Right;
 use policy::retention::Fate;
 use policy::schedule::{Due, Kind};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use wire::v1::planning_server::Planning;
 use wire::v1::protect_request::Change;
@@ -29,11 +26,9 @@ use crate::schedule::{self, TargetOutlook};
 use crate::services::access::{Seen, actor_of, caller_of, resolve, resolve_trashed};
 use crate::services::admin::or_default;
 use crate::services::follow::follow;
-use crate::services::reply::blocking;
+use crate::services::reply::{Replies, Sender, blocking, replies};
 use crate::services::views;
 
-/// Events that wait for a caller that is slow to take them.
-const QUEUED_EVENTS: usize = 16;
 /// Backups in one part of a plan.
 const PLAN_PART: usize = 1000;
 /// How far ahead anybody may ask.
@@ -115,7 +110,7 @@ fn told_until(until: ArchivedUntil) -> String {
 
 /// A caller that is told a plan in parts, as that is made.
 struct Told {
-    sender: mpsc::Sender<Result<RetentionPlanReply, Status>>,
+    sender: Sender<RetentionPlanReply>,
     part: RetentionPlanReply,
 }
 
@@ -213,12 +208,10 @@ fn planned_removal(planned: Planned) -> PlannedRemoval {
     }
 }
 
-type Stream<T> = Pin<Box<dyn tokio_stream::Stream<Item = Result<T, Status>> + Send>>;
-
 #[tonic::async_trait]
 impl Planning for Service {
-    type CleanupStream = Stream<JobEvent>;
-    type RetentionPlanStream = Stream<RetentionPlanReply>;
+    type CleanupStream = Replies<JobEvent>;
+    type RetentionPlanStream = Replies<RetentionPlanReply>;
 
     async fn retention_plan(
         &self,
@@ -228,7 +221,7 @@ impl Planning for Service {
         let asked = request.into_inner();
         let client = self.client(&caller, &asked.client)?;
         let core = self.core.clone();
-        let (sender, receiver) = mpsc::channel(QUEUED_EVENTS);
+        let (sender, response) = replies();
         tokio::task::spawn_blocking(move || {
             let mut told = Told {
                 sender,
@@ -239,7 +232,7 @@ impl Planning for Service {
                 let _ = told.sender.blocking_send(Err(Status::from(error)));
             }
         });
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        Ok(response)
     }
 
     async fn plan_freeing(
@@ -284,9 +277,9 @@ impl Planning for Service {
             "the server",
             &format!("job {}", job.id),
         );
-        let (sender, receiver) = mpsc::channel(QUEUED_EVENTS);
+        let (sender, response) = replies();
         tokio::spawn(follow(job, request.into_inner().detach, sender));
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        Ok(response)
     }
 
     async fn protect(&self, request: Request<ProtectRequest>) -> Result<Response<ProtectReply>, Status> {

@@ -221,11 +221,7 @@ impl Storages for Service {
         let core = self.core.clone();
         let samples = blocking(move || {
             let samples = match since_ms {
-                0 => {
-                    let mut now = retention::measure_usage(&core)?;
-                    now.retain(|sample| client.as_ref().is_none_or(|client| *client == sample.client));
-                    now
-                }
+                0 => retention::measure_usage(&core, client.as_deref())?,
                 since_ms => core.catalog.usage(&UsageFilter {
                     client,
                     since_ms: Some(since_ms),

@@ -4,24 +4,19 @@ use std::sync::Arc;
 
 use catalog::JobId;
 use policy::access::{Right, Subject};
+use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::mpsc;
-use tonic::Status;
 use wire::v1::{JobInfo, JobQueued, WatchEvent, watch_event};
 
 use crate::caller::Caller;
 use crate::core::Core;
 use crate::jobs::{Event, News};
+use crate::services::reply::Sender;
 use crate::services::views;
 
 /// Sends what jobs do, of one client or of all (empty), until the caller goes or the server ends. First comes what runs already.
 /// A caller gets nothing of clients that he does not see, and no logs where he may not read them. Who he is is asked anew each time.
-pub async fn watch(
-    core: Arc<Core>,
-    mut caller: Caller,
-    client: String,
-    sender: mpsc::Sender<Result<WatchEvent, Status>>,
-) {
+pub async fn watch(core: Arc<Core>, mut caller: Caller, client: String, sender: Sender<WatchEvent>) {
     let mut news = core.board.news();
     for job in core.board.all() {
         if !is_wanted(&core, &caller, &client, &job.client) {
@@ -38,17 +33,7 @@ pub async fn watch(
             return;
         }
     }
-    loop {
-        let received = tokio::select! {
-            received = news.recv() => received,
-            () = sender.closed() => return,
-            () = core.shutdown.cancelled() => return,
-        };
-        if let Err(error) = caller.renew(&core) {
-            // The caller may be gone as well.
-            let _ = sender.send(Err(error.into())).await;
-            return;
-        }
+    while let Some(received) = next(&core, &mut caller, &mut news, &sender).await {
         let event = match received {
             Ok(news) if !may_hear(&core, &caller, &client, &news) => continue,
             Ok(news) => told(&core, news),
@@ -63,6 +48,26 @@ pub async fn watch(
             return;
         }
     }
+}
+
+/// What comes next, for a caller who is still welcome; `None` when he goes, is welcome no more, or the server ends.
+pub async fn next<N: Clone, T>(
+    core: &Core,
+    caller: &mut Caller,
+    news: &mut broadcast::Receiver<N>,
+    sender: &Sender<T>,
+) -> Option<Result<N, RecvError>> {
+    let received = tokio::select! {
+        received = news.recv() => received,
+        () = sender.closed() => return None,
+        () = core.shutdown.cancelled() => return None,
+    };
+    if let Err(error) = caller.renew(core) {
+        // The caller may be gone as well.
+        let _ = sender.send(Err(error.into())).await;
+        return None;
+    }
+    Some(received)
 }
 
 /// Whether jobs of a client are asked for, and the caller sees them.

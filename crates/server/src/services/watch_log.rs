@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use policy::access::Right;
 use tokio::sync::broadcast::error::RecvError;
 use tonic::Status;
 use wire::v1::{LogRecord as Message, WatchLogRequest};
@@ -10,6 +11,7 @@ use crate::caller::Caller;
 use crate::core::Core;
 use crate::live_log::{LogRecord, Severity};
 use crate::services::reply::Sender;
+use crate::services::watch;
 
 /// Which records a caller wants.
 struct Wanted {
@@ -40,7 +42,8 @@ impl Wanted {
     }
 }
 
-/// Sends what was written, and then what is, until the caller goes or the server ends. Who the caller is is asked anew each time.
+/// Sends what was written, and then what is, until the caller goes or the server ends. Who the caller is, and whether he may, is asked anew
+/// each time.
 pub async fn watch(core: Arc<Core>, mut caller: Caller, request: WatchLogRequest, sender: Sender<Message>) {
     let wanted = match Wanted::new(&request) {
         Ok(wanted) => wanted,
@@ -60,13 +63,8 @@ pub async fn watch(core: Arc<Core>, mut caller: Caller, request: WatchLogRequest
     if request.only_past {
         return;
     }
-    loop {
-        let received = tokio::select! {
-            received = news.recv() => received,
-            () = sender.closed() => return,
-            () = core.shutdown.cancelled() => return,
-        };
-        if let Err(error) = caller.renew(&core) {
+    while let Some(received) = watch::next(&core, &mut caller, &mut news, &sender).await {
+        if let Err(error) = caller.may(&core, Right::Audit) {
             let _ = sender.send(Err(error.into())).await;
             return;
         }

@@ -79,17 +79,14 @@ fn periods(user: &User, here: Period, address: impl Fn(&str) -> String) -> Marku
     }
 }
 
-/// The samples of one client, or of all, and what it is now.
-async fn samples(user: &User, client: &str, period: Period) -> Result<Vec<UsageOfClient>, Failure> {
-    let mut storages = user.services.storages();
-    let mut request = UsageRequest {
+/// The samples of one client, or of all, from then on; with 0 what it is now.
+async fn samples(user: &User, client: &str, since_ms: i64) -> Result<Vec<UsageOfClient>, Failure> {
+    let request = UsageRequest {
         client: client.to_owned(),
-        since_ms: period.since_ms(now_ms()),
+        since_ms,
     };
-    let mut samples = storages.usage(request.clone()).await.or_fail(user)?.samples;
-    request.since_ms = 0;
-    samples.extend(storages.usage(request).await.or_fail(user)?.samples);
-    Ok(samples)
+    let mut storages = user.services.storages();
+    Ok(storages.usage(request).await.or_fail(user)?.samples)
 }
 
 /// What a client takes, and how large its backups are, in charts.
@@ -99,14 +96,15 @@ pub async fn of_client(
     period: Period,
     backups: &[BackupInfo],
 ) -> Result<Markup, Failure> {
-    let samples = samples(user, client, period).await?;
     let since_ms = period.since_ms(now_ms());
+    let mut taken_over_time = samples(user, client, since_ms).await?;
+    taken_over_time.extend(samples(user, client, 0).await?);
     let newer: Vec<&BackupInfo> = backups
         .iter()
         .filter(|backup| backup.started_ms >= since_ms)
         .collect();
     let charts = [
-        taken(user, &samples),
+        taken(user, &taken_over_time),
         sizes(user, &newer),
         transferred(user, &newer),
     ];
@@ -114,13 +112,15 @@ pub async fn of_client(
     Ok(section(user, &periods(user, period, address), &charts))
 }
 
-/// What all clients take, in a chart.
+/// What all clients take, in a chart that ends with what it is now.
 pub async fn of_all(
     user: &User,
     period: Period,
+    now: &[UsageOfClient],
     address: impl Fn(&str) -> String,
 ) -> Result<Markup, Failure> {
-    let samples = samples(user, "", period).await?;
+    let mut samples = samples(user, "", period.since_ms(now_ms())).await?;
+    samples.extend_from_slice(now);
     let chart = by_client(user, &samples);
     Ok(section(user, &periods(user, period, address), &[chart]))
 }

@@ -21,7 +21,6 @@ pub async fn show(
     Query(since): Query<AskedPeriod>,
 ) -> Result<Markup, Failure> {
     let period = since.period();
-    let sizes = sizes::of_all(&user, period, |word| format!("?period={word}#sizes")).await?;
     let asked = asked.along("period", period.word().to_owned());
     let mut storages = user.services.storages();
     let places = storages
@@ -34,6 +33,7 @@ pub async fn show(
         .await
         .or_fail(&user)?
         .samples;
+    let sizes = sizes::of_all(&user, period, &usage, |word| format!("?period={word}#sizes")).await?;
     let needle = asked.q.to_lowercase();
     let mut rows: Vec<_> = usage
         .into_iter()

@@ -4,7 +4,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
@@ -13,7 +12,6 @@ use notify::Roots;
 use tokio_util::bytes::Bytes;
 use ureq::Agent;
 use ureq::http::Request;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// A chain of certificates has some thousand bytes.
@@ -26,16 +24,8 @@ pub struct Http(Agent);
 impl Http {
     /// Talks to servers whose certificates come from these authorities.
     pub fn new(roots: &Roots) -> Self {
-        let certificates = roots
-            .certificates()
-            .iter()
-            .map(|root| Certificate::from_der(root).to_owned());
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::from(certificates))
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .build();
         let config = Agent::config_builder()
-            .tls_config(tls)
+            .tls_config(roots.tls_config())
             .proxy(None)
             .https_only(true)
             .http_status_as_error(false)
