@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+/// The services of the server.
 const FILES: [&str; 13] = [
     "accounts",
     "enrolment",
@@ -19,6 +20,9 @@ const FILES: [&str; 13] = [
     "storages",
 ];
 
+/// What a client answers on its own socket.
+const LOCAL: &str = "proto/perennial/client/v1/local.proto";
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let paths: Vec<String> = FILES
         .iter()
@@ -27,6 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for path in &paths {
         println!("cargo:rerun-if-changed={path}");
     }
+    println!("cargo:rerun-if-changed={LOCAL}");
     let mut compiler = protox::Compiler::new(["proto"])?;
     compiler
         .include_source_info(true)
@@ -52,6 +57,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .bytes(".perennial.v1.IngestRequest")
         .build_transport(true)
         .compile_fds(descriptors)?;
+    let local = protox::Compiler::new(["proto"])?
+        .open_file(LOCAL)?
+        .file_descriptor_set();
+    tonic_prost_build::configure()
+        .build_transport(true)
+        .compile_fds(local)?;
     Ok(())
 }
 

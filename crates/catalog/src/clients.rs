@@ -53,6 +53,8 @@ pub struct Certificate {
 pub struct Client {
     /// Its unique name.
     pub name: String,
+    /// What people call it, where that is something else.
+    pub display_name: Option<String>,
     /// Whether it may connect.
     pub state: ClientState,
     /// The certificate that it is known by; only an active one has it.
@@ -270,6 +272,32 @@ impl Catalog {
         self.bar(name, "removed_ms", since_ms)
     }
 
+    /// Says what people call a client; `None` for its name. Fails with [`Error::DuplicateClient`] where another client is called so.
+    pub fn rename_client(&self, name: &str, display_name: Option<&str>) -> Result<(), Error> {
+        self.connections.write(|transaction| {
+            let duplicate = || Error::DuplicateClient {
+                name: display_name.unwrap_or_default().to_owned(),
+            };
+            let is_anothers: bool = transaction.query_row(
+                "SELECT EXISTS (SELECT 1 FROM clients WHERE name = ?2 AND name <> ?1)",
+                params![name, display_name],
+                |row| row.get(0),
+            )?;
+            if is_anothers {
+                return Err(duplicate().into());
+            }
+            let update = transaction.execute(
+                "UPDATE clients SET display_name = ?2 WHERE name = ?1",
+                params![name, display_name],
+            );
+            match update {
+                Err(error) if is_duplicate(&error) => Err(duplicate().into()),
+                Ok(0) => Err(unknown(name)),
+                done => Ok(done.map(drop)?),
+            }
+        })
+    }
+
     fn bar(&self, name: &str, column: &str, since_ms: Option<i64>) -> Result<(), Error> {
         self.connections.write(|transaction| {
             let since = match since_ms {
@@ -436,6 +464,7 @@ fn client_from(row: &Row<'_>) -> rusqlite::Result<Client> {
     let fingerprint: Option<Fingerprint> = row.get("certificate_fingerprint")?;
     Ok(Client {
         name: row.get("name")?,
+        display_name: row.get("display_name")?,
         state: state_from(row)?,
         certificate: serial
             .zip(fingerprint)

@@ -121,6 +121,12 @@ pub enum Error {
         /// The name that was asked for.
         name: String,
     },
+    /// Another client has this name, or is called so.
+    #[error("another client is called {name:?}")]
+    DuplicateClient {
+        /// What people were to call it.
+        name: String,
+    },
     /// There is a group of this name already.
     #[error("there is a group {name:?} already")]
     DuplicateGroup {

@@ -45,6 +45,8 @@ word_enum! {
         Move = "move",
         /// Reads backups again and mends what is damaged.
         Check = "check",
+        /// Makes a virtual disk of an image, to be downloaded.
+        Publish = "publish",
     }
 }
 

@@ -20,19 +20,20 @@ pub struct BackupCount {
 }
 
 impl Catalog {
-    /// The newest backup of each client and kind that can be restored.
-    pub fn newest_backups(&self) -> Result<Vec<Backup>, Error> {
+    /// The newest backup of each client, or of one, and of each kind that can be restored.
+    pub fn newest_backups(&self, client: Option<&str>) -> Result<Vec<Backup>, Error> {
         self.connections.read(|transaction| {
             let sql = format!(
                 "SELECT {COLUMNS} FROM {LOOKED_UP} WHERE backups.id IN (SELECT
                     (SELECT id FROM backups WHERE client_id = owner.id AND kind = column1 AND mode = column2
                         AND state = 'committed' ORDER BY started_ms DESC, id DESC LIMIT 1)
                    FROM clients AS owner, (VALUES ('file', 'full'), ('file', 'incremental'),
-                                                  ('image', 'full'), ('image', 'incremental')))
+                                                  ('image', 'full'), ('image', 'incremental'))
+                  WHERE ?1 IS NULL OR owner.name = ?1)
                   ORDER BY clients.name, backups.kind, backups.started_ms, backups.id"
             );
             let mut statement = transaction.prepare_cached(&sql)?;
-            let rows = statement.query_map([], backup_from)?;
+            let rows = statement.query_map([client], backup_from)?;
             let mut newest: Vec<Backup> = Vec::new();
             for backup in rows {
                 let backup = backup?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Row, params};
+use rusqlite::{Row, Transaction, params};
 
 use crate::clients::id_of;
 use crate::columns::{self, stored};
@@ -57,6 +57,8 @@ pub struct UsageFilter {
     pub client: Option<String>,
     /// Only those from then on.
     pub since_ms: Option<i64>,
+    /// Only so many of the times at which samples were taken, evenly, with the last.
+    pub most_times: Option<usize>,
 }
 
 impl Catalog {
@@ -122,12 +124,18 @@ impl Catalog {
     /// Lists samples by client, oldest first.
     pub fn usage(&self, filter: &UsageFilter) -> Result<Vec<UsageSample>, Error> {
         self.connections.read(|transaction| {
+            let times = match filter.most_times {
+                Some(most) => Some(evenly(&usage_times(transaction, filter)?, most)),
+                None => None,
+            };
             let mut statement = transaction.prepare_cached(
                 "SELECT usage.*, clients.name AS client FROM usage JOIN clients ON clients.id = client_id
                   WHERE (?1 IS NULL OR clients.name = ?1) AND (?2 IS NULL OR at_ms >= ?2)
+                    AND (?3 IS NULL OR at_ms IN (SELECT value FROM json_each(?3)))
                   ORDER BY clients.name, at_ms, storage_id",
             )?;
-            let rows = statement.query_map(params![filter.client, filter.since_ms], sample_from)?;
+            let chosen = params![filter.client, filter.since_ms, times];
+            let rows = statement.query_map(chosen, sample_from)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
@@ -192,4 +200,36 @@ fn sample_from(row: &Row<'_>) -> rusqlite::Result<UsageSample> {
         bytes_exclusive: columns::count(row, "bytes_exclusive")?,
         bytes_shared: columns::count(row, "bytes_shared")?,
     })
+}
+
+/// When samples were taken, oldest first.
+fn usage_times(transaction: &Transaction<'_>, filter: &UsageFilter) -> rusqlite::Result<Vec<i64>> {
+    let mut statement = transaction.prepare_cached(
+        "SELECT DISTINCT at_ms FROM usage
+          WHERE (?1 IS NULL OR client_id = (SELECT id FROM clients WHERE name = ?1)) AND (?2 IS NULL OR at_ms >= ?2)
+          ORDER BY at_ms",
+    )?;
+    let rows = statement.query_map(params![filter.client, filter.since_ms], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// So many of them at most, each as far from the next, with the last; as JSON.
+fn evenly(times: &[i64], most: usize) -> String {
+    let step = times.len().div_ceil(most.max(1)).max(1);
+    let mut chosen: Vec<String> = times.iter().rev().step_by(step).map(i64::to_string).collect();
+    chosen.reverse();
+    format!("[{}]", chosen.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_chosen_evenly_and_end_with_the_last() {
+        assert_eq!(evenly(&[1, 2, 3, 4, 5], 2), "[2,5]");
+        assert_eq!(evenly(&[1, 2, 3], 3), "[1,2,3]");
+        assert_eq!(evenly(&[1, 2, 3], 0), "[3]");
+        assert_eq!(evenly(&[], 5), "[]");
+    }
 }

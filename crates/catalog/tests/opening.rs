@@ -308,6 +308,19 @@ fn a_database_of_version_7_knows_who_is_disabled_and_how_full_storages_were() {
 }
 
 #[test]
+fn a_database_of_version_8_knows_what_clients_are_called() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let raw = Connection::open(database(dir.path())).expect("creates");
+    raw.execute_batch(include_str!("fixtures/v8.sql")).expect("loads");
+    drop(raw);
+    let catalog = Catalog::open(dir.path()).expect("opens");
+    catalog.check().expect("is whole");
+    let called = |name| catalog.client(name).expect("reads").display_name;
+    assert_eq!(called("anna").as_deref(), Some("Anna's laptop"));
+    assert_eq!(called("bruno"), None);
+}
+
+#[test]
 fn the_frozen_database_has_the_tables_of_a_new_one() {
     let schema = |raw: &Connection| -> Vec<(String, String)> {
         let mut statement = raw
@@ -323,7 +336,7 @@ fn the_frozen_database_has_the_tables_of_a_new_one() {
     let new = Connection::open(database(dir.path())).expect("opens");
     let frozen = Connection::open_in_memory().expect("opens");
     frozen
-        .execute_batch(include_str!("fixtures/v7.sql"))
+        .execute_batch(include_str!("fixtures/v8.sql"))
         .expect("loads");
     assert_eq!(
         schema(&new),

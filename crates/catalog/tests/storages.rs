@@ -187,6 +187,11 @@ fn usage_is_kept_by_client_and_time() {
         })
         .expect("lists");
     assert_eq!(listed, [sample(2, first), sample(2, second)]);
+    let thinned = catalog.usage(&UsageFilter {
+        most_times: Some(1),
+        ..UsageFilter::default()
+    });
+    assert_eq!(thinned.expect("lists"), [sample(2, first), sample(2, second)]);
     assert_eq!(catalog.last_usage_ms().expect("reads"), Some(2));
     catalog.prune_usage(2).expect("prunes");
     let all = catalog.usage(&UsageFilter::default()).expect("lists");

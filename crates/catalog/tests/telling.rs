@@ -270,7 +270,7 @@ fn the_newest_the_damaged_and_the_number_of_backups_are_known() {
         backups.into_iter().map(named).collect()
     };
     assert_eq!(
-        names(catalog.newest_backups().expect("lists")),
+        names(catalog.newest_backups(None).expect("lists")),
         ["anna/2", "bert/1"]
     );
     let second = catalog.backup("anna", "2").expect("reads");
@@ -282,7 +282,7 @@ fn the_newest_the_damaged_and_the_number_of_backups_are_known() {
     catalog.trash(&second, 40).expect("trashes");
     assert_eq!(names(catalog.damaged_backups().expect("lists")), [""; 0]);
     assert_eq!(
-        names(catalog.newest_backups().expect("lists")),
+        names(catalog.newest_backups(None).expect("lists")),
         ["anna/3", "bert/1"]
     );
     let counts = catalog.backup_counts().expect("counts");

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::RestoreSetting;
+
 /// How this client makes its backups.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -23,6 +25,8 @@ pub struct Settings {
     pub image: ImageSettings,
     /// Commands that run around backups.
     pub hooks: HookSettings,
+    /// Whether the server may have files restored.
+    pub restores: RestoreSetting,
 }
 
 /// Commands that run around backups, with the client's rights.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::synthetic::{Content, Disk, Format, Part, add_data};
 use crate::table::{PartitionKind, PartitionTable, TableKind};
-use crate::{Error, Result};
+use crate::{DiskSource, Error, Result};
 
 /// The name of its file.
 pub const FILE_NAME: &str = "disk.json";
@@ -335,13 +335,13 @@ impl<S> DiskFiles<S> {
     }
 }
 
-impl DiskFiles {
+impl<S: DiskSource> DiskFiles<S> {
     /// The parts that they are on the disk.
     pub fn parts<'a>(&'a self, description: &DiskDescription) -> Vec<Part<'a>> {
         let places = self.places(description).into_iter();
-        let part = |(range, file, offset_bytes)| Part {
+        let part = |(range, source, offset_bytes)| Part {
             range,
-            content: Content::File { file, offset_bytes },
+            content: Content::of(source, offset_bytes),
         };
         places.map(part).collect()
     }
@@ -349,7 +349,7 @@ impl DiskFiles {
     /// The disk, with all ranges that have data, as finely as a format tells them.
     ///
     /// # Errors
-    /// [`Error::Share`] where a file's extents can't be listed.
+    /// [`Error::Io`] where it can't be found out where there is data.
     pub fn disk(
         &self,
         description: &DiskDescription,
@@ -359,10 +359,8 @@ impl DiskFiles {
     ) -> Result<Disk> {
         let grain_bytes = format.grain_bytes(description.len_bytes);
         let mut data = Vec::new();
-        for part in self.parts(description) {
-            if let Content::File { file, offset_bytes } = part.content {
-                add_data(file, offset_bytes, &part.range, grain_bytes, &mut data)?;
-            }
+        for (range, source, offset_bytes) in self.places(description) {
+            add_data(source, offset_bytes, &range, grain_bytes, &mut data)?;
         }
         data.sort_by_key(|range: &Range<u64>| range.start);
         Ok(Disk {

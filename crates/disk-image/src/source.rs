@@ -24,6 +24,11 @@ pub trait DiskSource {
         let end = within.end.min(self.len_bytes()?);
         Ok((within.start < end).then_some(within.start..end))
     }
+
+    /// The file that has just these bytes, where there is one: its extents can be shared.
+    fn file(&self) -> Option<&File> {
+        None
+    }
 }
 
 impl DiskSource for File {
@@ -44,6 +49,10 @@ impl DiskSource for File {
         let next = cow_fs::data_extents_from(self, within.start, end).next();
         let extent = next.transpose().map_err(io::Error::other)?;
         Ok(extent.map(|extent| extent.offset_bytes..extent.end_bytes()))
+    }
+
+    fn file(&self) -> Option<&File> {
+        Some(self)
     }
 }
 
@@ -84,6 +93,10 @@ macro_rules! source_behind {
 
             fn next_data(&self, within: Range<u64>) -> io::Result<Option<Range<u64>>> {
                 (**self).next_data(within)
+            }
+
+            fn file(&self) -> Option<&File> {
+                (**self).file()
             }
         }
     )*};

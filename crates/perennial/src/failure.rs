@@ -43,6 +43,12 @@ pub enum Failure {
         /// Where the client's state was looked for.
         client_state: String,
     },
+    /// No client answers on its socket.
+    #[error("no client is running here")]
+    NoClientRuns {
+        /// Where one would.
+        socket: String,
+    },
     /// A command for administrators was given where no server is.
     #[error("no server is running here, and nobody has logged in to one elsewhere")]
     NotTheServer {
@@ -253,7 +259,7 @@ mod tests {
             "error: can't list backups\n\
              caused by: the server here does not let this user in\n\
              caused by: permission denied\n\
-             hint: run it as the user that the server runs as, for example with sudo (the socket is /x/admin.sock)"
+             hint: run it as the user whose the socket is, for example with sudo (the socket is /x/admin.sock)"
         );
     }
 

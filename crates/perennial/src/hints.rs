@@ -39,6 +39,9 @@ fn of_failure(failure: &Failure) -> Option<String> {
             "start a server with \"perennial server\" or join one with \"perennial enroll TOKEN\"; looked for a server in \
              {server_state} (--server-state) and for a client in {client_state} (--client-state)"
         )),
+        Failure::NoClientRuns { socket } => Some(format!(
+            "start it with \"perennial client\", or run this as its user, for example with sudo (its socket would be {socket})"
+        )),
         Failure::NotTheServer { server_state } => Some(format!(
             "run it on the server's machine, as the user that the server runs as, or log in: perennial login HOST:PORT; looked in \
              {server_state} (--server-state)"
@@ -54,7 +57,7 @@ fn of_failure(failure: &Failure) -> Option<String> {
         ),
         Failure::ImageElsewhere => Some("\"perennial restore-disk\" on a machine that is enrolled writes one anywhere".into()),
         Failure::SocketDenied { socket, .. } => Some(format!(
-            "run it as the user that the server runs as, for example with sudo (the socket is {socket})"
+            "run it as the user whose the socket is, for example with sudo (the socket is {socket})"
         )),
         Failure::Job { .. } => Some("the logs of server and client tell more".into()),
         Failure::CutShort => Some("see the server's log; \"perennial jobs list\" tells whether the job goes on".into()),

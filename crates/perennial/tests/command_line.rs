@@ -196,6 +196,7 @@ fn settings_are_shown_with_their_origin() {
          client.image_freeze         -                default\n\
          client.compression          auto             default\n\
          client.threads              3                c.toml:1\n\
+         client.restores             ask              default\n\
          client.before_file_backup   -                default\n\
          client.after_file_backup    -                default\n\
          client.failed_file_backup   -                default\n\

@@ -155,6 +155,15 @@ impl Caller {
         }
     }
 
+    /// Who calls, in a sentence such as why a job was begun.
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Admin => "the administrator".to_owned(),
+            Self::Client(_) => "the client's user".to_owned(),
+            Self::User(principal) => principal.who(),
+        }
+    }
+
     /// Who calls, for the audit log.
     pub fn who(&self) -> String {
         match self {

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::jobs::{Attached, Board};
 use crate::moving::Moving;
 use crate::policies::Policies;
+use crate::restore::asked::AskedRestores;
 use crate::schedule::Schedule;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
@@ -67,6 +68,8 @@ pub struct Core {
     pub board: Arc<Board>,
     /// Connected clients.
     pub attached: Attached,
+    /// What clients are asked to restore.
+    pub asked_restores: AskedRestores,
     /// What data connections belong to.
     pub sessions: Arc<Sessions>,
     /// Whom is told what.

@@ -197,6 +197,27 @@ pub enum Error {
         /// Its name.
         name: String,
     },
+    /// A disk that is to be published is that already.
+    #[error("{what} is published already: \"perennial image unpublish {id}\" removes it")]
+    Published {
+        /// The image, and what of it.
+        what: String,
+        /// What identifies the published disk.
+        id: storage::PublishedId,
+    },
+    /// The storage has no room for something that is not needed for backups.
+    #[error(
+        "there is no room in the storage: {} have to be written and {} may be used above what min_free keeps; delete backups or \
+         published disks, or add space",
+        crate::doctor::size(*.needed_bytes),
+        crate::doctor::size(*.usable_bytes)
+    )]
+    NoRoom {
+        /// What has to be written.
+        needed_bytes: u64,
+        /// What may be.
+        usable_bytes: u64,
+    },
     /// Something is in use.
     #[error("{what} is busy: {why}")]
     Busy {
@@ -204,6 +225,12 @@ pub enum Error {
         what: String,
         /// By what.
         why: String,
+    },
+    /// Nobody could manage users without this one but on the server's machine.
+    #[error("user {user} is the last one who can manage users: let somebody else do that first")]
+    LastManager {
+        /// The user.
+        user: String,
     },
     /// Something must not be deleted.
     #[error("{what} can't be deleted: {why}")]
@@ -335,8 +362,10 @@ impl From<Error> for tonic::Status {
                 | catalog::Error::UnknownRole { .. }
                 | catalog::Error::UnknownApiToken { .. },
             ) => tonic::Code::NotFound,
-            Error::Catalog(
+            Error::Published { .. }
+            | Error::Catalog(
                 catalog::Error::DuplicateGroup { .. }
+                | catalog::Error::DuplicateClient { .. }
                 | catalog::Error::DuplicateChannel { .. }
                 | catalog::Error::DuplicateStorage { .. }
                 | catalog::Error::KnownStorage { .. }
@@ -347,6 +376,7 @@ impl From<Error> for tonic::Status {
             Error::Busy { .. }
             | Error::Unsupported { .. }
             | Error::Protected { .. }
+            | Error::LastManager { .. }
             | Error::HookFailed { .. }
             | Error::StorageAbsent { .. }
             | Error::Catalog(catalog::Error::StorageInUse { .. } | catalog::Error::RoleInUse { .. }) => {
@@ -355,6 +385,7 @@ impl From<Error> for tonic::Status {
             Error::NoSuchMethod { .. } => tonic::Code::Unimplemented,
             Error::Disconnected | Error::NotConnected { .. } => tonic::Code::Unavailable,
             Error::Cancelled => tonic::Code::Cancelled,
+            Error::NoRoom { .. } => tonic::Code::ResourceExhausted,
             Error::Storage(storage) if storage.is_full() => tonic::Code::ResourceExhausted,
             Error::Frame(wire::frame::FrameError::Io(_)) => tonic::Code::Unavailable,
             Error::Frame(_) => tonic::Code::InvalidArgument,

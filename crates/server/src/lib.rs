@@ -25,6 +25,7 @@ mod moving;
 mod pace;
 mod policies;
 mod problems;
+mod publishing;
 mod reconcile;
 mod removal;
 mod repair;

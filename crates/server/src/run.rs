@@ -24,6 +24,7 @@ use crate::jobs::{Attached, Board};
 use crate::listen::{ControlIo, Takers, Web, bind_admin_socket, serve_port};
 use crate::moving::Moving;
 use crate::policies::Policies;
+use crate::restore::asked::AskedRestores;
 use crate::schedule::Schedule;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
@@ -216,6 +217,7 @@ fn open(
         placing: parking_lot::RwLock::default(),
         checking: Checking::default(),
         moving: Moving::default(),
+        asked_restores: AskedRestores::default(),
         copying: parking_lot::Mutex::default(),
         started_ms: clock.now_ms(),
         catalog,

@@ -31,6 +31,7 @@ mod mend;
 mod monitor;
 mod names;
 mod pool;
+mod published;
 mod repair;
 mod retold;
 mod sizes;
@@ -58,11 +59,12 @@ pub use mend::{MendedVolume, Replacement};
 pub use monitor::{Monitor, Step, Unwatched};
 pub use names::{
     BackupKind, BackupName, ClientName, IMAGE_SUFFIX, InvalidName, MAX_CLIENT_NAME_BYTES, NameKind, PoolId,
-    ServerId,
+    PublishedId, ServerId,
 };
 pub use pool::{PoolChange, PoolChangeKind, PoolLink};
+pub use published::{NewPublished, Published, PublishedDisk};
 pub use repair::{Finding, Remedy, RepairPlan, Repaired};
-pub use sizes::{Accounted, Sizes, TakenIn, Used};
+pub use sizes::{Accounted, Sizes, TakenIn, Used, UsedByEach};
 pub use store::{CreateOptions, IncompleteBackup, OpenOptions, Pooling, Reaped, Recovery, Space, Store};
 pub use transfer::{Copied, Derive, TransferOptions, Transferred, transfer};
 pub use tree::BackupTree;

@@ -18,6 +18,8 @@ pub enum NameKind {
     Pool,
     /// That of a copy of the catalog.
     CatalogCopy,
+    /// That of a published disk.
+    Published,
 }
 
 impl fmt::Display for NameKind {
@@ -28,6 +30,7 @@ impl fmt::Display for NameKind {
             Self::Server => "server",
             Self::Pool => "pooled directory",
             Self::CatalogCopy => "catalog copy",
+            Self::Published => "published disk",
         })
     }
 }
@@ -51,6 +54,9 @@ const CLIENT_RULE: &str = "1 to 64 of A-Z a-z 0-9 . _ -, not beginning with . or
 const BACKUP_RULE: &str = "YYMMDD-HHMM, then perhaps -N (2 to 9999) and _WORD (1 to 16 of a-z and digits)";
 const SERVER_RULE: &str = "1 to 64 of the letters A-Z a-z, digits, '.', '_' and '-'";
 const POOL_RULE: &str = "32 hexadecimal digits";
+const PUBLISHED_RULE: &str = "12 hexadecimal digits";
+/// Random digits of a version 4 UUID, before the first that is not.
+const PUBLISHED_DIGITS: usize = 12;
 
 /// The name of the link to a client's newest backup.
 pub(crate) const CURRENT: &str = "current";
@@ -127,16 +133,40 @@ impl FromStr for PoolId {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        let valid = text.len() == 32
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-        if valid {
-            Ok(Self(text.into()))
-        } else {
-            Err(invalid(NameKind::Pool, text, POOL_RULE))
+        match is_hex(text, 32) {
+            true => Ok(Self(text.into())),
+            false => Err(invalid(NameKind::Pool, text, POOL_RULE)),
         }
     }
+}
+
+/// What identifies a published disk.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PublishedId(Arc<str>);
+
+impl PublishedId {
+    /// Makes up a new one.
+    pub(crate) fn random() -> Self {
+        let digits = uuid::Uuid::new_v4().simple().to_string();
+        Self(digits[..PUBLISHED_DIGITS].into())
+    }
+}
+
+impl FromStr for PublishedId {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        match is_hex(text, PUBLISHED_DIGITS) {
+            true => Ok(Self(text.into())),
+            false => Err(invalid(NameKind::Published, text, PUBLISHED_RULE)),
+        }
+    }
+}
+
+/// Whether a text is so many lower-case hexadecimal digits.
+fn is_hex(text: &str, digits: usize) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    text.len() == digits && text.bytes().all(is_digit)
 }
 
 /// The name of a backup: when it began by the server's clock, to the minute.
@@ -300,6 +330,7 @@ macro_rules! as_text {
 
 as_text!(ClientName, 0);
 as_text!(PoolId, 0);
+as_text!(PublishedId, 0);
 as_text!(BackupName, text);
 
 impl ServerId {

@@ -7,7 +7,10 @@ use axum::response::{IntoResponse as _, Response};
 use tokio_stream::StreamExt as _;
 use tonic::{Code, Status, Streaming};
 use wire::v1::content_part::Part;
-use wire::v1::{ContentHead, ContentPart, ReadArchiveRequest, ReadContentRequest, ReadVolumeFileRequest};
+use wire::v1::{
+    ContentHead, ContentPart, ReadArchiveRequest, ReadContentRequest, ReadPublishedRequest,
+    ReadVolumeFileRequest,
+};
 
 use crate::door::Services;
 use crate::failure::Failure;
@@ -24,6 +27,7 @@ pub enum Source {
     File(ReadContentRequest),
     VolumeFile(ReadVolumeFileRequest),
     Archive(ReadArchiveRequest),
+    Published(ReadPublishedRequest),
 }
 
 impl From<ReadContentRequest> for Source {
@@ -41,6 +45,12 @@ impl From<ReadVolumeFileRequest> for Source {
 impl From<ReadArchiveRequest> for Source {
     fn from(request: ReadArchiveRequest) -> Self {
         Self::Archive(request)
+    }
+}
+
+impl From<ReadPublishedRequest> for Source {
+    fn from(request: ReadPublishedRequest) -> Self {
+        Self::Published(request)
     }
 }
 
@@ -77,14 +87,33 @@ impl Source {
                 };
                 services.contents().read_archive(rest).await?
             }
+            Self::Published(request) => {
+                let part = ReadPublishedRequest {
+                    offset_bytes,
+                    len_bytes,
+                    ..request
+                };
+                services.contents().read_published(part).await?
+            }
         }
         .into_inner();
         let head = head_of(&mut parts).await?;
         Ok((head, parts))
     }
 
+    /// The same, told with its size even where that takes time.
+    fn measured(&self) -> Self {
+        match self.clone() {
+            Self::Archive(request) => Self::Archive(ReadArchiveRequest {
+                is_measured: true,
+                ..request
+            }),
+            other => other,
+        }
+    }
+
     /// What tells one content from another, where that is known. The files on a volume have no hash, but the volume of a backup never
-    /// changes; which backup a word such as "latest" means does.
+    /// changes; which backup a word such as "latest" means does. Nor does a published disk change, and another has another identity.
     fn tag(&self, head: &ContentHead) -> Option<String> {
         let digest = match self {
             _ if !head.hash.is_empty() => head.hash.clone(),
@@ -101,6 +130,13 @@ impl Source {
                 hasher.update(&head.mtime_s.to_le_bytes());
                 hasher.update(&request.path).finalize().as_bytes().to_vec()
             }
+            Self::Published(request) => {
+                let mut hasher = blake3::Hasher::new();
+                hasher.update(request.id.as_bytes());
+                hasher.update(&head.size_bytes.to_le_bytes());
+                hasher.update(&head.mtime_s.to_le_bytes());
+                hasher.finalize().as_bytes().to_vec()
+            }
             _ => return None,
         };
         Some(format!("\"{}\"", data_encoding::HEXLOWER.encode(&digest)))
@@ -111,7 +147,7 @@ impl Source {
         let path: &[u8] = match self {
             Self::File(request) => &request.path,
             Self::VolumeFile(request) => &request.path,
-            Self::Archive(_) => &[],
+            Self::Archive(_) | Self::Published(_) => &[],
         };
         String::from_utf8_lossy(paths::name(path)).into_owned()
     }
@@ -157,14 +193,15 @@ impl Served {
     }
 
     fn answer(&self, status: StatusCode, head: &ContentHead, len_bytes: Option<u64>, body: Body) -> Response {
+        let named = (!head.name.is_empty()).then(|| attachment(&head.name));
         let headers = [
             (header::CONTENT_TYPE, self.kind),
-            (header::CONTENT_DISPOSITION, &self.disposition),
-            (header::CONTENT_SECURITY_POLICY, FILE_POLICY),
             (
-                header::ACCEPT_RANGES,
-                if head.is_size_unknown { "none" } else { "bytes" },
+                header::CONTENT_DISPOSITION,
+                named.as_deref().unwrap_or(&self.disposition),
             ),
+            (header::CONTENT_SECURITY_POLICY, FILE_POLICY),
+            (header::ACCEPT_RANGES, "bytes"),
         ];
         let mut response = (status, headers, body).into_response();
         let headers = response.headers_mut();
@@ -219,12 +256,14 @@ pub async fn serve(services: &Services, served: &Served, headers: &HeaderMap) ->
         return all_of_it(services, served).await;
     };
     // How long it is, and whether it is still what the browser has a part of: as little as can be asked for tells.
-    let (head, _) = served.source.open(services, 0, 1).await?;
+    let (mut head, _) = served.source.open(services, 0, 1).await?;
     let tag = served.source.tag(&head);
-    let is_another = text(headers, header::IF_RANGE).is_some_and(|known| tag.as_deref() != Some(known));
-    // A part is told by how long the whole is.
-    if is_another || head.is_size_unknown {
+    if text(headers, header::IF_RANGE).is_some_and(|known| tag.as_deref() != Some(known)) {
         return all_of_it(services, served).await;
+    }
+    if head.is_size_unknown {
+        // A part is told by how long the whole is.
+        (head, _) = served.source.measured().open(services, 0, 1).await?;
     }
     let size_bytes = head.size_bytes;
     let Some((first, last)) = wanted.within(size_bytes) else {

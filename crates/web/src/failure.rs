@@ -2,10 +2,11 @@
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use maud::html;
+use maud::{Markup, html};
 use tonic::{Code, Status};
 
 use crate::parts::page::{Page, bare};
+use crate::server_text;
 use crate::text::Language;
 use crate::visitor::{Theme, Visitor};
 
@@ -82,7 +83,7 @@ impl Failure {
     }
 
     /// What is wrong with what was typed, for the page that it was typed into. What else can be wrong has a page of its own.
-    pub fn complaint(status: Status, visitor: &Visitor) -> Result<String, Self> {
+    pub fn complaint(status: Status, visitor: &Visitor) -> Result<Markup, Self> {
         match status.code() {
             // Of a password; without session one does not get that far.
             Code::Unauthenticated
@@ -90,7 +91,7 @@ impl Failure {
             | Code::FailedPrecondition
             | Code::AlreadyExists
             | Code::ResourceExhausted
-            | Code::Unavailable => Ok(status.message().to_owned()),
+            | Code::Unavailable => Ok(server_text::show(visitor.language, status.message())),
             _ => Err(Self::of(status).for_visitor(visitor)),
         }
     }
@@ -140,7 +141,7 @@ impl IntoResponse for Failure {
         };
         let body = html! {
             h1 { (page.title) }
-            @if !detail.is_empty() { p { (detail) } }
+            @if !detail.is_empty() { p { (server_text::show(self.language, &detail)) } }
             p { a href="/" { (self.language.say("failure-home")) } }
         };
         (status, bare(&page, &body)).into_response()

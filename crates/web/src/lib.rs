@@ -17,6 +17,7 @@ mod guard;
 mod limit;
 mod pages;
 mod parts;
+mod server_text;
 mod text;
 mod visitor;
 

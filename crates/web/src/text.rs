@@ -131,7 +131,8 @@ impl Language {
         grouped
     }
 
-    fn decimal(self, digits: &str) -> String {
+    /// A figure with a point in it.
+    pub fn decimal(self, digits: &str) -> String {
         match self {
             Self::English => digits.to_owned(),
             Self::German => digits.replace('.', ","),

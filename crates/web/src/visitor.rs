@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use cookie::Cookie;
 use wire::v1::access_scope::Scope;
-use wire::v1::{RoleGrant, WhoAmIReply, WhoAmIRequest};
+use wire::v1::{ListClientsRequest, WhoAmIReply, WhoAmIRequest};
 
 use crate::door::Services;
 use crate::failure::{Failure, OrFail as _};
@@ -19,8 +19,26 @@ pub const SESSION_COOKIE: &str = "__Host-session";
 pub const LANGUAGE_COOKIE: &str = "language";
 pub const THEME_COOKIE: &str = "theme";
 
-/// The roles of every server that have no right to manage users.
-const NO_USERS: [&str; 3] = ["operator", "restorer", "viewer"];
+/// The rights to manage users, and to have the content of files.
+const USERS: &str = "users";
+const RESTORE: &str = "restore";
+
+/// Whether the ways to download content are on a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Downloads {
+    Shown,
+    Hidden,
+}
+
+impl Downloads {
+    fn shown_if(could: bool) -> Self {
+        if could { Self::Shown } else { Self::Hidden }
+    }
+
+    pub fn are_shown(self) -> bool {
+        self == Self::Shown
+    }
+}
 
 /// Light, dark, or as the device has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -136,19 +154,62 @@ impl User {
         Ok(Self { visitor, account })
     }
 
+    /// Whether the ways to download files of a client are shown to him; what he may is up to the services.
+    pub async fn downloads_of(&self, client: &str) -> Downloads {
+        Downloads::shown_if(match may_have_content(&self.account, client) {
+            Some(may) => may,
+            None => self.may_by_group(client).await,
+        })
+    }
+
+    async fn may_by_group(&self, client: &str) -> bool {
+        let only = ListClientsRequest {
+            name: client.to_owned(),
+        };
+        let listed = self.services.admin().list_clients(only).await;
+        let found = listed.ok().and_then(|listed| listed.into_inner().clients.pop());
+        found.is_none_or(|found| {
+            scopes_with(&self.account, RESTORE)
+                .any(|scope| matches!(scope, Scope::Group(group) if *group == found.group))
+        })
+    }
+
+    /// Whether what needs this right on the server as a whole is shown to him; what he may is up to the services.
+    pub fn may_on_server(&self, right: &str) -> bool {
+        has_for_everything(&self.account, right)
+    }
+
     /// Whether the pages about users are shown to him; what he may is up to the services.
     pub fn may_manage_users(&self) -> bool {
-        could_manage_users(&self.account.grants)
+        self.may_on_server(USERS)
     }
 }
 
-/// Whether these grants can give the right to manage users: only one for everything does. They tell roles but not their rights, so those
-/// that were made on this server count as if they had it.
-fn could_manage_users(grants: &[RoleGrant]) -> bool {
-    grants.iter().any(|grant| {
-        let scope = grant.scope.as_ref().and_then(|scope| scope.scope.as_ref());
-        matches!(scope, Some(Scope::Everything(_))) && !NO_USERS.contains(&grant.role.as_str())
-    })
+/// For what an account has a right.
+fn scopes_with<'a>(account: &'a WhoAmIReply, right: &'a str) -> impl Iterator<Item = &'a Scope> {
+    let grants = account.grants.iter().zip(&account.rights);
+    grants
+        .filter(move |(_, rights)| rights.words.iter().any(|word| word == right))
+        .filter_map(|(grant, _)| grant.scope.as_ref()?.scope.as_ref())
+}
+
+/// Whether an account may have the content of a client's files. `None` if that is up to the client's group.
+fn may_have_content(account: &WhoAmIReply, client: &str) -> Option<bool> {
+    let mut of_groups = Some(false);
+    for scope in scopes_with(account, RESTORE) {
+        match scope {
+            Scope::Everything(_) => return Some(true),
+            Scope::Client(name) if name == client => return Some(true),
+            Scope::Group(_) => of_groups = None,
+            Scope::Client(_) => {}
+        }
+    }
+    of_groups
+}
+
+/// Whether an account has a right for everything: only that lets it do something to the server.
+fn has_for_everything(account: &WhoAmIReply, right: &str) -> bool {
+    scopes_with(account, right).any(|scope| matches!(scope, Scope::Everything(_)))
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
@@ -168,27 +229,58 @@ pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use wire::v1::{AccessScope, AllOfIt};
+    use wire::v1::{AccessScope, AllOfIt, GrantedRights, RoleGrant};
 
     use super::*;
 
+    fn account(grants: &[(&str, Scope)]) -> WhoAmIReply {
+        let grants = grants.iter().cloned();
+        let (grants, rights) = grants
+            .map(|(words, scope)| {
+                let grant = RoleGrant {
+                    role: "made-here".to_owned(),
+                    scope: Some(AccessScope { scope: Some(scope) }),
+                };
+                let words = words.split(' ').map(str::to_owned).collect();
+                (grant, GrantedRights { words })
+            })
+            .unzip();
+        WhoAmIReply {
+            grants,
+            rights,
+            ..WhoAmIReply::default()
+        }
+    }
+
+    fn everything() -> Scope {
+        Scope::Everything(AllOfIt {})
+    }
+
     #[test]
-    fn users_are_shown_to_who_could_manage_them() {
-        let grant = |role: &str, scope| RoleGrant {
-            role: role.to_owned(),
-            scope: Some(AccessScope { scope: Some(scope) }),
-        };
-        let everything = || Scope::Everything(AllOfIt {});
-        assert!(!could_manage_users(&[]));
-        assert!(!could_manage_users(&[grant("operator", everything())]));
-        assert!(!could_manage_users(&[grant(
-            "administrator",
-            Scope::Group("office".to_owned())
-        )]));
-        assert!(could_manage_users(&[grant("administrator", everything())]));
-        assert!(could_manage_users(&[
-            grant("viewer", everything()),
-            grant("made-here", everything())
-        ]));
+    fn downloads_are_shown_to_who_may_have_content() {
+        let of = |grants: &[(&str, Scope)]| may_have_content(&account(grants), "laptop");
+        let client = |name: &str| Scope::Client(name.to_owned());
+        let group = || Scope::Group("office".to_owned());
+        assert_eq!(of(&[]), Some(false));
+        assert_eq!(of(&[("see browse", everything())]), Some(false));
+        assert_eq!(of(&[("see browse", client("laptop"))]), Some(false));
+        assert_eq!(of(&[("see restore", client("other"))]), Some(false));
+        assert_eq!(of(&[("see restore", client("laptop"))]), Some(true));
+        assert_eq!(of(&[("restore", everything())]), Some(true));
+        assert_eq!(of(&[("restore", group())]), None);
+        assert_eq!(
+            of(&[("restore", group()), ("restore", client("laptop"))]),
+            Some(true)
+        );
+        assert_eq!(of(&[("see", group())]), Some(false));
+    }
+
+    #[test]
+    fn users_are_shown_to_who_may_manage_them() {
+        let of = |grants: &[(&str, Scope)]| has_for_everything(&account(grants), USERS);
+        assert!(!of(&[]));
+        assert!(!of(&[("see restore", everything())]));
+        assert!(!of(&[("users", Scope::Group("office".to_owned()))]));
+        assert!(of(&[("see", everything()), ("see users", everything())]));
     }
 }

@@ -94,6 +94,7 @@ kind-repair = Reparatur
 kind-rebuild-index = Neuaufbau des Index
 kind-move = Umzug
 kind-check = Prüfung
+kind-publish = Virtueller Datenträger
 mode-full = voll
 mode-incremental = inkrementell
 
@@ -107,12 +108,12 @@ job-interrupted = Unterbrochen
 
 overview-fine = Alles ist in Ordnung.
 overview-wrong = { $count ->
-    [one] Eine Sache braucht Sie.
-   *[other] { $count } Sachen brauchen Sie.
+    [one] Eine Sache braucht Ihre Aufmerksamkeit.
+   *[other] { $count } Sachen brauchen Ihre Aufmerksamkeit.
 }
 overview-no-clients = Noch wird kein Rechner gesichert.
 overview-conditions = Clients nach Zustand
-overview-needs = Was Sie braucht
+overview-needs = Was Ihre Aufmerksamkeit braucht
 overview-more = { $count ->
     [one] und eine weitere
    *[other] und { $count } weitere
@@ -222,6 +223,39 @@ storage-counts = { $clients ->
     [one] 1 Client
    *[other] { $clients } Clients
 }, { $backups } Sicherungen
+storage-saved = Alle Sicherungen sind für sich { $size } groß und belegen { $taken }: { $percent } % sind durch das gespart, was sie gemeinsam haben.
+health = Zustand
+health-sound = Heil
+health-nothing-damaged = Von Schäden ist nichts bekannt.
+health-damaged = Beschädigt
+health-damaged-files = { $count ->
+    [one] Eine Datei einer Sicherung ist nicht so, wie sie geschrieben wurde.
+   *[other] { $shown } Dateien von Sicherungen sind nicht so, wie sie geschrieben wurden.
+}
+health-backup = Sicherung
+health-file = Datei
+health-found = Gefunden
+health-more = { $count ->
+    [one] Und eine weitere.
+   *[other] Und { $count } weitere.
+}
+health-mends = Was beschädigt ist, wird aus einer gleichen Datei oder aus der nächsten Sicherung des Clients repariert, sobald es eine gibt.
+health-checks = Letzte Prüfungen
+health-no-checks = Noch wurde keine Sicherung geprüft.
+health-checked = { $backups ->
+    [one] eine Sicherung, { $read } gelesen
+   *[other] { $shown } Sicherungen, { $read } gelesen
+}
+health-found-damaged = { $count ->
+    [one] eine beschädigt
+   *[other] { $count } beschädigt
+}
+health-mended = { $count ->
+    [one] eine Datei repariert
+   *[other] { $count } Dateien repariert
+}
+health-check-due = Fälliges prüfen
+health-check-everything = Alles prüfen
 storage-usage = Was Clients belegen
 storage-usage-hint = „Wird frei“ ist, was frei würde, wenn alle Sicherungen des Clients gelöscht würden; „geteilt“ ist, was sie mit Sicherungen anderer gemeinsam haben.
 storage-nothing = Es ist noch nichts gezählt.
@@ -368,7 +402,7 @@ settings-by-user = vom Benutzer des Clients gesetzt
 settings-from-otherwise = { $from }; sonst { $value }
 settings-overruled = Das letzte Wort hat hier der Benutzer des Clients.
 settings-besides = außerdem:
-settings-ignored = Zählt nicht: { $why }
+settings-ignored = Zählt nicht:
 settings-change = Ändern
 settings-value = Neuer Wert
 settings-how = Gelten soll er
@@ -801,6 +835,25 @@ api-try = Ausprobieren
 
 pick-download = Ausgewähltes herunterladen, ohne Auswahl den ganzen Ordner, als
 pick-as = Als { $format } herunterladen
+bring-back = Auf dem Client wiederherstellen …
+bring-back-title = Wiederherstellen auf { $client }
+bring-back-what = Was wiederhergestellt wird
+bring-back-all = Alles in dieser Sicherung.
+bring-back-more = { $count ->
+    [one] Und ein weiterer Eintrag.
+   *[other] Und { $count } weitere.
+}
+bring-back-where = Wohin
+bring-back-original = Dorthin, woher es kam
+bring-back-elsewhere = In ein Verzeichnis des Clients
+bring-back-target = Dieses Verzeichnis
+bring-back-no-target = Sagen Sie, in welches Verzeichnis des Clients es gehen soll, etwa /tmp/restored.
+bring-back-existing = Eine Datei, die da ist und anders ist,
+bring-back-keep = bleibt, wie sie ist
+bring-back-both = bleibt neben der wiederhergestellten erhalten
+bring-back-overwrite = wird ersetzt
+bring-back-about = Der Client tut das, sobald er verbunden ist. Wenn seine eigenen Einstellungen nichts anderes sagen, bestätigt es vorher jemand auf seinem Rechner: perennial client restores
+bring-back-go = Client darum bitten
 pick-all = Alle auswählen
 pick-one = { $name } auswählen
 
@@ -889,6 +942,32 @@ image-use-about = Sie laufen auf dem Rechner des Servers.
 image-export = Einen virtuellen Datenträger daraus machen; welchen, sagt --format oder die Endung des Dateinamens:
 image-serve = Ihn über NBD bereitstellen, bis zum Strg-C:
 image-mount = Ein Volume nur lesbar einhängen, als root:
+published = Virtuelle Datenträger zum Herunterladen
+published-none = Aus den Abbildern dieses Clients wurde keiner gemacht.
+published-making = { $what } wird gerade gemacht. Schauen Sie hier wieder nach.
+published-failed = { $what } konnte nicht gemacht werden:
+published-make = Einen virtuellen Datenträger machen
+published-make-about = Er wird auf dem Server gemacht und kann dann heruntergeladen werden, von allen, die Sicherungen dieses Clients wiederherstellen dürfen. Nach einiger Zeit verschwindet er von selbst; die Sicherung bleibt, wie sie ist.
+published-of = Von
+published-as = Format
+published-go = Machen
+published-format-vhdx = VHDX (Hyper-V, Windows)
+published-format-vhd = VHD, dynamisch (Windows, VirtualBox)
+published-format-vhd-fixed = VHD, fest (Azure)
+published-format-qcow2 = qcow2 (QEMU, KVM)
+published-format-raw = Roh
+published-head-file = Datei
+published-head-image = Abbild
+published-head-size = Größe
+published-head-written = Braucht
+published-head-made = Gemacht
+published-head-goes = Verschwindet
+published-head-place = Auf dem Server
+published-head-do = Aktion
+published-remove = Entfernen
+published-remove-ask = Diesen virtuellen Datenträger entfernen?
+published-remove-about = Die Sicherung, aus der er gemacht ist, bleibt. Solange es sie gibt, kann er wieder gemacht werden.
+published-remove-go = Entfernen
 
 partition-efi = EFI-System
 partition-bios-boot = BIOS-Start
@@ -919,7 +998,7 @@ tabs-changes = Änderungen
 tabs-log = Protokoll
 
 log = Das Protokoll des Servers
-log-level = Wie schlimm
+log-level = Schwere
 log-error = Fehler
 log-warning = Warnungen
 log-info = Übliches
@@ -935,7 +1014,10 @@ client-disable = Deaktivieren
 client-enable = Aktivieren
 client-remove = Entfernen
 client-take-back = Zurückholen
-client-barring = Deaktivieren oder entfernen
+client-barring = Umbenennen, deaktivieren oder entfernen
+client-shown-as = Angezeigt als
+client-rename = Umbenennen
+client-rename-about = Das sehen Menschen. Befehle, der Speicher und das Zertifikat des Clients behalten { $name }.
 client-barring-about = Ein deaktivierter Client kann sich nicht verbinden, bis er wieder aktiviert wird; seine Sicherungen bleiben. Ein entfernter geht nach einer Weile mit allen seinen Sicherungen.
 client-is-disabled = Deaktiviert seit { $since }: Der Client kann sich nicht verbinden. Seine Sicherungen bleiben.
 client-is-removed = { $count ->
@@ -976,7 +1058,7 @@ freeing-frees = Zusammen würden { $freed } frei.
 freeing-frees-unknown = Wie viel dadurch frei würde, weiß im Moment niemand.
 freeing-would-go = Was gehen müsste
 freeing-place = Nr.
-freeing-nothing-done = Hier wird nichts gelöscht. Sicherungen gehen nach den Regeln der Aufbewahrung, wegen der Quote eines Clients, wenn ein Speicher zu voll wird, oder wenn jemand sie löscht.
+freeing-nothing-done = Hier wird nichts gelöscht. Sicherungen gehen nach den Regeln der Aufbewahrung, wegen des Kontingents eines Clients, wenn ein Speicher zu voll wird, oder wenn jemand sie löscht.
 
 forecast-grows = Wächst um { $bytes } am Tag.
 forecast-stays = Wächst nicht.

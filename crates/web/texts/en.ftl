@@ -94,6 +94,7 @@ kind-repair = Repair
 kind-rebuild-index = Rebuilding the index
 kind-move = Move
 kind-check = Check
+kind-publish = Virtual disk
 mode-full = full
 mode-incremental = incremental
 
@@ -222,6 +223,39 @@ storage-counts = { $clients ->
     [one] 1 client
    *[other] { $clients } clients
 }, { $backups } backups
+storage-saved = All backups are { $size } by themselves and take { $taken }: { $percent } % are saved by what they share.
+health = Health
+health-sound = Sound
+health-nothing-damaged = Nothing is known to be damaged.
+health-damaged = Damaged
+health-damaged-files = { $count ->
+    [one] One file of a backup is not as it was written.
+   *[other] { $shown } files of backups are not as they were written.
+}
+health-backup = Backup
+health-file = File
+health-found = Found
+health-more = { $count ->
+    [one] And one more.
+   *[other] And { $count } more.
+}
+health-mends = What is damaged is put right from an identical file, or from the client's next backup, as soon as there is one.
+health-checks = Last checks
+health-no-checks = No backup has been checked yet.
+health-checked = { $backups ->
+    [one] one backup, { $read } read
+   *[other] { $shown } backups, { $read } read
+}
+health-found-damaged = { $count ->
+    [one] one damaged
+   *[other] { $count } damaged
+}
+health-mended = { $count ->
+    [one] one file put right
+   *[other] { $count } files put right
+}
+health-check-due = Check what is due
+health-check-everything = Check everything
 storage-usage = What clients take
 storage-usage-hint = “Freed if deleted” is what deleting all backups of the client would free; “shared” is what they have in common with backups of other clients.
 storage-nothing = Nothing has been counted yet.
@@ -368,7 +402,7 @@ settings-by-user = set by the client's own user
 settings-from-otherwise = { $from }; otherwise { $value }
 settings-overruled = The client's own user has the last say here.
 settings-besides = besides:
-settings-ignored = Does not count: { $why }
+settings-ignored = Does not count:
 settings-change = Change
 settings-value = New value
 settings-how = It is to hold
@@ -801,6 +835,25 @@ api-try = Try it
 
 pick-download = Download what is checked, or else the whole folder, as
 pick-as = Download as { $format }
+bring-back = Restore to the client …
+bring-back-title = Restore to { $client }
+bring-back-what = What is restored
+bring-back-all = Everything in this backup.
+bring-back-more = { $count ->
+    [one] And one more.
+   *[other] And { $count } more.
+}
+bring-back-where = Where it goes
+bring-back-original = To where it came from
+bring-back-elsewhere = Into one directory of the client
+bring-back-target = That directory
+bring-back-no-target = Say into which directory of the client it goes, such as /tmp/restored.
+bring-back-existing = A file that is there and differs
+bring-back-keep = stays as it is
+bring-back-both = is kept beside the restored one
+bring-back-overwrite = is replaced
+bring-back-about = The client does this as soon as it is connected. Unless its own settings say otherwise, somebody confirms it on its machine first: perennial client restores
+bring-back-go = Ask the client
 pick-all = Select all
 pick-one = Select { $name }
 
@@ -889,6 +942,32 @@ image-use-about = They run on the server's machine.
 image-export = Make a virtual disk of it; --format says which, or the ending of the file's name:
 image-serve = Serve it to whatever speaks NBD, until Ctrl-C:
 image-mount = Mount a volume read-only, as root:
+published = Virtual disks to download
+published-none = None has been made of this client's images.
+published-making = { $what } is being made. Look here again.
+published-failed = { $what } could not be made:
+published-make = Make a virtual disk
+published-make-about = It is made on the server and can be downloaded then, by everybody who may restore this client's backups. It goes by itself after a while; the backup stays as it is.
+published-of = Of
+published-as = Format
+published-go = Make it
+published-format-vhdx = VHDX (Hyper-V, Windows)
+published-format-vhd = VHD, dynamic (Windows, VirtualBox)
+published-format-vhd-fixed = VHD, fixed (Azure)
+published-format-qcow2 = qcow2 (QEMU, KVM)
+published-format-raw = Raw
+published-head-file = File
+published-head-image = Image
+published-head-size = Size
+published-head-written = Takes
+published-head-made = Made
+published-head-goes = Goes
+published-head-place = On the server
+published-head-do = Action
+published-remove = Remove
+published-remove-ask = Remove this virtual disk?
+published-remove-about = The backup that it was made of stays. The disk can be made again as long as there is that backup.
+published-remove-go = Remove it
 
 partition-efi = EFI system
 partition-bios-boot = BIOS boot
@@ -935,7 +1014,10 @@ client-disable = Disable
 client-enable = Enable
 client-remove = Remove
 client-take-back = Take it back
-client-barring = Disable or remove
+client-barring = Rename, disable or remove
+client-shown-as = Shown as
+client-rename = Rename
+client-rename-about = People see what is said here. Commands, the storage and the client's certificate keep { $name }.
 client-barring-about = A disabled client can't connect until it is enabled again, and its backups stay. One that is removed goes with all its backups after a while.
 client-is-disabled = Disabled since { $since }: the client can't connect. Its backups stay.
 client-is-removed = { $count ->

@@ -14,6 +14,12 @@ pub mod v1 {
     tonic::include_proto!("perennial.v1");
 }
 
+/// The generated messages and the service of a client's own socket.
+#[allow(missing_docs, clippy::all, clippy::unwrap_used)]
+pub mod local {
+    tonic::include_proto!("perennial.client.v1");
+}
+
 include!(concat!(env!("OUT_DIR"), "/methods.rs"));
 
 /// All messages and services as an encoded `FileDescriptorSet`, with the comments of their sources, for who handles them without

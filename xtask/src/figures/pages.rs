@@ -34,6 +34,10 @@ pub fn rows(scene: &Scene, binary: &Path, client: &str) -> Result<Vec<Row>> {
             "its files".to_owned(),
             format!("{of_client}/backups/latest/files"),
         ),
+        (
+            "one entry with its versions".to_owned(),
+            format!("{of_client}/backups/latest/file?path=data/link"),
+        ),
     ];
     let measured = pages.into_iter().map(|(name, address)| {
         let median_ms = browser.median_ms(&address)?;

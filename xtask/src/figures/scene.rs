@@ -170,7 +170,7 @@ fn at(secs: i64) -> manifest::Timestamp {
     manifest::Timestamp { secs, nanos: 0 }
 }
 
-/// Writes the manifest of a backup with one empty directory.
+/// Writes the manifest of a backup with one directory, in which there is a link.
 fn write_manifest(manifests: &Path, header: &Header) -> Result<()> {
     let file = File::create(manifests.join(format!("{}.manifest", header.name)))?;
     let mut writer = Writer::create(file, header)?;
@@ -188,7 +188,16 @@ fn write_manifest(manifests: &Path, header: &Header) -> Result<()> {
     })?;
     writer.push(&DirRecord {
         path: (*b"data").into(),
-        entries: Vec::new(),
+        entries: vec![Entry {
+            name: (*b"link").into(),
+            kind: Kind::Symlink {
+                target: (*b"elsewhere").into(),
+            },
+            metadata: Metadata {
+                mode: 0o777,
+                ..Metadata::default()
+            },
+        }],
     })?;
     writer.finish(&Conclusion {
         finished: at(header.started.secs + DURATION_S),

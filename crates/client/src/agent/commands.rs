@@ -81,7 +81,14 @@ impl<'a> Attached<'a> {
                     let mode = start.mode();
                     self.start(start.job_id, mode, What::Image(start.volumes), running);
                 }
-                Command::Cancel(cancel) => running.cancel(cancel.job_id),
+                Command::StartRestore(request) => {
+                    let agent = self.agent;
+                    agent.restores.ask(request, &running.updates, &*agent.monitor);
+                }
+                Command::Cancel(cancel) => {
+                    running.cancel(cancel.job_id);
+                    self.agent.restores.cancel(cancel.job_id);
+                }
                 Command::Sample(request) => self.sample(request),
                 Command::Welcome(_) => {
                     return Err(Error::Protocol {

@@ -90,12 +90,7 @@ impl Running {
 }
 
 async fn run_and_tell(agent: Agent, job: Job, what: What, updates: Updates, cancel: Cancel) {
-    let monitor = Arc::new(JobMonitor {
-        inner: Arc::clone(&agent.monitor),
-        job_id: job.id,
-        updates: updates.clone(),
-        told: Mutex::new(None),
-    });
+    let monitor = Arc::new(JobMonitor::new(&agent, job.id, &updates));
     match run(&agent, job, &what, monitor, cancel).await {
         Ok(committed) => {
             let text = format!("backup {} is committed", committed.name);
@@ -234,11 +229,22 @@ impl Work<'_> {
 }
 
 /// Tells the server, too, what happens in a job.
-struct JobMonitor {
+pub(super) struct JobMonitor {
     inner: Arc<dyn Monitor>,
     job_id: u64,
     updates: Updates,
     told: Mutex<Option<Instant>>,
+}
+
+impl JobMonitor {
+    pub(super) fn new(agent: &Agent, job_id: u64, updates: &Updates) -> Self {
+        Self {
+            inner: Arc::clone(&agent.monitor),
+            job_id,
+            updates: updates.clone(),
+            told: Mutex::new(None),
+        }
+    }
 }
 
 impl Monitor for JobMonitor {

@@ -7,6 +7,7 @@
 mod backoff;
 mod commands;
 mod job;
+mod restores;
 mod turn;
 
 use std::num::NonZeroUsize;
@@ -33,6 +34,8 @@ use crate::source::LocalSource;
 use backoff::Backoff;
 use commands::Attached;
 use job::Running;
+
+pub use restores::{RestoreSetting, Restores, socket_path};
 
 /// Events that may wait in the stream to the server.
 const STREAM_EVENTS: usize = 64;
@@ -61,6 +64,8 @@ pub struct Agent {
     pub image: ImageSettings,
     /// Commands that run around its backups.
     pub hooks: HookSettings,
+    /// What its server asks it to restore.
+    pub restores: Arc<Restores>,
     /// Whether content is compressed on its way.
     pub compression: CompressionSetting,
     /// Threads that read and hash; `None` for one per core.
@@ -78,6 +83,8 @@ impl Agent {
     pub async fn run(&self) {
         let mut running = Running::default();
         let mut backoff = Backoff::new();
+        let restoring = tokio::spawn(restores::run(self.clone(), running.updates.clone()));
+        let answering = tokio::spawn(restores::serve(self.clone(), running.updates.clone()));
         loop {
             let started = tokio::time::Instant::now();
             let outcome = tokio::select! {
@@ -108,6 +115,8 @@ impl Agent {
             }
         }
         running.end().await;
+        // A panic in them has been told on the way.
+        let _ = (restoring.await, answering.await);
     }
 
     /// Makes one backup that the client begins by itself, and returns once it is committed.
@@ -154,6 +163,7 @@ impl Agent {
             host_name: self.info.host_name.clone(),
             clock_ms: i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
             condition: Some(condition),
+            takes_restores: true,
         }
     }
 

@@ -21,6 +21,7 @@ mod refusals;
 mod selection;
 mod state;
 mod streams;
+mod target;
 mod wanted;
 
 use std::path::PathBuf;
@@ -95,6 +96,16 @@ pub enum OwnerMapping {
     Numeric,
 }
 
+/// Which symbolic links on the way to the target are followed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Links {
+    /// All of them: whoever restores has named the target himself.
+    #[default]
+    All,
+    /// Those of root and of whoever runs the client; with any other the restore fails.
+    Trusted,
+}
+
 /// A restore, as it is asked for.
 #[derive(Clone)]
 pub struct Restore {
@@ -105,6 +116,8 @@ pub struct Restore {
     /// The directory that it goes to. What a directory in the backup holds ends up in it, a single file under
     /// its name.
     pub target: PathBuf,
+    /// Which symbolic links on the way to it are followed.
+    pub links: Links,
     /// What happens where something else is there.
     pub on_conflict: OnConflict,
     /// What happens with what the backup doesn't have.
@@ -233,6 +246,9 @@ impl Restore {
     }
 
     fn open_target(&self) -> Result<Dir> {
+        if self.links == Links::Trusted {
+            return target::open_trusted(&self.target);
+        }
         std::fs::create_dir_all(&self.target).map_err(|source| Error::io("create", &self.target, source))?;
         Ok(Dir::open(&self.target)?)
     }

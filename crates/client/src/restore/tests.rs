@@ -87,6 +87,7 @@ impl Lab {
         Restore {
             backup: BackupRef::default(),
             path: b"s".to_vec(),
+            links: Links::All,
             target: self.target.path().to_owned(),
             on_conflict: OnConflict::default(),
             extra: Extra::default(),

@@ -3,18 +3,19 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::FileExt;
 
 use super::{ALIGN_BYTES, PieceContent, Plan};
-use crate::{Error, Progress, Result, Unwatched};
+use crate::{DiskSource, Error, Progress, Result, Unwatched};
 
 /// Copied at once, so that it can be told how far it is.
 const COPY_BYTES: u64 = 64 << 20;
+/// Read at once from what is no file.
+const READ_BYTES: u64 = 1 << 20;
 /// Structures are written in pages, of which those without anything stay holes.
 const PAGE_BYTES: usize = ALIGN_BYTES as usize;
 
 /// Where a part of a disk comes from.
-#[derive(Debug)]
 pub enum Content<'a> {
     /// Bytes in memory: a partition table.
     Bytes(&'a [u8]),
@@ -25,10 +26,26 @@ pub enum Content<'a> {
         /// Where in it the part begins.
         offset_bytes: u64,
     },
+    /// Whatever else can be read: a volume that is kept in a virtual disk. It is copied.
+    Source {
+        /// What is read.
+        source: &'a dyn DiskSource,
+        /// Where in it the part begins.
+        offset_bytes: u64,
+    },
+}
+
+impl<'a> Content<'a> {
+    /// What a source has from an offset on; shared where it is a file.
+    pub fn of(source: &'a impl DiskSource, offset_bytes: u64) -> Self {
+        match source.file() {
+            Some(file) => Self::File { file, offset_bytes },
+            None => Self::Source { source, offset_bytes },
+        }
+    }
 }
 
 /// A part of a disk.
-#[derive(Debug)]
 pub struct Part<'a> {
     /// Its place on the disk.
     pub range: Range<u64>,
@@ -118,6 +135,9 @@ impl Assembling<'_> {
                 Content::File { file, offset_bytes } => {
                     self.share(file, offset_bytes + into_part, len, at)?
                 }
+                Content::Source { source, offset_bytes } => {
+                    self.read(source, offset_bytes + into_part, len, at)?
+                }
             }
         }
         Ok(())
@@ -156,9 +176,7 @@ impl Assembling<'_> {
             }
         }
         let mut page = [0; PAGE_BYTES];
-        self.out
-            .read_exact_at(&mut page, from)
-            .map_err(failed("read", from, ALIGN_BYTES))?;
+        FileExt::read_exact_at(self.out, &mut page, from).map_err(failed("read", from, ALIGN_BYTES))?;
         self.done.structure_bytes += self.write_sparse(&page, to)?;
         Ok(())
     }
@@ -177,6 +195,33 @@ impl Assembling<'_> {
             self.copy_data(file, data, at)?;
         }
         self.progress.done(len);
+        Ok(())
+    }
+
+    /// Copies what is data out of what is no file.
+    fn read(&mut self, source: &dyn DiskSource, from: u64, len: u64, to: u64) -> Result<()> {
+        let end = from + len;
+        let mut at = from;
+        let mut buffer = Vec::new();
+        while at < end {
+            let next = source.next_data(at..end).map_err(failed("read", at, end - at))?;
+            let data = next.unwrap_or(end..end);
+            self.progress.done(data.start - at);
+            at = data.start;
+            while at < data.end {
+                if self.progress.is_cancelled() {
+                    return Err(Error::Cancelled);
+                }
+                let wanted = (data.end - at).min(READ_BYTES);
+                buffer.resize(wanted as usize, 0);
+                source
+                    .read_exact_at(&mut buffer, at)
+                    .map_err(failed("read", at, wanted))?;
+                self.done.copied_bytes += self.write_sparse(&buffer, to + (at - from))?;
+                self.progress.done(wanted);
+                at += wanted;
+            }
+        }
         Ok(())
     }
 

@@ -1,30 +1,35 @@
 //! Where a disk has content, as coarsely as a format can tell.
 
-use std::fs::File;
 use std::ops::Range;
 
-use crate::{Error, Result};
+use crate::{DiskSource, Error, Result};
 
-/// Finds where a file has data and adds it, as ranges of a disk whose `range` lies in the file from `offset_bytes` on.
+/// Finds where a source has data and adds it, as ranges of a disk whose `range` lies in the source from `offset_bytes` on.
 ///
 /// Ranges are widened to multiples of `grain_bytes` of the disk, within `range`: what lies in one grain with data need not be looked at.
-pub fn add_data(
-    file: &File,
+pub fn add_data<S: DiskSource + ?Sized>(
+    source: &S,
     offset_bytes: u64,
     range: &Range<u64>,
     grain_bytes: u64,
     data: &mut Vec<Range<u64>>,
 ) -> Result<()> {
-    let in_file = |at: u64| offset_bytes.saturating_add(at - range.start);
+    let in_source = |at: u64| offset_bytes.saturating_add(at - range.start);
     let on_disk = |at: u64| range.start + (at - offset_bytes);
     let mut at = range.start;
     while at < range.end {
-        let next = cow_fs::data_extents_from(file, in_file(at), in_file(range.end)).next();
-        let Some(extent) = next.transpose().map_err(Error::Share)? else {
+        let next = source.next_data(in_source(at)..in_source(range.end));
+        let next = next.map_err(|source| Error::Io {
+            action: "find data in",
+            offset_bytes: at,
+            len_bytes: range.end - at,
+            source,
+        })?;
+        let Some(extent) = next else {
             break;
         };
-        let start = on_disk(extent.offset_bytes) / grain_bytes * grain_bytes;
-        let end = on_disk(extent.end_bytes()).next_multiple_of(grain_bytes);
+        let start = on_disk(extent.start) / grain_bytes * grain_bytes;
+        let end = on_disk(extent.end).next_multiple_of(grain_bytes);
         let found = start.max(at)..end.min(range.end);
         at = found.end;
         data.push(found);

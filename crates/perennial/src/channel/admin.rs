@@ -1,4 +1,4 @@
-//! The server's administration socket.
+//! Unix sockets: the server's for its administration, and a client's own.
 
 use std::io;
 use std::path::Path;
@@ -12,8 +12,12 @@ use crate::failure::Failure;
 
 /// Connects to the server with this state directory; `None` where none runs.
 pub async fn connect(state_dir: &Path) -> Result<Option<Channel>> {
-    let socket = server::admin_socket(state_dir);
-    let stream = match UnixStream::connect(&socket).await {
+    over_socket(&server::admin_socket(state_dir)).await
+}
+
+/// Connects to whoever listens on this socket; `None` where nobody does.
+pub async fn over_socket(socket: &Path) -> Result<Option<Channel>> {
+    let stream = match UnixStream::connect(socket).await {
         Ok(stream) => stream,
         Err(error) => {
             return match error.kind() {

@@ -29,7 +29,7 @@ use crate::commands::Context;
 use crate::failure::Failure;
 use temporary::TemporaryServer;
 
-pub use admin::connect as server_channel;
+pub use admin::{connect as server_channel, over_socket};
 pub use user::{Authorized, Bearer, Remote, with_port};
 
 /// A way to the server.

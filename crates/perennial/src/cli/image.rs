@@ -17,6 +17,12 @@ pub enum ImageCommand {
     Info(ImageInfoArgs),
     /// Make a virtual disk of an image, anywhere
     Export(ExportArgs),
+    /// Make a virtual disk of an image on the server, to be downloaded in a browser or used where it lies
+    Publish(PublishArgs),
+    /// List the virtual disks that are there to be downloaded, newest last
+    Published(ListArgs),
+    /// Remove a virtual disk that was made to be downloaded; the image stays
+    Unpublish(UnpublishArgs),
     /// Mount a volume of an image; on the server's machine, as root
     Mount(MountArgs),
     /// Serve a disk or volume of an image over the network block device protocol; on the server's machine
@@ -60,6 +66,45 @@ pub struct ExportArgs {
     /// Only this volume of the disk, beside its table; may be given several times
     #[arg(long = "volume", value_name = "VOLUME")]
     pub volumes: Vec<String>,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `image publish`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The server makes the disk beside its backups and keeps it as long as the setting published_keep says. Whoever may restore the \
+client's backups can download it in the web interface. Where the storage can share extents it takes next to no space; elsewhere it is a \
+copy, and refused where there is no room for it. With BACKUP:DISK/VOLUME it is one volume alone.
+
+Examples:
+  perennial image publish laptop/latest
+  perennial image publish laptop/latest:sda --format qcow2
+  perennial image publish laptop/latest:sda/sda2 --format raw")]
+pub struct PublishArgs {
+    /// NAME, CLIENT/NAME or CLIENT/latest, and a disk or volume of it; the disk may be left out where there is one
+    #[arg(value_name = "BACKUP[:DISK[/VOLUME]]", value_parser = PlaceParser)]
+    pub place: Place,
+    /// raw, vhd, vhd-fixed, vhdx or qcow2
+    #[arg(long, value_name = "FORMAT", default_value = "vhdx")]
+    pub format: Format,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `image unpublish`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+\"perennial image published\" tells the IDs.
+
+Example:
+  perennial image unpublish 3f9c02ab61d4")]
+pub struct UnpublishArgs {
+    /// What identifies the virtual disk
+    #[arg(value_name = "ID")]
+    pub id: String,
     /// For whom.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::OutputArgs;
+use super::{BackupRef, OutputArgs};
 use crate::config::parse_duration;
 
 /// `perennial enroll`
@@ -85,6 +85,23 @@ pub enum ClientsCommand {
         /// Its name
         name: String,
     },
+    /// Say what people call a client; its name stays as it is in commands and in the storage
+    Rename {
+        /// Its name
+        name: String,
+        /// What it is shown as; without it, its name
+        #[arg(value_name = "SHOWN-AS")]
+        display_name: Option<String>,
+    },
+    /// Have a client restore files of one of its backups; unless its settings say otherwise, somebody there confirms it first
+    #[command(after_help = "\
+The client does it as soon as it is connected and somebody has confirmed it on its machine, with \"perennial client restores confirm\". \
+Until then the job waits, for a week at most.
+
+Examples:
+  perennial clients restore laptop/latest home/anna/letters
+  perennial clients restore laptop/261129-0650 home/anna etc/hosts --to /tmp/restored --existing overwrite")]
+    Restore(ClientsRestoreArgs),
     /// Let a client's backups rest for a while
     Pause {
         /// Its name; on a client's own machine, that one
@@ -98,6 +115,48 @@ pub enum ClientsCommand {
         /// Its name; on a client's own machine, that one
         name: Option<String>,
     },
+}
+
+/// `perennial clients restore`
+#[derive(Debug, Args)]
+pub struct ClientsRestoreArgs {
+    /// Which of its file backups
+    #[arg(value_name = "CLIENT/BACKUP")]
+    pub backup: BackupRef,
+    /// Files and directories in it; without any, all of it
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<std::ffi::OsString>,
+    /// A directory of the client that they go to, each under its name; without it, they go to where they came from
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<String>,
+    /// What to do with a file that is in the way and differs
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = ExistingChoice::Keep)]
+    pub existing: ExistingChoice,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What to do with a file that is in the way and differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExistingChoice {
+    /// Leave it, go on.
+    Keep,
+    /// Keep it beside the restored one, as NAME.kept.
+    Both,
+    /// Replace it.
+    Overwrite,
+}
+
+impl ExistingChoice {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Both => "both",
+            Self::Overwrite => "overwrite",
+        }
+    }
 }
 
 /// `perennial jobs`
@@ -128,7 +187,7 @@ pub enum JobsCommand {
     },
     /// Begin anew what a job was about that failed, was cancelled or cut short
     #[command(after_help = "\
-A backup is made of the same client, of the same kind and mode; a backup is verified again; a cleanup is done again. It is a job of \
+A backup is made of the same client, of the same kind and mode; a backup is verified again; a virtual disk is made again; a cleanup is done again. It is a job of \
 its own, whose number is printed.")]
     Retry {
         /// Its number, from "perennial jobs list"

@@ -26,11 +26,11 @@ pub use backup::{
 pub use backup_ref::{BackupRef, Place};
 pub use image::{
     ExistingFiles, ExportArgs, ExtractArgs, ImageBrowseArgs, ImageCommand, ImageInfoArgs, MountArgs,
-    RestoreDiskArgs, ServeArgs,
+    PublishArgs, RestoreDiskArgs, ServeArgs, UnpublishArgs,
 };
 pub use manage::{
-    ClientsCommand, ConfigCommand, ConfigShowArgs, EnrollArgs, Half, JobsCommand, JobsListArgs,
-    StreamCommand, TokenCommand, UnpackArgs,
+    ClientsCommand, ClientsRestoreArgs, ConfigCommand, ConfigShowArgs, EnrollArgs, Half, JobsCommand,
+    JobsListArgs, StreamCommand, TokenCommand, UnpackArgs,
 };
 pub use notify::{MailServer, MessageState, NotifyAddArgs, NotifyCommand, NotifyEditArgs, Tell};
 pub use restore::{ExistingPolicy, RestoreArgs};
@@ -38,8 +38,8 @@ pub use retention::{
     ArchiveArgs, DeleteArgs, HoldArgs, LetGoArgs, RetentionCommand, RetentionPlanArgs, TrashCommand,
 };
 pub use run::{
-    ClientArgs, ClientCommand, ClientOnceArgs, DoctorArgs, HoldStillArgs, QuickstartArgs, RestoreCatalogArgs,
-    ServerArgs, ServerCommand,
+    ClientArgs, ClientCommand, ClientOnceArgs, ClientRestoresArgs, ClientRestoresCommand, DoctorArgs,
+    HoldStillArgs, QuickstartArgs, RestoreCatalogArgs, ServerArgs, ServerCommand,
 };
 
 pub use settings::{

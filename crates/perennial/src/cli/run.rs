@@ -132,9 +132,47 @@ pub enum ClientCommand {
     },
     /// Make one backup now and end
     Once(ClientOnceArgs),
+    /// See and answer what the server asks this client to restore
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "\
+The client must be running. Its setting \"restores\" says whether it asks at all: ask, allow or refuse.
+
+Examples:
+  perennial client restores
+  perennial client restores confirm 12
+  perennial client restores decline 12"
+    )]
+    Restores(ClientRestoresArgs),
     /// Keep a file system frozen until standard input ends; what an image backup starts for itself
     #[command(hide = true)]
     HoldStill(HoldStillArgs),
+}
+
+/// `perennial client restores`
+#[derive(Debug, Args)]
+pub struct ClientRestoresArgs {
+    /// What to do; without it, they are listed.
+    #[command(subcommand)]
+    pub command: Option<ClientRestoresCommand>,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What can be answered.
+#[derive(Debug, Subcommand)]
+pub enum ClientRestoresCommand {
+    /// Let a restore begin
+    Confirm {
+        /// Its number
+        id: u64,
+    },
+    /// Refuse a restore
+    Decline {
+        /// Its number
+        id: u64,
+    },
 }
 
 /// `perennial client hold-still`

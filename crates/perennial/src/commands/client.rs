@@ -1,4 +1,4 @@
-//! `client run` and `client once`
+//! `client …`
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use sd_notify::NotifyState;
 use super::monitor::LogMonitor;
 use super::own_backup::OwnClient;
 use super::server::tell_systemd;
-use super::{Context, backup, hold_still, own_backup};
+use super::{Context, backup, client_restores, hold_still, own_backup};
 use crate::channel::OwnServer;
 use crate::cli::{ClientArgs, ClientCommand, ClientOnceArgs};
 use crate::config::{ClientConfig, ClientFlags, Component, resolve};
@@ -25,6 +25,7 @@ pub async fn run(context: &Context, args: ClientArgs) -> Result<Outcome> {
         None => serve(context, &args.settings).await,
         Some(ClientCommand::Run { settings }) => serve(context, &settings).await,
         Some(ClientCommand::Once(args)) => once(context, &args).await,
+        Some(ClientCommand::Restores(args)) => client_restores::run(context, args).await,
         Some(ClientCommand::HoldStill(args)) => hold_still::run(context, &args).await,
     }
 }

@@ -1,11 +1,15 @@
 //! `clients …`
 
-use anyhow::{Context as _, Result};
-use wire::v1::{ClientInfo, ClientRef, ListClientsRequest, PauseRequest};
+use std::os::unix::ffi::OsStringExt;
 
-use super::Context;
+use anyhow::{Context as _, Result};
+use wire::v1::{
+    ClientInfo, ClientRef, ListClientsRequest, PauseRequest, RenameClientRequest, RestoreToClientRequest,
+};
+
+use super::{Context, refer};
 use crate::channel::{AdminLink, Link};
-use crate::cli::ClientsCommand;
+use crate::cli::{ClientsCommand, ClientsRestoreArgs};
 use crate::failure::Outcome;
 use crate::output::table::{Side, Table};
 use crate::output::{Shape, format, json as views};
@@ -19,6 +23,8 @@ pub async fn run(context: &Context, command: ClientsCommand) -> Result<Outcome> 
             return pause(context, name, until.as_millisecond()).await;
         }
         ClientsCommand::Resume { name } => return pause(context, name, 0).await,
+        ClientsCommand::Rename { name, display_name } => return rename(context, name, display_name).await,
+        ClientsCommand::Restore(args) => return restore(context, args).await,
         ClientsCommand::Disable { .. }
         | ClientsCommand::Enable { .. }
         | ClientsCommand::Remove { .. }
@@ -74,6 +80,58 @@ async fn bar(context: &Context, command: ClientsCommand) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+async fn rename(context: &Context, name: String, display_name: Option<String>) -> Result<Outcome> {
+    let link = Link::open(context).await?;
+    let request = RenameClientRequest {
+        name: name.clone(),
+        display_name: display_name.unwrap_or_default(),
+    };
+    let renamed = link.clients().rename(request).await;
+    link.close().await;
+    let client = renamed
+        .with_context(|| format!("can't rename the client {name}"))?
+        .into_inner();
+    context.console().note(&match client.display_name.as_str() {
+        "" => format!("{name} is shown by its name."),
+        shown => format!(
+            "{name} is shown as {}. Commands and the storage keep its name.",
+            format::line(shown)
+        ),
+    });
+    Ok(Outcome::Done)
+}
+
+/// Has a client restore some of a backup.
+async fn restore(context: &Context, args: ClientsRestoreArgs) -> Result<Outcome> {
+    let link = Link::open(context).await?;
+    let request = RestoreToClientRequest {
+        backup: Some(refer::resolve(&link, &args.backup).await?),
+        paths: args.paths.into_iter().map(OsStringExt::into_vec).collect(),
+        target: args.to.unwrap_or_default(),
+        existing: args.existing.word().to_owned(),
+    };
+    let asked = link.contents().restore_to_client(request).await;
+    link.close().await;
+    let job = asked
+        .context("can't ask the client for the restore")?
+        .into_inner();
+    let console = context.console();
+    match args.output.shape() {
+        Shape::Json => console.json(&views::JobView::new(&job, console.zone()))?,
+        Shape::Human => {
+            let waits = match job.waits_for.as_str() {
+                "" => String::new(),
+                what => format!(" It waits for {}.", format::line(what)),
+            };
+            console.note(&format!(
+                "Job {}: {} is asked to restore.{waits} \"perennial jobs log {}\" shows how it stands.",
+                job.id, job.client, job.id
+            ));
+        }
+    }
+    Ok(Outcome::Done)
+}
+
 /// Lets backups rest until then; 0 lets them go on. A client's own user may do this too.
 async fn pause(context: &Context, name: Option<String>, until_ms: i64) -> Result<Outcome> {
     let link = Link::open(context).await?;
@@ -98,7 +156,7 @@ async fn pause(context: &Context, name: Option<String>, until_ms: i64) -> Result
 async fn list(context: &Context, link: &AdminLink, shape: Shape) -> Result<Outcome> {
     let reply = link
         .admin()
-        .list_clients(ListClientsRequest {})
+        .list_clients(ListClientsRequest::default())
         .await
         .context("can't list the clients")?;
     let clients = reply.into_inner().clients;
@@ -123,8 +181,12 @@ async fn list(context: &Context, link: &AdminLink, shape: Shape) -> Result<Outco
         ("VERSION", Side::Left),
     ]);
     for client in &clients {
+        let name = match client.display_name.as_str() {
+            "" => client.name.clone(),
+            shown => format!("{} ({})", client.name, format::line(shown)),
+        };
         table.row([
-            client.name.clone(),
+            name,
             format::or_dash(&format::line(&client.group)).to_owned(),
             state(client),
             format::time(client.last_seen_ms, zone),

@@ -4,6 +4,7 @@ mod api_tokens;
 mod backup;
 mod browse;
 mod client;
+mod client_restores;
 mod clients;
 mod config;
 mod diff;

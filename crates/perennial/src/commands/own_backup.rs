@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use client::agent::{Agent, What};
+use client::agent::{Agent, RestoreSetting, Restores, What};
 use client::backup::Mode;
 use client::source::LocalSource;
 use client::{
@@ -38,6 +38,7 @@ pub fn settings_of(config: &ClientConfig) -> Settings {
             freeze: config.image_freeze.and_then(hold_still::setting),
         },
         hooks: config.hooks.clone(),
+        restores: config.restores,
     }
 }
 
@@ -48,6 +49,7 @@ pub struct OwnClient {
     cache: Arc<Cache>,
     image: ImageSettings,
     hooks: HookSettings,
+    restores: RestoreSetting,
     compression: CompressionSetting,
     threads: Option<usize>,
 }
@@ -64,6 +66,7 @@ impl OwnClient {
             identity: Arc::new(identity),
             image: settings.image.clone(),
             hooks: settings.hooks.clone(),
+            restores: settings.restores,
             compression: settings.compression,
             threads: Some(settings.threads).filter(|threads| *threads > 0),
         })
@@ -82,6 +85,7 @@ impl OwnClient {
             cache: self.cache.clone(),
             image: self.image.clone(),
             hooks: self.hooks.clone(),
+            restores: Arc::new(Restores::new(self.restores)),
             compression: self.compression,
             threads: self.threads,
             info: enroll::client_info(),

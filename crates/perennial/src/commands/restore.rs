@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use client::restore::{Compare, Extra, OnConflict, OwnerMapping, Restore, Restored};
+use client::restore::{Compare, Extra, Links, OnConflict, OwnerMapping, Restore, Restored};
 use client::{Cache, Cancel, Connection};
 use serde_json::json;
 
@@ -53,6 +53,7 @@ async fn restore(
         backup: args.place.backup.to_wire(),
         path: args.place.path.clone(),
         target: std::path::absolute(&args.to)?,
+        links: Links::All,
         on_conflict: on_conflict(args.existing),
         extra: if args.delete_extra {
             Extra::Delete

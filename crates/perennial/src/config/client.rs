@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use client::agent::RestoreSetting;
 use client::{HookCommands, HookSettings};
 
 use super::logs;
@@ -75,6 +76,13 @@ pub const TABLE: &[Setting] = &[
         fallback: Fallback::Text("0"),
         placeholder: "N",
         about: "Threads that walk and hash; 0 for one per core",
+    },
+    Setting {
+        key: "restores",
+        kind: Kind::Choice(&["ask", "allow", "refuse"]),
+        fallback: Fallback::Text("ask"),
+        placeholder: "WHETHER",
+        about: "Whether the server may have files restored on this machine: ask (once somebody here confirms it), allow or refuse",
     },
     Setting {
         key: "before_file_backup",
@@ -158,6 +166,8 @@ pub struct ClientConfig {
     pub compression: String,
     /// Threads; 0 for one per core.
     pub threads: usize,
+    /// Whether the server may have files restored.
+    pub restores: RestoreSetting,
     /// Commands that run around backups.
     pub hooks: HookSettings,
 }
@@ -188,6 +198,10 @@ impl ClientConfig {
             image_freeze: resolved.interval("image_freeze"),
             compression: resolved.text("compression").unwrap_or_default(),
             threads: resolved.count("threads"),
+            restores: resolved
+                .text("restores")
+                .and_then(|word| word.parse().ok())
+                .unwrap_or_default(),
             hooks: hooks(resolved),
         })
     }

@@ -248,6 +248,7 @@ impl ChangeView {
 #[derive(Debug, Serialize)]
 pub struct ClientView {
     name: String,
+    display_name: Option<String>,
     state: String,
     connected: bool,
     enrolled: Option<String>,
@@ -265,6 +266,7 @@ impl ClientView {
     pub fn new(client: &v1::ClientInfo, zone: &TimeZone) -> Self {
         Self {
             name: client.name.clone(),
+            display_name: some(&client.display_name),
             state: client.state.clone(),
             connected: client.connected,
             enrolled: rfc3339(client.enrolled_ms, zone),

@@ -121,11 +121,12 @@ fn pages() -> Vec<String> {
 }
 
 /// The pages of a file that has changed, of which the addresses tell only with the file and a backup that has it otherwise.
-fn pages_of_a_file(path: &str, before: &str) -> [String; 3] {
+fn pages_of_a_file(path: &str, before: &str) -> [String; 4] {
     let latest = "/clients/laptop/backups/latest";
     [
         format!("{latest}/file?path={path}"),
         format!("{latest}/file/changes?path={path}&from={before}"),
+        format!("{latest}/restore?path={path}"),
         "/clients/laptop/search?text=notes".to_owned(),
     ]
 }
@@ -176,6 +177,8 @@ impl Furnished {
         pages.extend(pages_of_a_file("data/notes.txt", &self.backup));
         json!({
             "client": "laptop",
+            "client_state": self.lab.client_state("laptop"),
+            "program": env!("CARGO_BIN_EXE_perennial"),
             "other": "web",
             "backup": self.backup,
             "file": named(&self.file),

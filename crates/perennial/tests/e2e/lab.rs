@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::Permissions;
+use std::hash::{BuildHasher as _, RandomState};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -532,10 +533,18 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// An address on loopback where nobody listens.
+/// An address on loopback where nobody listens. It is none of those that the system gives to connections on their own, or one of another
+/// test could have it before a server does.
 pub fn free_address() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
+    const PORTS: std::ops::Range<u64> = 10_000..32_000;
+    loop {
+        let random = RandomState::new().hash_one(0);
+        let port = PORTS.start + random % (PORTS.end - PORTS.start);
+        let address = format!("127.0.0.1:{port}");
+        if std::net::TcpListener::bind(&address).is_ok() {
+            return address;
+        }
+    }
 }
 
 /// A source directory with a varied tree in it.

@@ -130,20 +130,21 @@ fn blank_text(lab: &Lab, text: &str) -> String {
 }
 
 fn blank_word(word: &str) -> &str {
-    let is_backup = word.get(..11).is_some_and(|name| {
-        name.bytes().enumerate().all(|(at, byte)| {
-            if at == 6 {
-                byte == b'-'
-            } else {
-                byte.is_ascii_digit()
-            }
+    let is_backup = |word: &str| {
+        word.get(..11).is_some_and(|name| {
+            name.bytes().enumerate().all(|(at, byte)| match at {
+                6 => byte == b'-',
+                _ => byte.is_ascii_digit(),
+            })
         })
-    });
+    };
+    let is_of_backup = |word: &str| word.split_once('-').is_some_and(|(_, rest)| is_backup(rest));
     let is_hex = |word: &str| word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     match word {
-        _ if is_backup => "(backup)",
+        _ if is_backup(word) => "(backup)",
+        _ if is_of_backup(word) => "(file of a backup)",
         _ if Some(word) == rustix::system::uname().nodename().to_str().ok() => "(host)",
-        _ if word.len() >= 16 && is_hex(word) => "(hex)",
+        _ if word.len() >= 12 && is_hex(word) => "(hex)",
         _ if word.parse::<jiff::Timestamp>().is_ok() => "(time)",
         _ => word,
     }
@@ -194,8 +195,14 @@ fn of_backups() {
         "restore",
         as_client(&lab, "restore", &["latest:data", "--to", to.to_str().unwrap()]),
     );
+    keep(&lab, "clients restore", &["laptop/latest", "data/small"]);
     let mut agent = lab.start_agent("laptop", &source);
     lab.wait_until_connected();
+    wait_for(&lab, "the client hears of the restore", || {
+        let listed = as_client(&lab, "client restores", &[]).output().unwrap();
+        text(&listed.stdout).contains("waiting").then_some(())
+    });
+    keep_from(&lab, "client restores", as_client(&lab, "client restores", &[]));
     keep(&lab, "backup start", &["laptop"]);
     fs::remove_dir_all(&source).unwrap();
     let failed = lab.admin(["backup", "start", "laptop"]);
@@ -231,6 +238,9 @@ fn of_images() {
             &here("extracted"),
         ],
     );
+    let published = keep(&lab, "image publish", &["laptop/latest", "--format", "qcow2"]);
+    keep(&lab, "image published", &["laptop"]);
+    keep(&lab, "image unpublish", &[published["id"].as_str().unwrap()]);
     keep(
         &lab,
         "restore-disk",

@@ -30,7 +30,8 @@ pub fn addresses() -> (Vec<String>, Vec<String>) {
             .replace("{user}", "dora")
             .replace("{group}", "office")
             .replace("{channel}", "ops")
-            .replace("{role}", "custom");
+            .replace("{role}", "custom")
+            .replace("{disk}", "0123456789ab");
         assert!(!address.contains('{'), "what is to stand in {address}?");
         if handlers.contains("get(") {
             pages.push(address.clone());
@@ -48,7 +49,9 @@ pub fn is_page(address: &str) -> bool {
     let no_pages = ["/live", "/download", "/archive", "/picture", "/volume-file"];
     // What lies in a backup is asked for by its path.
     let by_path = ["/file", "/file/changes"];
-    !no_pages.iter().chain(&by_path).any(|end| address.ends_with(end))
+    // Of what is published nobody knows the identity before.
+    let is_published = address.contains("/published/");
+    !is_published && !no_pages.iter().chain(&by_path).any(|end| address.ends_with(end))
 }
 
 /// Somebody who visits, with the cookies that he was given.
@@ -61,7 +64,7 @@ pub struct Visitor<'a> {
 pub struct Answer {
     pub status: u16,
     /// Where one is sent.
-    location: String,
+    pub location: String,
     headers: String,
     pub body: String,
 }
@@ -101,7 +104,7 @@ impl<'a> Visitor<'a> {
     }
 
     /// Sends the form of a page.
-    fn send(&self, page: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub fn send(&self, page: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
         let key = self.get(page).form_key();
         let fields = fields.iter().copied().chain([("key", key.as_str())]);
         let fields: Vec<String> = fields.map(|(name, value)| format!("{name}={value}")).collect();

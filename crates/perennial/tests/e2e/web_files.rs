@@ -15,10 +15,10 @@ const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x
 const SCRIPT: &str = "<script>alert(1)</script>";
 
 /// What was answered to who keeps it.
-struct Kept {
-    status: u16,
-    headers: String,
-    body: Vec<u8>,
+pub struct Kept {
+    pub status: u16,
+    pub headers: String,
+    pub body: Vec<u8>,
     /// Whether it came to its end.
     is_whole: bool,
 }
@@ -28,13 +28,13 @@ impl Kept {
         self.headers.lines().any(|line| line == header)
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.headers.lines();
         lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 }
 
-fn keep(visitor: &Visitor<'_>, path: &str, arguments: &[&str]) -> Kept {
+pub fn keep(visitor: &Visitor<'_>, path: &str, arguments: &[&str]) -> Kept {
     let file = visitor.lab.root().join("kept");
     // What is left of another answer is not this one's.
     let _ = fs::remove_file(&file);
@@ -162,11 +162,13 @@ fn a_selection_comes_as_an_archive() {
 
 fn parts_are_those_of_the_whole(visitor: &Visitor<'_>, address: &dyn Fn(&str, &str) -> String) {
     let what = "folder=data&name=docs";
-    for format in ["zip", "tar"] {
+    for format in ["zip", "tar", "tar.zst"] {
         let address = address(format, what);
         let whole = keep(visitor, &address, &[]);
         let (size, tag) = (whole.body.len(), whole.header("etag").unwrap());
-        assert!(whole.has(&format!("content-length: {size}")) && whole.has("accept-ranges: bytes"));
+        assert!(whole.has("accept-ranges: bytes"), "{}", whole.headers);
+        let is_planned = whole.has(&format!("content-length: {size}"));
+        assert_eq!(is_planned, format != "tar.zst", "{}", whole.headers);
         let part = keep(visitor, &address, &["--range", "1000-2000999"]);
         assert!(
             part.status == 206 && part.has(&format!("content-range: bytes 1000-2000999/{size}")),
@@ -192,15 +194,6 @@ fn parts_are_those_of_the_whole(visitor: &Visitor<'_>, address: &dyn Fn(&str, &s
             416
         );
     }
-    let address = address("tar.zst", what);
-    let whole = keep(visitor, &address, &[]);
-    let part = keep(visitor, &address, &["--range", "1000-"]);
-    assert!(
-        part.status == 200 && part.has("accept-ranges: none"),
-        "{}",
-        part.headers
-    );
-    assert!(part.body == whole.body);
 }
 
 fn what_is_not_in_the_backup_does_not_come(visitor: &Visitor<'_>, name: &str) {

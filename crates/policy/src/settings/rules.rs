@@ -125,6 +125,8 @@ pub struct ServerRules {
     pub min_free: Quota,
     /// For how long a client that was removed can be taken back.
     pub removed_keep: Span,
+    /// For how long published disks stay.
+    pub published_keep: Span,
     /// When the nightly cleanup begins.
     pub cleanup_window: Windows,
     /// When backups are checked.
@@ -167,6 +169,7 @@ impl ServerRules {
             total_quota: resolved.quota("total_quota"),
             min_free: resolved.quota("min_free"),
             removed_keep: resolved.span("removed_keep").unwrap_or(Span::minutes(0)),
+            published_keep: resolved.needed_span("published_keep"),
             cleanup_window: resolved.windows("cleanup_window"),
             check_window: resolved.windows("check_window"),
             check_speed: resolved.rate("check_speed"),

@@ -206,6 +206,8 @@ pub static TABLE: &[Setting] = &[
         "What new images are kept in where extents can't be shared: auto (qcow2), qcow2, vhdx or vhd, with what differs from the image before; or raw, with all of it. Elsewhere they are raw and share extents"),
     line(Images, Client, "synthetic_disks", Kind::Words(&["raw", "vhd", "vhd-fixed", "vhdx", "qcow2", "vmdk"]), "vhdx",
         "Virtual disks that every image backup gets where extents can be shared: none, or any of raw, vhd, vhd-fixed, vhdx, qcow2, vmdk"),
+    line(Images, Server, "published_keep", Kind::Span, "7d",
+        "For how long virtual disks stay that were made of images to be downloaded; the nightly cleanup removes them"),
 
     line(Storages, Client, "storage", Kind::Name, DEFAULT_STORAGE,
         "The storage that new backups go to; default is the one that the server was started with"),

@@ -79,7 +79,7 @@ impl Accounts {
     }
 
     /// What a user was granted. A role that is not there, and a right that this version does not know, count for nothing.
-    fn grants(&self, user: UserId) -> Result<Vec<Grant>> {
+    pub(super) fn grants(&self, user: UserId) -> Result<Vec<Grant>> {
         let granted = self.catalog.grants(user)?;
         let is_custom = |role: &str| built_in_role(role).is_none();
         let custom = match granted.iter().any(|grant| is_custom(&grant.role)) {

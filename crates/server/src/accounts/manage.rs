@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use catalog::{NewApiToken, Role, RoleGrant, SessionId};
-use policy::access::{Right, built_in_role, show_rights};
+use catalog::{NewApiToken, Role, RoleGrant, SessionId, UserState};
+use policy::access::{Right, Scope, built_in_role, show_rights};
 
 use super::Accounts;
 use super::password;
@@ -67,6 +67,30 @@ impl Accounts {
             return Err(catalog::Error::UnknownRole { name }.into());
         }
         Ok(self.catalog.grant(user, grant)?)
+    }
+
+    /// Refuses to take from a user, or one of his grants, what nobody else has: somebody must be able to manage users without
+    /// going to the server's machine.
+    pub fn check_not_last(&self, user: &str, grant: Option<&RoleGrant>) -> Result<()> {
+        let mut is_needed = false;
+        let users = self.catalog.users()?;
+        for other in users.iter().filter(|other| other.state == UserState::Active) {
+            for (kept, held) in self.catalog.grants(other.id)?.iter().zip(self.grants(other.id)?) {
+                if held.scope != Scope::Everything || !held.rights.contains(&Right::Users) {
+                    continue;
+                }
+                if other.name != user || grant.is_some_and(|grant| grant != kept) {
+                    return Ok(());
+                }
+                is_needed = true;
+            }
+        }
+        match is_needed {
+            true => Err(Error::LastManager {
+                user: user.to_owned(),
+            }),
+            false => Ok(()),
+        }
     }
 
     /// Makes a role.

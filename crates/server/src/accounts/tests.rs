@@ -462,3 +462,32 @@ fn names_and_roles_are_checked() {
     assert!(anna.has(Right::Restore).is_ok());
     assert!(anna.has(Right::Browse).is_err());
 }
+
+#[test]
+fn the_last_who_can_manage_users_stays() {
+    let house = House::with_anna();
+    let accounts = &house.accounts;
+    let administrator = RoleGrant {
+        role: "administrator".to_owned(),
+        scope: Scope::Everything,
+    };
+    accounts.check_not_last("anna", None).unwrap();
+    house.grant("administrator", Scope::Everything);
+    house.grant("viewer", Scope::Everything);
+    let is_kept = |grant: Option<&RoleGrant>| matches!(accounts.check_not_last("anna", grant), Err(Error::LastManager { user }) if user == "anna");
+    assert!(is_kept(None) && is_kept(Some(&administrator)));
+    let viewer = RoleGrant {
+        role: "viewer".to_owned(),
+        scope: Scope::Everything,
+    };
+    accounts.check_not_last("anna", Some(&viewer)).unwrap();
+    accounts.add_user("bert", None).unwrap();
+    accounts.check_not_last("bert", None).unwrap();
+    accounts.grant("bert", &administrator).unwrap();
+    accounts.check_not_last("anna", None).unwrap();
+    accounts
+        .catalog
+        .set_user_state("bert", UserState::Disabled)
+        .unwrap();
+    assert!(is_kept(None), "who is disabled manages nobody");
+}

@@ -31,6 +31,7 @@ use crate::settings::Settings;
 
 pub use finding::{Finding, Level};
 use place::Machine;
+pub use words::size;
 
 const RUN: &str = "/run";
 

@@ -18,7 +18,7 @@ mod synthetic;
 
 pub use begin::{Begun, begin};
 pub use choice::{ImageChoice, volume_format};
-pub use description::description_in;
+pub use description::{description_in, disks_in, open_volume_in};
 pub use session::Session;
 pub use synthetic::assemble_derived;
 

@@ -42,6 +42,7 @@ pub struct Condition {
 pub struct Attachment {
     number: u64,
     condition: Mutex<Condition>,
+    takes_restores: bool,
     commands: mpsc::Sender<ServerCommand>,
     samples: Mutex<HashMap<u64, (SampleOutcome, oneshot::Sender<SampleOutcome>)>>,
     /// Set to end the connection: the client was revoked, or came again.
@@ -56,6 +57,11 @@ impl Attachment {
                 command: Some(command),
             })
             .map_err(|_| Error::Disconnected)
+    }
+
+    /// Whether the client can be asked to restore something.
+    pub fn takes_restores(&self) -> bool {
+        self.takes_restores
     }
 
     /// What the client told of its circumstances.
@@ -100,7 +106,12 @@ pub struct Attached {
 impl Attached {
     /// Takes a client in. An older connection of the same client ends: a client that lost its connection comes again
     /// before the server notices.
-    pub fn attach(&self, client: &str, now_ms: i64) -> (Arc<Attachment>, mpsc::Receiver<ServerCommand>) {
+    pub fn attach(
+        &self,
+        client: &str,
+        takes_restores: bool,
+        now_ms: i64,
+    ) -> (Arc<Attachment>, mpsc::Receiver<ServerCommand>) {
         let (commands, receiver) = mpsc::channel(QUEUED_COMMANDS);
         let before = self
             .clients
@@ -117,6 +128,7 @@ impl Attached {
                 power: Power::Unknown,
                 link: Link::Unknown,
             }),
+            takes_restores,
             commands,
             samples: Mutex::default(),
             detach: CancellationToken::new(),

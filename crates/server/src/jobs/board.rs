@@ -526,10 +526,10 @@ impl Board {
         }
     }
 
-    /// Asks every open job that makes a backup of a client to stop.
-    pub fn cancel_backups(&self, client: &str) {
+    /// Asks every open job that a client works for to stop.
+    pub fn cancel_work_of(&self, client: &str) {
         for job in self.live.lock().values() {
-            if is_backup(job.kind) && job.client == client {
+            if (is_backup(job.kind) || job.kind == JobKind::Restore) && job.client == client {
                 job.cancel.cancel();
             }
         }
@@ -574,7 +574,11 @@ impl Board {
 
 /// Whether there is one job of this kind at a time: for a client, or for the server as a whole.
 fn is_alone(kind: JobKind) -> bool {
-    is_backup(kind) || matches!(kind, JobKind::Cleanup | JobKind::Move | JobKind::Check)
+    is_backup(kind)
+        || matches!(
+            kind,
+            JobKind::Cleanup | JobKind::Move | JobKind::Check | JobKind::Publish
+        )
 }
 
 /// Whether a job of this kind makes a backup.

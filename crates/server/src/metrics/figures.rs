@@ -22,7 +22,7 @@ pub fn gather(core: &Core) -> Result<String> {
     storage(core, &mut text)?;
     clients(core, &mut text)?;
     standings(core, &mut text)?;
-    last_backups(&core.catalog.newest_backups()?, &mut text);
+    last_backups(&core.catalog.newest_backups(None)?, &mut text);
     backups(core, &mut text)?;
     jobs(core, &mut text);
     outbox(core, &mut text)?;
@@ -149,7 +149,7 @@ fn clients(core: &Core, text: &mut Exposition) -> Result<()> {
 }
 
 fn standings(core: &Core, text: &mut Exposition) -> Result<()> {
-    let stands = stands(core)?;
+    let stands = stands(core, None)?;
     let help = "1 for how the client stands with a kind of backups: fine, late, failing, never or off; 0 for the others.";
     let mut family = text.family("perennial_client_standing", Kind::Gauge, help);
     let all = [

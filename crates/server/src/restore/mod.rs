@@ -3,6 +3,7 @@
 //! One thread per data connection takes files from a bounded queue, so what waits in memory is bounded by the
 //! queue and one frame for each connection. The backup is only read.
 
+pub mod asked;
 mod sender;
 
 use std::net::{Shutdown, TcpStream};

@@ -22,6 +22,7 @@ use super::usage;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::jobs::{LiveJob, Order, finished};
+use crate::publishing;
 use crate::safety::{self, Check};
 
 /// Begins the cleanup if it is due.
@@ -131,6 +132,7 @@ fn clean_up(core: &Arc<Core>, job: &LiveJob) -> Result<Tally> {
         apply_rules(core, job, series, &mut tally)?;
     }
     let_clients_go(core, job, &mut tally)?;
+    remove_published(core, job)?;
     let rules = core.policies.server();
     let quota = rules.total_quota;
     let is_over = move |space: Space| match quota.limit_bytes(space.total_bytes) {
@@ -163,6 +165,18 @@ fn let_clients_go(core: &Arc<Core>, job: &LiveJob, tally: &mut Tally) -> Result<
         } else {
             tally.failed += 1;
         }
+    }
+    Ok(())
+}
+
+/// Disks that were published long enough ago go.
+fn remove_published(core: &Core, job: &LiveJob) -> Result<()> {
+    for (disk, outcome) in publishing::expire(core)? {
+        attempt(
+            job,
+            &format!("the published disk {} goes: its time is over", disk.file),
+            outcome,
+        )?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use tracing::info;
 use super::trash::{check, delete_for_good};
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::publishing;
 
 /// Removes a client; the cleanup lets it go later. One of whose backups any is held or archived is refused.
 pub fn remove_client(core: &Core, name: &str) -> Result<()> {
@@ -47,6 +48,7 @@ pub fn let_go(core: &Arc<Core>) -> Result<Vec<(Backup, Result<()>)>> {
             let outcome = delete_for_good(core, &backup);
             outcomes.push((backup, outcome));
         }
+        publishing::remove_of_client(core, &client.name)?;
         if core.catalog.forget_client(&client.name)? {
             info!(client = client.name, "a client that was removed is gone for good");
         }

@@ -26,4 +26,4 @@ pub use freeing::plan_freeing;
 pub use plan::{Expecting, Judged, Planned, plan_ahead, plan_now};
 pub use space::{Emergency, look as look_for_space};
 pub use trash::{delete, delete_for_good, restore, trash};
-pub use usage::{forecast, freed_by, measure as measure_usage};
+pub use usage::{Usage, forecast, freed_by, measure as measure_usage};

@@ -15,6 +15,7 @@ use super::trash::delete_for_good;
 use crate::audit::{self, Actor};
 use crate::core::Core;
 use crate::error::Result;
+use crate::publishing;
 use crate::storages::OpenStorage;
 
 /// How long the file system may take to free what was deleted.
@@ -24,7 +25,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// What space is wanted for.
 pub struct Wanted<'a> {
     /// Where.
-    pub storage: &'a OpenStorage,
+    pub storage: &'a Arc<OpenStorage>,
     /// Why, in words.
     pub why: &'a str,
     /// Whether it is still lacking.
@@ -91,7 +92,7 @@ fn is_lacking(min_free: Quota, space: Space) -> bool {
         .is_some_and(|least_bytes| space.free_bytes < least_bytes)
 }
 
-fn clear(core: &Arc<Core>, storage: &OpenStorage, min_free: Quota) -> Result<()> {
+fn clear(core: &Arc<Core>, storage: &Arc<OpenStorage>, min_free: Quota) -> Result<()> {
     let lacking = |space| is_lacking(min_free, space);
     let wanted = Wanted {
         storage,
@@ -109,10 +110,17 @@ fn clear(core: &Arc<Core>, storage: &OpenStorage, min_free: Quota) -> Result<()>
     Ok(())
 }
 
-/// Gives up backups in the order that `policy` says until space is no longer lacking. Returns how many went.
+/// Gives up published disks, then backups in the order that `policy` says, until space is no longer lacking. Returns how many backups
+/// went.
 pub fn give_up_until(core: &Arc<Core>, wanted: &Wanted<'_>, tell: impl Fn(&str)) -> Result<u64> {
     let mut gone = 0;
     let store = &wanted.storage.store;
+    if !(wanted.is_lacking)(store.space()?) {
+        return Ok(gone);
+    }
+    if let Err(error) = give_up_published(wanted, &tell) {
+        tell(&format!("published disks can't be given up: {}", error.chain()));
+    }
     if !(wanted.is_lacking)(store.space()?) {
         return Ok(gone);
     }
@@ -130,6 +138,22 @@ pub fn give_up_until(core: &Arc<Core>, wanted: &Wanted<'_>, tell: impl Fn(&str))
         }
     }
     Ok(gone)
+}
+
+/// Gives up published disks, the oldest first: they can be made again, and a backup can't.
+fn give_up_published(wanted: &Wanted<'_>, tell: &impl Fn(&str)) -> Result<()> {
+    for placed in publishing::in_storage(wanted.storage)? {
+        if (wanted.is_over)() || !(wanted.is_lacking)(wanted.storage.store.space()?) {
+            break;
+        }
+        publishing::remove(&placed)?;
+        tell(&format!(
+            "the published disk {} is given up since {}",
+            placed.1.file, wanted.why
+        ));
+        wait_until_freed(wanted);
+    }
+    Ok(())
 }
 
 fn give_up(

@@ -13,18 +13,27 @@ use crate::storages::OpenStorage;
 /// What was longer ago says little of what comes.
 const LOOK_BACK_MS: i64 = 42 * 86_400_000;
 
+/// What clients take of the storages.
+#[derive(Debug, Default)]
+pub struct Usage {
+    /// By client and storage.
+    pub samples: Vec<UsageSample>,
+    /// What the backups of all clients together take of each storage, content alone.
+    pub totals: Vec<(StorageId, u64)>,
+}
+
 /// What the clients, or the one, take of all storages that are open; without those of which it is not known yet.
-pub fn measure(core: &Core, client: Option<&str>) -> Result<Vec<UsageSample>> {
-    let mut samples = Vec::new();
+pub fn measure(core: &Core, client: Option<&str>) -> Result<Usage> {
+    let mut usage = Usage::default();
     for storage in core.storages.all() {
-        samples.extend(measure_in(core, &storage, client)?);
+        measure_in(core, &storage, client, &mut usage)?;
     }
-    Ok(samples)
+    Ok(usage)
 }
 
 /// Keeps what the clients take now, and how full the storages are.
 pub fn take_sample(core: &Core) -> Result<()> {
-    core.catalog.add_usage(&measure(core, None)?)?;
+    core.catalog.add_usage(&measure(core, None)?.samples)?;
     for storage in core.storages.all() {
         let space = storage.store.space()?;
         core.catalog.add_space(&SpaceSample {
@@ -66,15 +75,15 @@ pub fn freed_by(core: &Core, backups: &[Backup]) -> Result<Option<u64>> {
     Ok(total)
 }
 
-fn measure_in(core: &Core, storage: &OpenStorage, client: Option<&str>) -> Result<Vec<UsageSample>> {
+fn measure_in(core: &Core, storage: &OpenStorage, client: Option<&str>, usage: &mut Usage) -> Result<()> {
     let at_ms = core.clock.now_ms();
     let Some(used) = storage.store.used_by_each() else {
-        return Ok(Vec::new());
+        return Ok(());
     };
-    let mut samples = Vec::new();
+    usage.totals.push((storage.id, used.all_bytes));
     for (client, size) in core.catalog.logical_sizes(storage.id, client)? {
-        let used = used.get(&client.parse()?).copied().unwrap_or_default();
-        samples.push(UsageSample {
+        let used = used.clients.get(&client.parse()?).copied().unwrap_or_default();
+        usage.samples.push(UsageSample {
             at_ms,
             client,
             storage: storage.id,
@@ -84,5 +93,5 @@ fn measure_in(core: &Core, storage: &OpenStorage, client: Option<&str>) -> Resul
             bytes_shared: used.shared_bytes,
         });
     }
-    Ok(samples)
+    Ok(())
 }

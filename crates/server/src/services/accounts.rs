@@ -74,6 +74,19 @@ fn logged_in(end: LogInEnd) -> LogInReply {
 }
 
 impl Service {
+    /// Lets nobody but the administrator on the server's machine take away the last who can manage users.
+    fn check_not_last<T>(
+        &self,
+        request: &Request<T>,
+        user: &str,
+        grant: Option<&catalog::RoleGrant>,
+    ) -> Result<(), Status> {
+        match caller_of(request)? {
+            Caller::Admin => Ok(()),
+            Caller::Client(_) | Caller::User(_) => Ok(self.core.accounts.check_not_last(user, grant)?),
+        }
+    }
+
     /// Creates the service.
     pub fn new(core: Arc<Core>) -> Self {
         Self { core }
@@ -387,6 +400,7 @@ impl Accounts for Service {
     async fn remove_user(&self, request: Request<UserRef>) -> Result<Response<RemoveUserReply>, Status> {
         self.check(&request)?;
         let name = &request.get_ref().name;
+        self.check_not_last(&request, name, None)?;
         self.core.catalog.remove_user(name).map_err(Error::from)?;
         self.note(&request, "user-remove", name, "")?;
         Ok(Response::new(RemoveUserReply {}))
@@ -400,6 +414,9 @@ impl Accounts for Service {
         let asked = request.get_ref();
         let state = UserState::ALL.iter().find(|state| state.as_str() == asked.state);
         let state = *state.ok_or_else(|| Status::invalid_argument("a user is active or disabled"))?;
+        if state == UserState::Disabled {
+            self.check_not_last(&request, &asked.name, None)?;
+        }
         self.core
             .catalog
             .set_user_state(&asked.name, state)
@@ -442,6 +459,7 @@ impl Accounts for Service {
         self.check(&request)?;
         let asked = request.get_ref().clone();
         let grant = convert::grant(asked.grant)?;
+        self.check_not_last(&request, &asked.user, Some(&grant))?;
         let revoked = self.core.catalog.revoke_grant(&asked.user, &grant);
         let changed = revoked.map_err(Error::from)?;
         if changed {

@@ -245,10 +245,19 @@ impl Admin for Service {
         request: Request<ListClientsRequest>,
     ) -> Result<Response<ListClientsReply>, Status> {
         let caller = caller_of(&request)?;
-        let clients = self.core.catalog.clients().map_err(Error::from)?;
-        let mut standings: HashMap<String, Vec<Standing>> = HashMap::new();
+        let name = Some(request.into_inner().name).filter(|name| !name.is_empty());
         let core = self.core.clone();
-        for stand in blocking(move || telling::stands(&core)).await? {
+        let looked_up = blocking(move || {
+            let clients = match &name {
+                // Whether one is not there or not to be seen is not told.
+                Some(name) => core.catalog.client_overview(name).into_iter().collect(),
+                None => core.catalog.clients()?,
+            };
+            Ok((clients, telling::stands(&core, name.as_deref())?))
+        });
+        let (clients, stands) = looked_up.await?;
+        let mut standings: HashMap<String, Vec<Standing>> = HashMap::new();
+        for stand in stands {
             let of_client = standings.entry(stand.client).or_default();
             of_client.push(Standing {
                 kind: schedule::backup_kind(stand.target).to_string(),
@@ -451,7 +460,7 @@ pub fn send_away(core: &Core, name: &str) {
     if let Ok(attachment) = core.attached.get(name) {
         attachment.detach.cancel();
     }
-    core.board.cancel_backups(name);
+    core.board.cancel_work_of(name);
 }
 
 /// The name of the storage that is meant.

@@ -248,11 +248,7 @@ impl Backups for Service {
         let wanted = wanted(&request.kind, request.volumes)?;
         caller.may_for(&self.core, right_to_start(&wanted, mode), &client)?;
         self.core.catalog.client(&client).map_err(not_found)?;
-        let reason = match &caller {
-            Caller::Admin => "the administrator asked for it".to_owned(),
-            Caller::Client(_) => "the client's user asked for it".to_owned(),
-            Caller::User(principal) => format!("{} asked for it", principal.who()),
-        };
+        let reason = format!("{} asked for it", caller.in_words());
         let job = schedule::ask(&self.core, &client, mode, wanted, &reason)?;
         info!(job = %job.id, kind = %job.kind, client, who = caller.who(), "a backup was asked for");
         let (sender, response) = replies();

@@ -1,8 +1,9 @@
-//! The service for looking into backups and taking out of them: search, versions, archives, images.
+//! The service for looking into backups and taking out of them: search, versions, archives, images, restores by the client.
 
 mod archive;
 mod image;
 mod name_pattern;
+mod published;
 mod search;
 mod versions;
 mod volume;
@@ -14,15 +15,22 @@ use policy::access::Right;
 use tonic::{Request, Response, Status};
 use wire::v1::contents_server::Contents;
 use wire::v1::{
-    BackupRef, BrowseReply, BrowseVolumeRequest, ContentPart, ImageDetail, ListVersionsReply,
-    ListVersionsRequest, ReadArchiveRequest, ReadVolumeFileRequest, SearchReply, SearchRequest,
+    BackupRef, BrowseReply, BrowseVolumeRequest, ContentPart, Existing, ImageDetail, JobEvent, JobInfo,
+    ListPublishedReply, ListPublishedRequest, ListVersionsReply, ListVersionsRequest, PublishDiskRequest,
+    ReadArchiveRequest, ReadPublishedRequest, ReadVolumeFileRequest, RestoreToClientRequest, SearchReply,
+    SearchRequest, UnpublishReply, UnpublishRequest,
 };
 
+use crate::audit;
 use crate::caller::Caller;
 use crate::core::Core;
 use crate::error::Error;
-use crate::services::access::{caller_of, resolve};
+use crate::publishing;
+use crate::restore::asked;
+use crate::services::access::{actor_of, caller_of, resolve};
+use crate::services::follow::follow;
 use crate::services::reply::{Replies, blocking, finish, replies};
+use crate::services::views;
 
 pub use volume::entry_on_volume;
 
@@ -68,6 +76,8 @@ impl Contents for Service {
     type ReadArchiveStream = Replies<ContentPart>;
     type BrowseVolumeStream = Replies<BrowseReply>;
     type ReadVolumeFileStream = Replies<ContentPart>;
+    type PublishDiskStream = Replies<JobEvent>;
+    type ReadPublishedStream = Replies<ContentPart>;
 
     async fn search(&self, request: Request<SearchRequest>) -> Result<Response<Self::SearchStream>, Status> {
         let caller = caller_of(&request)?;
@@ -147,4 +157,126 @@ impl Contents for Service {
         });
         Ok(response)
     }
+
+    async fn restore_to_client(
+        &self,
+        request: Request<RestoreToClientRequest>,
+    ) -> Result<Response<JobInfo>, Status> {
+        let (caller, actor) = (caller_of(&request)?, actor_of(&request)?);
+        let mut request = request.into_inner();
+        let reference = request.backup.take().unwrap_or_default();
+        let backup = resolve(&self.core, &caller, Right::Restore, &reference)?;
+        let wish = wish(request)?;
+        let core = self.core.clone();
+        let named = format!("{}/{}", backup.client, backup.name);
+        let detail = wish
+            .target
+            .clone()
+            .unwrap_or_else(|| "to where it came from".to_owned());
+        let who = caller.in_words();
+        let job = blocking(move || {
+            let job = asked::ask(&core, &backup, &wish, &who)?;
+            Ok(views::job_info(&core, core.catalog.job(job.id)?))
+        })
+        .await?;
+        audit::note(&self.core, &actor, "restore-to-client", &named, &detail);
+        Ok(Response::new(job))
+    }
+
+    async fn publish_disk(
+        &self,
+        request: Request<PublishDiskRequest>,
+    ) -> Result<Response<Self::PublishDiskStream>, Status> {
+        let caller = caller_of(&request)?;
+        let actor = actor_of(&request)?;
+        let mut request = request.into_inner();
+        let image = self.image(&caller, Right::Restore, request.backup.take())?;
+        let named = format!("{}/{}", image.client, image.name);
+        let core = self.core.clone();
+        let (job, wanted) = blocking(move || {
+            let PublishDiskRequest {
+                disk, volume, format, ..
+            } = &request;
+            let wanted = publishing::Wanted::find(&core.open_backup(&image)?, disk, volume, format)?;
+            let told = wanted.to_string();
+            Ok((publishing::start(&core, image, wanted)?, told))
+        })
+        .await?;
+        audit::note(&self.core, &actor, "disk-publish", &named, &wanted);
+        let (sender, response) = replies();
+        tokio::spawn(follow(job, false, sender));
+        Ok(response)
+    }
+
+    async fn list_published(
+        &self,
+        request: Request<ListPublishedRequest>,
+    ) -> Result<Response<ListPublishedReply>, Status> {
+        let caller = caller_of(&request)?;
+        let ListPublishedRequest { client } = request.into_inner();
+        if !client.is_empty() {
+            caller.may_for(&self.core, Right::Restore, &client)?;
+        }
+        let core = self.core.clone();
+        let disks = blocking(move || published::list(&core, &caller, &client)).await?;
+        Ok(Response::new(ListPublishedReply { disks }))
+    }
+
+    async fn unpublish(
+        &self,
+        request: Request<UnpublishRequest>,
+    ) -> Result<Response<UnpublishReply>, Status> {
+        let caller = caller_of(&request)?;
+        let actor = actor_of(&request)?;
+        let UnpublishRequest { id } = request.into_inner();
+        let core = self.core.clone();
+        let disk = blocking(move || {
+            let placed = publishing::find(&core, &id)?;
+            caller.may_for(&core, Right::Restore, placed.1.client.as_str())?;
+            publishing::remove(&placed)?;
+            Ok(placed.1)
+        })
+        .await?;
+        let named = format!("{}/{}", disk.client, disk.backup);
+        audit::note(&self.core, &actor, "disk-unpublish", &named, &disk.file);
+        Ok(Response::new(UnpublishReply {}))
+    }
+
+    async fn read_published(
+        &self,
+        request: Request<ReadPublishedRequest>,
+    ) -> Result<Response<Self::ReadPublishedStream>, Status> {
+        let caller = caller_of(&request)?;
+        let request = request.into_inner();
+        let (core, id) = (self.core.clone(), request.id.clone());
+        let placed = blocking(move || {
+            let placed = publishing::find(&core, &id)?;
+            caller.may_for(&core, Right::Restore, placed.1.client.as_str())?;
+            Ok(placed)
+        })
+        .await?;
+        let (sender, response) = replies();
+        tokio::task::spawn_blocking(move || {
+            finish(published::read(&placed, &request, &sender), &sender);
+        });
+        Ok(response)
+    }
+}
+
+fn wish(request: RestoreToClientRequest) -> Result<asked::Wish, Status> {
+    let existing = match request.existing.as_str() {
+        "" | "keep" => Existing::Keep,
+        "both" => Existing::Both,
+        "overwrite" => Existing::Overwrite,
+        word => {
+            let what =
+                format!("{word:?} is not what can happen with a file that is there: keep, both or overwrite");
+            return Err(Status::invalid_argument(what));
+        }
+    };
+    Ok(asked::Wish {
+        paths: request.paths,
+        target: Some(request.target).filter(|target| !target.is_empty()),
+        existing,
+    })
 }

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::Sighting;
+use catalog::{JobKind, Sighting};
 use policy::schedule::{Link, Power};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -18,7 +18,8 @@ use wire::v1::{
 
 use crate::core::Core;
 use crate::error::Error;
-use crate::jobs::{Attachment, is_backup};
+use crate::jobs::{Attachment, LiveJob, is_backup};
+use crate::restore::asked;
 use crate::services::access::caller_of;
 
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -96,12 +97,18 @@ impl Control for Service {
             .map_err(|_| Status::internal("the greeting can't be sent"))?;
         let core = self.core.clone();
         tokio::spawn(async move {
-            let (attachment, commands) = core.attached.attach(&client, core.clock.now_ms());
+            let (attachment, commands) =
+                core.attached
+                    .attach(&client, hello.takes_restores, core.clock.now_ms());
             take_condition(&attachment, hello.condition.unwrap_or_default());
             core.schedule.look_again();
             info!(client, version = hello.client_version, "client connected");
+            asked::tell_again(&core, &client);
             stand(&core, &client, &attachment, commands, &mut events, &out).await;
             core.attached.leave(&client, &attachment, core.clock.now_ms());
+            if !core.attached.contains(&client) {
+                asked::wait_for(&core, &client);
+            }
             attachment.detach.cancel();
             info!(client, "client disconnected");
         });
@@ -111,7 +118,7 @@ impl Control for Service {
 
 /// Serves a standing connection until it ends.
 async fn stand(
-    core: &Core,
+    core: &Arc<Core>,
     client: &str,
     attachment: &Attachment,
     mut commands: mpsc::Receiver<ServerCommand>,
@@ -155,7 +162,7 @@ async fn stand(
     }
 }
 
-fn take_event(core: &Core, client: &str, attachment: &Attachment, event: ClientEvent) {
+fn take_event(core: &Arc<Core>, client: &str, attachment: &Attachment, event: ClientEvent) {
     match event.event {
         Some(Event::Update(update)) => take_update(core, client, update),
         Some(Event::Sample(reply)) => attachment.sampled(reply),
@@ -188,10 +195,12 @@ fn link(told: condition::Link) -> Link {
     }
 }
 
-fn take_update(core: &Core, client: &str, update: JobUpdate) {
+fn take_update(core: &Arc<Core>, client: &str, update: JobUpdate) {
     let job = core.board.live(update.job_id);
     // A client may only speak of its own jobs; one that has just ended is no longer there.
-    let Some(job) = job.filter(|job| job.client == client && is_backup(job.kind)) else {
+    let is_its_own =
+        |job: &Arc<LiveJob>| job.client == client && (is_backup(job.kind) || job.kind == JobKind::Restore);
+    let Some(job) = job.filter(is_its_own) else {
         if let Some(Update::Log(line)) = update.update
             && line.level() != log_line::Level::Info
         {
@@ -201,12 +210,21 @@ fn take_update(core: &Core, client: &str, update: JobUpdate) {
         }
         return;
     };
+    if job.kind == JobKind::Restore {
+        if let Some(update) = update.update {
+            asked::take(core, &job, update);
+        }
+        return;
+    }
     match update.update {
         Some(Update::Progress(progress)) => job.progress(progress),
         Some(Update::Log(line)) => job.log(line),
         Some(Update::Failed(why)) => {
             warn!(client, job = %job.id, why, "the client could not make the backup");
             core.board.fail(&job, &Error::Client { why });
+        }
+        Some(Update::AwaitsConfirmation(_) | Update::Restored(_)) => {
+            warn!(client, job = %job.id, "the client takes a backup for a restore");
         }
         None => {}
     }

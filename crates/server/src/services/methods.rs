@@ -101,6 +101,7 @@ pub static METHODS: &[(&str, Access)] = &[
     ("Clients/Enable", Rights(&[Right::Enrol])),
     ("Clients/Remove", Rights(&[Right::Purge])),
     ("Clients/TakeBack", Rights(&[Right::Purge])),
+    ("Clients/Rename", Rights(&[Right::Enrol])),
 
     ("Storages/List", Rights(&[Right::Status])),
     ("Storages/ListDamage", Rights(&[Right::See])),
@@ -130,6 +131,12 @@ pub static METHODS: &[(&str, Access)] = &[
     ("Contents/BrowseVolume", RightsOrClients(&[Right::Browse])),
     ("Contents/ReadArchive", RightsOrClients(&[Right::Restore])),
     ("Contents/ReadVolumeFile", RightsOrClients(&[Right::Restore])),
+    ("Contents/RestoreToClient", Rights(&[Right::Restore])),
+    // It takes space of the storage, so it is for people, not for machines that somebody may have taken over.
+    ("Contents/PublishDisk", Rights(&[Right::Restore])),
+    ("Contents/ListPublished", Rights(&[Right::Restore])),
+    ("Contents/Unpublish", Rights(&[Right::Restore])),
+    ("Contents/ReadPublished", Rights(&[Right::Restore])),
 
     ("Planning/Outlook", RightsOrClients(&[Right::See])),
     ("Planning/RetentionPlan", RightsOrClients(&[Right::See])),

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use catalog::{BackupMode, Job, JobKind, JobState};
+use catalog::{Backup, BackupMode, BackupState, Job, JobKind, JobState};
 use tonic::Status;
 
 use crate::core::Core;
 use crate::error::Error;
 use crate::jobs::LiveJob;
 use crate::schedule::{self, Wanted};
-use crate::{checking, moving, retention, verify};
+use crate::{checking, moving, publishing, retention, verify};
 
 /// Begins anew what a job was about, blocking. Returns the new job.
 pub fn retry(core: &Arc<Core>, job: &Job) -> Result<Arc<LiveJob>, Status> {
@@ -29,6 +29,7 @@ pub fn retry(core: &Arc<Core>, job: &Job) -> Result<Arc<LiveJob>, Status> {
     match job.kind {
         JobKind::FileBackup | JobKind::ImageBackup => back_up(core, job, &reason),
         JobKind::Verify => check(core, job),
+        JobKind::Publish => publish(core, job),
         JobKind::Cleanup => Ok(retention::start_cleanup(core, &reason)?),
         JobKind::Check => Ok(again_checked(core, job, &reason)?),
         JobKind::Move => {
@@ -62,15 +63,31 @@ fn back_up(core: &Arc<Core>, job: &Job, reason: &str) -> Result<Arc<LiveJob>, St
 }
 
 fn check(core: &Arc<Core>, job: &Job) -> Result<Arc<LiveJob>, Status> {
+    let extent = verify::Extent::of_reason(job.reason.as_deref());
+    Ok(verify::start(core, backup_of(core, job)?, extent)?)
+}
+
+fn publish(core: &Arc<Core>, job: &Job) -> Result<Arc<LiveJob>, Status> {
+    let wanted = publishing::Wanted::of_reason(job.reason.as_deref().unwrap_or_default());
+    let wanted = wanted.ok_or_else(|| {
+        Status::failed_precondition("the job does not say what it was to make: give its command again")
+    })?;
+    let image = backup_of(core, job)?;
+    if image.state != BackupState::Committed {
+        let what = format!("the backup {}/{} is being deleted", image.client, image.name);
+        return Err(Status::not_found(what));
+    }
+    Ok(publishing::start(core, image, wanted)?)
+}
+
+fn backup_of(core: &Core, job: &Job) -> Result<Backup, Status> {
     let (client, name) = (client_of(job)?, job.subject.as_deref().unwrap_or_default());
-    let backup = core.catalog.backup(client, name).map_err(|error| match error {
+    core.catalog.backup(client, name).map_err(|error| match error {
         catalog::Error::UnknownBackup { .. } => {
             Status::not_found(format!("the backup {client}/{name} is no longer there"))
         }
         error => Error::from(error).into(),
-    })?;
-    let extent = verify::Extent::of_reason(job.reason.as_deref());
-    Ok(verify::start(core, backup, extent)?)
+    })
 }
 
 fn client_of(job: &Job) -> Result<&str, Status> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use catalog::{StorageId, UsageFilter, UsageSample};
-use policy::access::Right;
+use policy::access::{Right, Subject};
 use storage::BackendKind;
 use tonic::{Request, Response, Status};
 use wire::v1::storages_server::Storages;
@@ -12,11 +12,13 @@ use wire::v1::{
     AddStorageRequest, CheckStorageReply, CheckStorageRequest, DamagedFile, FreedByReply, FreedByRequest,
     GiveUpMovesReply, GiveUpMovesRequest, ListDamageReply, ListDamageRequest, ListStoragesReply,
     ListStoragesRequest, MigrateReply, MigrateRequest, RemoveStorageReply, RenameStorageReply,
-    RenameStorageRequest, StartedMove, StorageInfo, StorageRef, UsageOfClient, UsageReply, UsageRequest,
+    RenameStorageRequest, StartedMove, StorageInfo, StorageRef, UsageOfClient, UsageOfStorage, UsageReply,
+    UsageRequest,
 };
 
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::retention::Usage;
 use crate::services::access::{Seen, actor_of, caller_of, resolve};
 use crate::services::reply::blocking;
 use crate::{audit, checking, moving, retention, storages};
@@ -212,28 +214,41 @@ impl Storages for Service {
 
     async fn usage(&self, request: Request<UsageRequest>) -> Result<Response<UsageReply>, Status> {
         let caller = caller_of(&request)?;
-        let UsageRequest { client, since_ms } = request.into_inner();
+        let UsageRequest {
+            client,
+            since_ms,
+            most_times,
+        } = request.into_inner();
         let client = given(client);
         if let Some(name) = &client {
             caller.may_for(&self.core, Right::See, name)?;
             self.core.catalog.client(name).map_err(Error::from)?;
         }
+        let sees_all = client.is_none() && caller.can_to(&self.core, Right::See, Subject::Server);
         let core = self.core.clone();
-        let samples = blocking(move || {
-            let samples = match since_ms {
-                0 => retention::measure_usage(&core, client.as_deref())?,
-                since_ms => core.catalog.usage(&UsageFilter {
+        let measured = blocking(move || match since_ms {
+            0 => retention::measure_usage(&core, client.as_deref()),
+            since_ms => Ok(Usage {
+                samples: core.catalog.usage(&UsageFilter {
                     client,
                     since_ms: Some(since_ms),
+                    most_times: usize::try_from(most_times).ok().filter(|most| *most > 0),
                 })?,
-            };
-            Ok(samples
-                .into_iter()
-                .map(|sample| usage_view(&core, sample))
-                .collect())
+                totals: Vec::new(),
+            }),
         });
+        let Usage { samples, totals } = measured.await?;
+        let mut seen = Seen::of(&self.core, &caller);
+        let samples = samples.into_iter().filter(|sample| seen.has(&sample.client));
+        let totals = totals.into_iter().filter(|_| sees_all);
         Ok(Response::new(UsageReply {
-            samples: samples.await?,
+            samples: samples.map(|sample| usage_view(&self.core, sample)).collect(),
+            storages: totals
+                .map(|(storage, bytes_taken)| UsageOfStorage {
+                    storage: self.core.storages.name_of(storage),
+                    bytes_taken,
+                })
+                .collect(),
         }))
     }
 

@@ -35,6 +35,15 @@ pub fn kept_problem(problem: &Problem) -> catalog::Problem {
     }
 }
 
+/// What is known to be damaged, as a problem.
+pub fn damage_problem(damage: &catalog::Damage) -> Problem {
+    Problem {
+        path: damage.path.clone(),
+        kind: damage.kind.clone(),
+        message: damage.message.clone(),
+    }
+}
+
 /// How a job that is over ended.
 pub fn job_done(job: &catalog::Job) -> JobDone {
     let outcome = match job.state {
@@ -93,6 +102,7 @@ pub fn client_info(core: &Core, overview: ClientOverview, standings: Vec<Standin
         connected: core.attached.contains(&client.name),
         standings,
         name: client.name,
+        display_name: client.display_name.unwrap_or_default(),
         state: client.state.to_string(),
         enrolled_ms: client.enrolled_ms.unwrap_or_default(),
         last_seen_ms: client.last_seen_ms.unwrap_or_default(),

@@ -90,7 +90,7 @@ impl Report {
         Ok(Self {
             from_ms,
             until_ms: core.clock.now_ms(),
-            stands: stands(core)?
+            stands: stands(core, None)?
                 .into_iter()
                 .filter(|stand| covers(&stand.client))
                 .collect(),

@@ -119,16 +119,16 @@ pub struct Stand {
     pub found: Found,
 }
 
-/// How all clients stand.
-pub fn stands(core: &Core) -> Result<Vec<Stand>> {
+/// How all clients stand, or one.
+pub fn stands(core: &Core, client: Option<&str>) -> Result<Vec<Stand>> {
     let now_ms = core.clock.now_ms();
-    let newest = core.catalog.newest_backups()?;
+    let newest = core.catalog.newest_backups(client)?;
     let newest: HashMap<(&str, BackupKind), &Backup> = newest
         .iter()
         .map(|backup| ((backup.client.as_str(), backup.kind), backup))
         .collect();
     let mut stands = Vec::new();
-    for tracks in core.catalog.tracks(None, now_ms)? {
+    for tracks in core.catalog.tracks(client, now_ms)? {
         for target in Target::ALL {
             let last = newest.get(&(tracks.client.as_str(), schedule::backup_kind(target)));
             stands.push(stand(core, &tracks, target, last.copied()));
@@ -194,7 +194,7 @@ fn is_only_cut_short(track: &Track) -> bool {
 
 /// Finds everything that is watched. `told` is what was told last of a subject.
 pub fn watch(core: &Core, told: impl Fn(&Subject) -> Option<What>) -> Result<Vec<Watched>> {
-    let stands = stands(core)?;
+    let stands = stands(core, None)?;
     let clients = stands.iter().map(|stand| stand.client.clone()).collect();
     let mut watched: Vec<Watched> = stands
         .into_iter()

@@ -23,6 +23,8 @@ use wire::v1::{
 };
 
 pub const PASSWORD: &str = "correct horse";
+/// A virtual disk that was made of an image of the client `theirs`.
+pub const THEIR_DISK: &str = "0123456789ab";
 
 /// A server that runs.
 pub struct House {
@@ -41,16 +43,9 @@ impl House {
             assert_eq!(queue(&catalog, client), JobId(number.into()));
         }
         drop(catalog);
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let mut settings = Settings::new(state, dir.path().join("storage"), address);
-        settings.scheduling = Scheduling::Off;
-        settings.password_cost = PasswordCost {
-            memory_kib: 8,
-            passes: 1,
-            lanes: 1,
-        };
-        let running = Server::start(settings, Clock::system()).await.unwrap();
+        let running = run(dir.path()).await;
         let house = Self { running, dir };
+        house.publish(THEIR_DISK, "theirs");
         let mut groups = wire::v1::settings_client::SettingsClient::new(house.admin().await);
         let name = "ours".to_owned();
         groups
@@ -63,6 +58,30 @@ impl House {
         };
         groups.set_group(put).await.unwrap();
         house
+    }
+
+    /// Puts a virtual disk of a client's image there.
+    fn publish(&self, id: &str, client: &str) {
+        let dir = self.dir.path().join("storage/.perennial/published").join(id);
+        std::fs::create_dir_all(&dir).unwrap();
+        let record = format!(
+            "format = 1\nclient = \"{client}\"\nbackup = \"261130-0650_image\"\ndisk = \"sda\"\ndisk_format = \"raw\"\n\
+             file = \"sda.raw\"\nlen_bytes = 4\nmade_ms = 0\nshared_bytes = 0\ncopied_bytes = 4\n"
+        );
+        std::fs::write(dir.join("disk.toml"), record).unwrap();
+        std::fs::write(dir.join("sda.raw"), "disk").unwrap();
+    }
+
+    /// The same after something was changed in the catalog while no server ran.
+    pub async fn after(self, change: impl FnOnce(&Catalog)) -> Self {
+        self.running.shut_down().await;
+        let catalog = Catalog::open(&self.dir.path().join("state")).unwrap();
+        change(&catalog);
+        drop(catalog);
+        Self {
+            running: run(self.dir.path()).await,
+            dir: self.dir,
+        }
     }
 
     pub async fn end(self) {
@@ -174,6 +193,18 @@ fn tls(authority: &Path) -> rustls::ClientConfig {
         .with_no_client_auth();
     config.alpn_protocols = vec![wire::alpn::CONTROL.to_vec()];
     config
+}
+
+async fn run(dir: &Path) -> Running {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let mut settings = Settings::new(dir.join("state"), dir.join("storage"), address);
+    settings.scheduling = Scheduling::Off;
+    settings.password_cost = PasswordCost {
+        memory_kib: 8,
+        passes: 1,
+        lanes: 1,
+    };
+    Server::start(settings, Clock::system()).await.unwrap()
 }
 
 fn enrol(catalog: &Catalog, number: u8, client: &str) {

@@ -6,13 +6,15 @@ mod house;
 
 use std::collections::BTreeSet;
 
-use house::{House, call, everything};
+use house::{House, THEIR_DISK, call, everything};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use wire::v1::access_scope::Scope;
 use wire::v1::accounts_client::AccountsClient;
 use wire::v1::admin_client::AdminClient;
+use wire::v1::contents_client::ContentsClient;
 use wire::v1::settings_client::SettingsClient;
+use wire::v1::storages_client::StoragesClient;
 use wire::v1::{self, settings_owner::Owner};
 
 /// What a method answers to whoever connects.
@@ -175,6 +177,20 @@ async fn about_theirs(port: &Channel, token: &str, method: &str) -> Result<(), S
         "Clients/Disable" | "Clients/Enable" | "Clients/Remove" | "Clients/TakeBack" => {
             call(port, token, method, v1::ClientRef { name: client() }).await
         }
+        "Clients/Rename" => {
+            let message = v1::RenameClientRequest {
+                name: client(),
+                ..Default::default()
+            };
+            call(port, token, method, message).await
+        }
+        "Contents/RestoreToClient" => {
+            let message = v1::RestoreToClientRequest {
+                backup: Some(backup()),
+                ..Default::default()
+            };
+            call(port, token, method, message).await
+        }
         "Contents/Search" => {
             let message = v1::SearchRequest {
                 client: client(),
@@ -209,6 +225,30 @@ async fn about_theirs(port: &Channel, token: &str, method: &str) -> Result<(), S
         "Contents/ReadVolumeFile" => {
             let message = v1::ReadVolumeFileRequest {
                 backup: Some(backup()),
+                ..Default::default()
+            };
+            call(port, token, method, message).await
+        }
+        "Contents/PublishDisk" => {
+            let message = v1::PublishDiskRequest {
+                backup: Some(backup()),
+                format: "raw".into(),
+                ..Default::default()
+            };
+            call(port, token, method, message).await
+        }
+        "Contents/ListPublished" => {
+            call(port, token, method, v1::ListPublishedRequest { client: client() }).await
+        }
+        "Contents/Unpublish" => {
+            let message = v1::UnpublishRequest {
+                id: THEIR_DISK.into(),
+            };
+            call(port, token, method, message).await
+        }
+        "Contents/ReadPublished" => {
+            let message = v1::ReadPublishedRequest {
+                id: THEIR_DISK.into(),
                 ..Default::default()
             };
             call(port, token, method, message).await
@@ -292,6 +332,60 @@ async fn about_theirs(port: &Channel, token: &str, method: &str) -> Result<(), S
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn published_disks_are_for_those_who_may_restore() {
+    let house = House::start().await;
+    let of_ours = house
+        .user("anna", &[("restorer", Scope::Group("ours".into()))])
+        .await;
+    let of_all = house.user("bert", &[("restorer", everything())]).await;
+    let administrator = house.user("carla", &[("administrator", everything())]).await;
+    let port = house.port().await;
+    let mut contents = ContentsClient::new(port.clone());
+    let mut seen = Vec::new();
+    for token in [&of_ours, &of_all, &administrator] {
+        let all = v1::ListPublishedRequest::default();
+        let listed = contents.list_published(with_token(token, all)).await.unwrap();
+        let disks = listed.into_inner().disks;
+        seen.push(
+            disks
+                .iter()
+                .map(|disk| !disk.location.is_empty())
+                .collect::<Vec<_>>(),
+        );
+    }
+    assert_eq!(seen, [vec![], vec![false], vec![true]]);
+    for (id, code) in [
+        (THEIR_DISK, Code::Ok),
+        ("ba9876543210", Code::NotFound),
+        ("../0123456789ab", Code::InvalidArgument),
+        ("0123456789ab/..", Code::InvalidArgument),
+        ("", Code::InvalidArgument),
+    ] {
+        let read = v1::ReadPublishedRequest {
+            id: id.into(),
+            ..Default::default()
+        };
+        let answer = call(&port, Some(&of_all), "Contents/ReadPublished", read).await;
+        assert_eq!(
+            answer.map_or_else(|status| status.code(), |()| Code::Ok),
+            code,
+            "{id}"
+        );
+    }
+    let remove = || v1::UnpublishRequest {
+        id: THEIR_DISK.into(),
+    };
+    call(&port, Some(&of_all), "Contents/Unpublish", remove())
+        .await
+        .unwrap();
+    let again = call(&port, Some(&of_all), "Contents/Unpublish", remove())
+        .await
+        .unwrap_err();
+    assert_eq!(again.code(), Code::NotFound);
+    house.end().await;
+}
+
 fn with_token<T>(token: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
     let value = format!("Bearer {token}").parse().unwrap();
@@ -313,7 +407,7 @@ async fn lists_have_what_the_user_sees() {
     ] {
         let mut admin = AdminClient::new(port.clone());
         let listed = admin
-            .list_clients(with_token(token, v1::ListClientsRequest {}))
+            .list_clients(with_token(token, v1::ListClientsRequest::default()))
             .await
             .unwrap()
             .into_inner();
@@ -357,6 +451,50 @@ async fn lists_have_what_the_user_sees() {
         "Admin/Watch",
         call(&port, Some(&by_group), "Admin/Watch", watch).await,
     );
+    house.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_clients_take_is_told_to_who_sees_them() {
+    let sample = |client: &str, storage| catalog::UsageSample {
+        at_ms: 1000,
+        client: client.into(),
+        storage,
+        backups: 1,
+        bytes_logical: 10,
+        bytes_exclusive: 5,
+        bytes_shared: 0,
+    };
+    let house = House::start().await;
+    let house = house
+        .after(|catalog| {
+            let storage = catalog.storages().unwrap()[0].id;
+            let samples = [sample("mine", storage), sample("theirs", storage)];
+            catalog.add_usage(&samples).unwrap();
+        })
+        .await;
+    let by_group = house
+        .user("anna", &[("viewer", Scope::Group("ours".into()))])
+        .await;
+    let of_all = house.user("bert", &[("viewer", everything())]).await;
+    let mut storages = StoragesClient::new(house.port().await);
+    for (token, clients) in [(&by_group, vec!["mine"]), (&of_all, vec!["mine", "theirs"])] {
+        let asked = v1::UsageRequest {
+            since_ms: 1,
+            ..Default::default()
+        };
+        let told = storages
+            .usage(with_token(token, asked))
+            .await
+            .unwrap()
+            .into_inner();
+        let of: Vec<_> = told.samples.iter().map(|sample| sample.client.as_str()).collect();
+        assert_eq!(of, clients);
+        let now = v1::UsageRequest::default();
+        let told = storages.usage(with_token(token, now)).await.unwrap().into_inner();
+        let tells_totals = !told.storages.is_empty();
+        assert!(!tells_totals || clients.len() == 2, "totals are of all clients");
+    }
     house.end().await;
 }
 

@@ -68,6 +68,13 @@ impl DiskSource for VolumeReader {
             Self::Virtual(disk) => disk.next_data(within),
         }
     }
+
+    fn file(&self) -> Option<&File> {
+        match self {
+            Self::Raw(file) => Some(file),
+            Self::Virtual(_) => None,
+        }
+    }
 }
 
 /// A volume of a client: it has the same path in all of its images.

@@ -29,6 +29,15 @@ pub struct Used {
     pub shared_bytes: u64,
 }
 
+/// What the backups of all clients take of the storage.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UsedByEach {
+    /// Each client that has backups.
+    pub clients: BTreeMap<ClientName, Used>,
+    /// All of them together; what they have in common counts once.
+    pub all_bytes: u64,
+}
+
 impl Store {
     /// What a backup takes of the storage, as of the last [`account`](Store::account). `None` if that has not come to
     /// it yet, is building the ledger anew, or the file system does not tell what files hold.
@@ -63,11 +72,11 @@ impl Store {
     /// What all backups of a client take of the storage, as of the last [`account`](Store::account); `None` while the
     /// ledger is built anew, or where the file system does not tell.
     pub fn used_by(&self, client: &ClientName) -> Option<Used> {
-        Some(self.used_by_each()?.remove(client).unwrap_or_default())
+        Some(self.used_by_each()?.clients.remove(client).unwrap_or_default())
     }
 
     /// The same of each client that has backups, for the price of one.
-    pub fn used_by_each(&self) -> Option<BTreeMap<ClientName, Used>> {
+    pub fn used_by_each(&self) -> Option<UsedByEach> {
         Some(sums::of_clients(&*self.complete_books()?))
     }
 

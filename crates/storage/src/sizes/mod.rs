@@ -42,7 +42,7 @@ use schema::{DESIGN, Origin};
 use update::Update;
 
 pub use account::{Accounted, TakenIn};
-pub use answers::{Sizes, Used};
+pub use answers::{Sizes, Used, UsedByEach};
 pub(crate) use deletion::{forget_replaced, look_before_deletion};
 
 /// What pieces are, and how they are found.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::answers::Used;
+use super::answers::{Used, UsedByEach};
 use super::books::{Books, Class};
 use super::run::{BackupId, LineId};
 use crate::names::ClientName;
@@ -77,8 +77,9 @@ pub(super) fn of_set(books: &Books, set: &BTreeSet<BackupId>) -> (u64, u64) {
 }
 
 /// What each client's backups have of the storage.
-pub(super) fn of_clients(books: &Books) -> BTreeMap<ClientName, Used> {
+pub(super) fn of_clients(books: &Books) -> UsedByEach {
     let mut used: BTreeMap<ClientName, Used> = BTreeMap::new();
+    let mut all_bytes = 0u64;
     // Every line is of one client.
     let mut owners: HashMap<LineId, ClientName> = HashMap::new();
     for (_, known) in books.backups.all() {
@@ -93,6 +94,9 @@ pub(super) fn of_clients(books: &Books) -> BTreeMap<ClientName, Used> {
         clients.sort_unstable();
         clients.dedup();
         let is_shared = clients.len() > 1;
+        if !clients.is_empty() {
+            all_bytes += class.bytes;
+        }
         for client in clients.drain(..) {
             let used = used.entry(client.clone()).or_default();
             match is_shared {
@@ -101,7 +105,10 @@ pub(super) fn of_clients(books: &Books) -> BTreeMap<ClientName, Used> {
             }
         }
     }
-    used
+    UsedByEach {
+        clients: used,
+        all_bytes,
+    }
 }
 
 /// Which of those that refer to a class are of a set.

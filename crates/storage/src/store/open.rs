@@ -18,6 +18,7 @@ use crate::index::located::Located;
 use crate::layout::{Layout, STATE};
 use crate::lock::Lock;
 use crate::names::ServerId;
+use crate::published;
 use crate::sizes::{Ledger, Measure};
 use crate::trash::Item;
 use crate::usage::Usage;
@@ -162,6 +163,7 @@ impl Store {
             _lock: lock,
         };
         Item::release_abandoned(&shared.layout)?;
+        published::remove_abandoned(&shared.layout)?;
         shared.recovered = shared.recover()?;
         ballast::take_in(&shared.layout.state);
         Ok(Self {

@@ -99,6 +99,9 @@ impl Census {
             };
             assert_eq!(store.used_by(&client), Some(used), "{client}");
         }
+        let all: Vec<Backup> = self.backups.to_vec();
+        let told = store.used_by_each().map(|used| used.all_bytes);
+        assert_eq!(told, Some(self.held_by_any(&all)), "all clients together");
     }
 }
 

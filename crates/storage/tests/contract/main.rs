@@ -19,6 +19,7 @@ mod lab;
 mod mend;
 mod pool;
 mod power;
+mod published;
 mod refusals;
 mod resume;
 mod reuse;
@@ -87,6 +88,11 @@ contract!(
     catalog_copies::what_a_copy_leaves_that_was_cut_short_is_no_copy_and_goes,
     catalog_copies::killed_at_any_point_a_copy_is_whole_or_not_there,
     catalog_copies::an_examination_finds_what_the_storage_is_and_leaves_no_trace,
+    published::a_disk_is_listed_when_it_is_finished_and_nobody_else_reads_it,
+    published::what_a_disk_leaves_that_was_cut_short_goes_with_the_next_start,
+    published::a_record_that_makes_no_sense_leads_nowhere,
+    published::published_disks_are_no_backups,
+    published::killed_at_any_point_a_disk_is_whole_or_not_there,
     history::random_history,
     crash::every_point,
     images::a_random_history_of_images,

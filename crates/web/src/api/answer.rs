@@ -10,7 +10,7 @@ use prost_reflect::{DynamicMessage, ReflectMessage as _};
 use serde_json::{Value, json};
 use tokio_stream::StreamExt as _;
 use tonic::{Status, Streaming};
-use wire::v1::{ReadArchiveRequest, ReadContentRequest, ReadVolumeFileRequest};
+use wire::v1::{ReadArchiveRequest, ReadContentRequest, ReadPublishedRequest, ReadVolumeFileRequest};
 
 use super::json::write;
 use super::operation::{Answer, Operation};
@@ -91,6 +91,7 @@ async fn content(
 fn served(request: &DynamicMessage) -> Result<Served, DecodeError> {
     Ok(match request.descriptor().name() {
         "ReadVolumeFileRequest" => Served::file(request.transcode_to::<ReadVolumeFileRequest>()?),
+        "ReadPublishedRequest" => Served::file(request.transcode_to::<ReadPublishedRequest>()?),
         "ReadArchiveRequest" => {
             let request: ReadArchiveRequest = request.transcode_to()?;
             let name = format!("archive.{}", request.format);

@@ -153,11 +153,12 @@ pub fn read_into(
         let Some((field, form)) = known else {
             return wrong(&place, "there is no such field");
         };
+        let held = read(field, form, value, &place)?;
         if form == Form::Plain && object.contains_key(&format!("{name}{HEX}")) && field.kind() == Kind::Bytes
         {
+            // It has to be right all the same.
             continue;
         }
-        let held = read(field, form, value, &place)?;
         set(message, field, held, &place)?;
     }
     Ok(())
@@ -462,6 +463,10 @@ mod tests {
         assert_eq!(
             why("AccessScope", json!({"client": "a", "group": "b"})),
             "group: only one of this and `client` can be given"
+        );
+        assert_eq!(
+            why("RestoreToClientRequest", json!({"paths": [{}], "paths_hex": []})),
+            "paths[0]: has to be a string"
         );
         let odd = why("BrowseRequest", json!({"path_hex": "abc"}));
         assert_eq!(odd, "path_hex: has to be hexadecimal digits, two for each byte");

@@ -309,6 +309,7 @@ mod tests {
             "Backups/ReadContent",
             "Contents/ReadArchive",
             "Contents/ReadVolumeFile",
+            "Contents/ReadPublished",
         ];
         assert_eq!(raw, known, "each takes a line in `answer`");
     }

@@ -277,7 +277,7 @@ async fn every_call_of_the_table_reaches_its_service() {
         for parameter in &operation.parameters {
             path = path.replace(&format!("{{{}}}", parameter.name), "1");
         }
-        let fake = Fake::answering(&v1::ListClientsRequest {});
+        let fake = Fake::answering(&v1::ListClientsRequest::default());
         fake.ask(operation.route.verb.word(), &path, &[], "").await;
         assert_eq!(
             fake.seen().path,
@@ -439,7 +439,7 @@ async fn what_is_wrong_with_a_request_is_a_problem() {
     );
 
     for (path, field) in [
-        ("/api/v1/clients?name=x", "name"),
+        ("/api/v1/clients?colour=x", "colour"),
         ("/api/v1/jobs?limit=x", "limit"),
         ("/api/v1/jobs?limit=1&limit=2", "limit"),
         ("/api/v1/jobs?limit=4294967296", "limit"),
@@ -510,6 +510,7 @@ async fn content_is_itself_and_comes_in_parts() {
         mtime_s: 0,
         hash: vec![0xab; 2],
         is_size_unknown: false,
+        ..v1::ContentHead::default()
     };
     let part = |part| Ok(v1::ContentPart { part: Some(part) }.encode_to_vec());
     let fake = Fake::new(vec![

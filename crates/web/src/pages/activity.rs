@@ -14,6 +14,7 @@ use crate::parts::form::button;
 use crate::parts::page::{Place, framed};
 use crate::parts::say::{exact_time, job_state, time};
 use crate::parts::table::Asked;
+use crate::server_text;
 use crate::visitor::{User, Visitor};
 
 pub use self::running::{live, live_list};
@@ -69,7 +70,7 @@ fn waiting(user: &User, job: &JobInfo) -> Markup {
     html! {
         li {
             p { (subject(user, job)) }
-            p.hint { @if job.waits_for.is_empty() { (user.say("activity-its-turn")) } @else { (job.waits_for) } }
+            p.hint { @if job.waits_for.is_empty() { (user.say("activity-its-turn")) } @else { (server_text::show(user.language, &job.waits_for)) } }
         }
     }
 }
@@ -79,7 +80,7 @@ fn subject(visitor: &Visitor, job: &JobInfo) -> Markup {
     html! {
         a href={ "/activity/" (job.id) } { (kind(visitor, job)) }
         @if !job.client.is_empty() { " · " a href={ "/clients/" (job.client) } { (job.client) } }
-        @if !job.subject.is_empty() { " · " (job.subject) }
+        @if !job.subject.is_empty() { " · " (server_text::subject(visitor.language, &job.subject)) }
     }
 }
 
@@ -125,7 +126,7 @@ fn history(user: &User, jobs: &[JobInfo]) -> Markup {
                             td { (time(user, job.finished_ms)) }
                             td.figure { @if job.started_ms > 0 { (user.language.duration(job.finished_ms - job.started_ms)) } }
                         }
-                        @if !job.error.is_empty() { tr.detail { td colspan="4" { (job.error) } } }
+                        @if !job.error.is_empty() { tr.detail { td colspan="4" { (server_text::show(user.language, &job.error)) } } }
                     }
                 }
             } }
@@ -156,13 +157,13 @@ pub async fn job(user: User, Path(id): Path<u64>) -> Result<Markup, Failure> {
                 (button(&user, &format!("/activity/{id}/retry"), &user.say("activity-retry"), ""))
             }
         }
-        @if !job.error.is_empty() { p.problem { (job.error) } }
+        @if !job.error.is_empty() { p.problem { (server_text::show(user.language, &job.error)) } }
         section.card {
             dl {
                 @if !job.client.is_empty() { dt { (user.say("activity-client")) } dd { a href={ "/clients/" (job.client) } { (job.client) } } }
-                @if !job.subject.is_empty() { dt { (user.say("activity-subject")) } dd { (job.subject) } }
-                @if !job.reason.is_empty() { dt { (user.say("activity-reason")) } dd { (job.reason) } }
-                @if !job.waits_for.is_empty() { dt { (user.say("activity-waits")) } dd { (job.waits_for) } }
+                @if !job.subject.is_empty() { dt { (user.say("activity-subject")) } dd { (server_text::subject(user.language, &job.subject)) } }
+                @if !job.reason.is_empty() { dt { (user.say("activity-reason")) } dd { (server_text::show(user.language, &job.reason)) } }
+                @if !job.waits_for.is_empty() { dt { (user.say("activity-waits")) } dd { (server_text::show(user.language, &job.waits_for)) } }
                 dt { (user.say("activity-began")) } dd { (exact_time(&user, job.started_ms)) }
                 @if is_over {
                     dt { (user.say("activity-ended")) } dd { (exact_time(&user, job.finished_ms)) }
@@ -175,7 +176,7 @@ pub async fn job(user: User, Path(id): Path<u64>) -> Result<Markup, Failure> {
             @if log.lines.is_empty() { p.none { (user.say("activity-no-log")) } }
             @else {
                 ol.log { @for line in &log.lines {
-                    li.(line.level) { (exact_time(&user, line.at_ms)) " " span { (line.text) } }
+                    li.(line.level) { (exact_time(&user, line.at_ms)) " " span { (server_text::show(user.language, &line.text)) } }
                 } }
             }
         }

@@ -20,17 +20,22 @@ pub const FORMATS: [(&str, &str); 3] = [
 
 /// What is to be in an archive, and what it is to be. Read by hand, as fields come several times.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Selection {
+pub struct Selection {
     format: String,
     /// The folder that the selection was made in. All of it is wanted where nothing else is.
-    folder: Vec<u8>,
-    paths: Vec<Vec<u8>>,
+    pub folder: Vec<u8>,
+    pub paths: Vec<Vec<u8>>,
 }
 
 impl Selection {
     /// `path` is a path in the backup and `name` one within `folder`; what else is said says nothing.
-    fn of_query(query: &str) -> Option<Self> {
+    pub fn of_query(query: &str) -> Option<Self> {
         let fields: Vec<(String, String)> = serde_urlencoded::from_str(query).ok()?;
+        Some(Self::of_fields(&fields))
+    }
+
+    /// The same of a form.
+    pub fn of_fields(fields: &[(String, String)]) -> Self {
         let all = |wanted: &'static str| {
             let of_it = fields.iter().filter(move |(name, _)| name == wanted);
             of_it.map(|(_, value)| paths::unescape(value))
@@ -45,11 +50,11 @@ impl Selection {
         if paths.is_empty() && !folder.is_empty() {
             paths.push(folder.clone());
         }
-        Some(Self {
+        Self {
             format: format.map_or("zip", |(_, format)| format).to_owned(),
             folder,
             paths,
-        })
+        }
     }
 
     /// What the archive is called: of which backup it is, and of what in it.
@@ -85,6 +90,7 @@ pub async fn keep(
         paths: selection.paths,
         format: selection.format,
         offset_bytes: 0,
+        is_measured: false,
     };
     let served = Served::named(request, &file_name).of_kind(kind);
     match content::serve(&user.services, &served, &headers).await {

@@ -21,6 +21,7 @@ use crate::parts::page::{Place, framed};
 use crate::parts::paths;
 use crate::parts::say::{exact_time, now_ms};
 use crate::parts::table::Asked;
+use crate::server_text;
 use crate::visitor::User;
 
 /// So many damaged files are named.
@@ -209,17 +210,12 @@ fn keeping(user: &User, info: &BackupInfo) -> Markup {
 /// What keeps a backup, in words.
 fn stays(user: &User, info: &BackupInfo) -> Markup {
     let language = user.language;
+    let who = server_text::subject(language, &info.archived_by);
     let archived = match info.archived_until_ms {
         0 => None,
-        i64::MAX => Some(language.say_with(
-            "backup-archived-for-ever",
-            &[("who", info.archived_by.as_str().into())],
-        )),
+        i64::MAX => Some(language.say_with("backup-archived-for-ever", &[("who", who.into())])),
         until_ms => {
-            let values = [
-                ("who", info.archived_by.as_str().into()),
-                ("until", language.time(until_ms).into()),
-            ];
+            let values = [("who", who.into()), ("until", language.time(until_ms).into())];
             Some(language.say_with("backup-archived-until", &values))
         }
     };
@@ -265,7 +261,7 @@ fn sources(user: &User, sources: &[SourceInfo]) -> Markup {
             tbody { @for source in sources { tr {
                 th scope="row" { (paths::show(&source.name)) }
                 td.long { (paths::show(&source.path)) }
-                td { @if source.consistency == "none" { (user.say("backup-source-none")) } @else { (source.consistency) } }
+                td { @if source.consistency == "none" { (user.say("backup-source-none")) } @else { (server_text::show(user.language, &source.consistency)) } }
             } } }
         }
     };
@@ -299,7 +295,7 @@ fn damaged(user: &User, damage: &[DamagedFile]) -> Markup {
             section.card {
                 h2 { (user.say("backup-damage")) }
                 ul.plain { @for file in damage.iter().take(MOST_DAMAGE) {
-                    li { (paths::show(&file.path)) p.hint { (file.message) } }
+                    li { (paths::show(&file.path)) p.hint { (server_text::show(user.language, &file.message)) } }
                 } }
                 @if more > 0 { p { (user.language.say_with("overview-more", &[("count", more.into())])) } }
             }
@@ -315,8 +311,8 @@ fn problems(user: &User, asked: &Asked, info: &BackupInfo, problems: Vec<Problem
             thead { tr { @for head in ["path", "kind", "message"] { th scope="col" { (user.say(&format!("backup-problem-{head}"))) } } } }
             tbody { @for problem in &rows { tr {
                 td.long { (paths::show(&problem.path)) }
-                td { (problem.kind) }
-                td.long { (problem.message) }
+                td { (server_text::show(user.language, &problem.kind)) }
+                td.long { (server_text::show(user.language, &problem.message)) }
             } } }
         }
     };

@@ -9,6 +9,7 @@ use wire::v1::{ClientInfo, ClientRef, Everybody, ExplainRequest, ListClientsRequ
 
 use crate::failure::{Failure, OrFail as _};
 use crate::guard::Posted;
+use crate::pages::naming;
 use crate::parts::form::button;
 use crate::parts::page::{Place, framed};
 use crate::parts::question::Question;
@@ -19,7 +20,10 @@ const KEEP: &str = "removed_keep";
 
 /// A client by its name, if somebody sees it.
 pub async fn client_named(user: &User, name: &str) -> Result<ClientInfo, Failure> {
-    let listed = user.services.admin().list_clients(ListClientsRequest {}).await;
+    let only = ListClientsRequest {
+        name: name.to_owned(),
+    };
+    let listed = user.services.admin().list_clients(only).await;
     let mut clients = listed.or_fail(user)?.clients.into_iter();
     clients
         .find(|client| client.name == name)
@@ -61,6 +65,7 @@ pub fn actions(user: &User, client: &ClientInfo) -> Markup {
         @if client.removed_ms == 0 {
             section.card {
                 h2 { (user.say("client-barring")) }
+                (naming::form(user, client, None))
                 p.hint { (user.say("client-barring-about")) }
                 div.row {
                     @if client.disabled_ms == 0 {
@@ -116,7 +121,7 @@ pub async fn ask_remove(user: User, Path(name): Path<String>) -> Result<Markup, 
     asked(&user, &name, None).await
 }
 
-async fn asked(user: &User, name: &str, problem: Option<&str>) -> Result<Markup, Failure> {
+async fn asked(user: &User, name: &str, problem: Option<&Markup>) -> Result<Markup, Failure> {
     let client = client_named(user, name).await?;
     let values = [
         ("count", client.backups.into()),

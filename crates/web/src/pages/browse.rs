@@ -12,7 +12,7 @@ use crate::parts::entries::{self, Row};
 use crate::parts::page::{Place, framed};
 use crate::parts::paths;
 use crate::parts::table::Asked;
-use crate::visitor::User;
+use crate::visitor::{Downloads, User};
 
 /// The folder that is looked into.
 #[derive(Deserialize)]
@@ -45,6 +45,7 @@ pub async fn show(
     };
     let listed = user.services.backups().browse(request).await.or_fail(&user)?;
     let (rows, pages) = entries::read(&user, listed, &asked).await?;
+    let downloads = user.downloads_of(&info.client).await;
     let title = match path {
         [] => info.name.clone(),
         path => paths::shown(paths::name(path)),
@@ -58,7 +59,7 @@ pub async fn show(
             @if info.kind == "file" { (search::field(&user, &info.client, path, "")) }
         }
         (entries::capped(&user, pages))
-        (table(&user, &asked, path, &rows))
+        (table(&user, &asked, &info, path, &rows, downloads))
         (asked.pager(&user, pages))
     };
     Ok(framed(&user, Place::Clients, &title, &body))
@@ -87,12 +88,25 @@ pub fn way(user: &User, info: &BackupInfo, path: &[u8]) -> Markup {
     }
 }
 
-fn table(user: &User, asked: &Asked, folder: &[u8], rows: &[Row]) -> Markup {
+fn table(
+    user: &User,
+    asked: &Asked,
+    info: &BackupInfo,
+    folder: &[u8],
+    rows: &[Row],
+    downloads: Downloads,
+) -> Markup {
     html! {
         @if rows.is_empty() { (entries::nothing(user, asked)) }
+        @else if !downloads.are_shown() {
+            div.scroll tabindex="0" role="region" aria-label=(user.say("browse-all")) { table {
+                thead { tr { (entries::heads(user, asked)) } }
+                tbody { @for row in rows { tr { (name(asked, row)) (entries::columns(user, row)) } } }
+            } }
+        }
         @else {
             form method="get" action="archive" {
-                (formats(user, folder))
+                (formats(user, info, folder))
                 div.scroll tabindex="0" role="region" aria-label=(user.say("browse-all")) { table {
                     thead { tr {
                         td.pick { label data-pick-all hidden { input type="checkbox"; span.unseen { (user.say("pick-all")) } } }
@@ -111,8 +125,8 @@ fn table(user: &User, asked: &Asked, folder: &[u8], rows: &[Row]) -> Markup {
     }
 }
 
-/// As what the selection can be downloaded, or all of the folder.
-fn formats(user: &User, folder: &[u8]) -> Markup {
+/// As what the selection can be downloaded, or all of the folder; files can be restored by their client, too.
+fn formats(user: &User, info: &BackupInfo, folder: &[u8]) -> Markup {
     html! {
         div.tools.start {
             input type="hidden" name="folder" value=(paths::escape(folder));
@@ -120,6 +134,7 @@ fn formats(user: &User, folder: &[u8]) -> Markup {
             span.buttons { @for (format, _) in archive::FORMATS {
                 button name="format" value=(format) aria-label=(user.language.say_with("pick-as", &[("format", format.into())])) { (format) }
             } }
+            @if info.kind == "file" { button.quiet formaction="restore" { (user.say("bring-back")) } }
         }
     }
 }

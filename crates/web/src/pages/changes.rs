@@ -9,6 +9,7 @@ use crate::parts::page::{Place, framed};
 use crate::parts::say::exact_time;
 use crate::parts::table::Asked;
 use crate::parts::tabs::Tab;
+use crate::server_text;
 use crate::visitor::User;
 
 /// How far back one looks.
@@ -44,10 +45,10 @@ pub async fn show(user: User, Query(asked): Query<Asked>) -> Result<Markup, Fail
                 thead { tr { @for head in ["when", "who", "what", "subject", "detail"] { th scope="col" { (user.say(&format!("changes-{head}"))) } } } }
                 tbody { @for change in &rows { tr {
                     td { (exact_time(&user, change.at_ms)) }
-                    td { (change.who) p.hint { (change.origin) } }
-                    td { (change.action) }
-                    td { (change.subject) }
-                    td.long { (change.detail) }
+                    td { (server_text::show(user.language, &change.who)) p.hint { (server_text::subject(user.language, &change.origin)) } }
+                    td lang=[server_text::english(user.language)] { (change.action) }
+                    td { (server_text::subject(user.language, &change.subject)) }
+                    td.long { (server_text::show(user.language, &change.detail)) }
                 } } }
             } }
         }

@@ -20,6 +20,7 @@ use crate::pages::notifications::{address, carrier, channel, event, tell_word};
 use crate::parts::form::{Field, key, problem};
 use crate::parts::page::{Place, framed};
 use crate::parts::tabs::Tab;
+use crate::server_text;
 use crate::visitor::{User, Visitor};
 
 /// Events that a channel may not want to know.
@@ -414,7 +415,7 @@ pub async fn new(user: User, Query(wanted): Query<Wanted>) -> Markup {
     adding(&user, &Typed::new(By::of_word(&wanted.by)), None)
 }
 
-fn adding(user: &User, typed: &Typed, why: Option<&str>) -> Markup {
+fn adding(user: &User, typed: &Typed, why: Option<&Markup>) -> Markup {
     let title = user.say("channels-add");
     let by = By::of_word(&typed.by);
     let form = Form {
@@ -440,9 +441,9 @@ fn adding(user: &User, typed: &Typed, why: Option<&str>) -> Markup {
 }
 
 /// What is wrong with a channel as it was typed, such as a client that there is not.
-fn complaint(status: Status, visitor: &Visitor) -> Result<String, Failure> {
+fn complaint(status: Status, visitor: &Visitor) -> Result<Markup, Failure> {
     match status.code() {
-        Code::NotFound => Ok(status.message().to_owned()),
+        Code::NotFound => Ok(server_text::show(visitor.language, status.message())),
         _ => Failure::complaint(status, visitor),
     }
 }
@@ -461,7 +462,7 @@ pub async fn ask_edit(user: User, Path(name): Path<String>) -> Result<Markup, Fa
     Ok(editing(&user, &known, &Typed::of(&known), None))
 }
 
-fn editing(user: &User, known: &ChannelInfo, typed: &Typed, why: Option<&str>) -> Markup {
+fn editing(user: &User, known: &ChannelInfo, typed: &Typed, why: Option<&Markup>) -> Markup {
     let form = Form {
         user,
         typed,
@@ -471,7 +472,7 @@ fn editing(user: &User, known: &ChannelInfo, typed: &Typed, why: Option<&str>) -
     let body = html! {
         (Tab::Notifications.show(user))
         h1 { (known.name) span.badge { (carrier(user, &known.carrier)) } }
-        p { (known.target) }
+        p { (server_text::subject(user.language, &known.target)) }
         (problem(why))
         (form.show(&format!("{}/edit", address(&known.name))))
     };

@@ -12,11 +12,12 @@ use crate::failure::{Failure, OrFail as _};
 use crate::guard::Posted;
 use crate::pages::settings::Owner;
 use crate::pages::sizes::AskedPeriod;
-use crate::pages::{backups, barring, search, sizes};
+use crate::pages::{backups, barring, naming, search, sizes};
 use crate::parts::calendar;
 use crate::parts::form::key;
 use crate::parts::page::{Place, framed};
 use crate::parts::say::{Condition, exact_time, now_ms, time};
+use crate::server_text;
 use crate::visitor::User;
 
 /// So many of the newest backups are listed.
@@ -41,13 +42,13 @@ pub async fn show(
     let condition = Condition::of(&client, now_ms());
     let body = html! {
         div.heading {
-            h1 { (name) " " (condition.badge(user.language)) }
+            h1 { (naming::called(&client)) " " (condition.badge(user.language)) }
             @if !condition.is_barred() { (actions(&user, &client)) }
             a.button href=(Owner::Client(name.clone()).address()) { (user.say("client-settings")) }
         }
         (barring::notice(&user, &client))
         @for standing in client.standings.iter().filter(|standing| matches!(standing.standing.as_str(), "failing" | "late" | "never")) {
-            p.problem { (user.say(&format!("kind-{}-backup", standing.kind))) ": " (standing.reason) }
+            p.problem { (user.say(&format!("kind-{}-backup", standing.kind))) ": " (server_text::show(user.language, &standing.reason)) }
         }
         (facts(&user, &client))
         (next(&user, &outlook))
@@ -112,7 +113,10 @@ fn next(user: &User, outlook: &[KindOutlook]) -> Markup {
                         @if kind.running_job > 0 { a href={ "/activity/" (kind.running_job) } { (user.say("job-running")) } }
                         @else { (time(user, kind.begins_ms.unwrap_or_default())) }
                     }
-                    td.long { (kind.reason) @for hindrance in &kind.hindrances { p.hint { (hindrance) } } }
+                    td.long {
+                        (server_text::show(user.language, &kind.reason))
+                        @for hindrance in &kind.hindrances { p.hint { (server_text::show(user.language, hindrance)) } }
+                    }
                 } } }
             } }
         }

@@ -7,6 +7,7 @@ use wire::v1::{ClientInfo, CreateTokenRequest, ListClientsRequest};
 
 use crate::failure::{Failure, OrFail as _};
 use crate::guard::Posted;
+use crate::pages::naming;
 use crate::parts::command;
 use crate::parts::form::{Field, key};
 use crate::parts::page::{Place, framed};
@@ -20,7 +21,11 @@ const USUAL: &str = "state";
 const VALID_S: u32 = 24 * 3600;
 
 pub async fn show(user: User, Query(asked): Query<Asked>) -> Result<Markup, Failure> {
-    let listed = user.services.admin().list_clients(ListClientsRequest {}).await;
+    let listed = user
+        .services
+        .admin()
+        .list_clients(ListClientsRequest::default())
+        .await;
     let now_ms = now_ms();
     let all: Vec<(Condition, ClientInfo)> = listed
         .or_fail(&user)?
@@ -45,9 +50,14 @@ pub async fn show(user: User, Query(asked): Query<Asked>) -> Result<Markup, Fail
         .into_iter()
         .filter(|(condition, _)| is_wanted(wanted, *condition))
         .filter(|(_, client)| {
-            [&client.name, &client.group, &client.operating_system]
-                .iter()
-                .any(|text| text.to_lowercase().contains(&needle))
+            [
+                &client.name,
+                &client.display_name,
+                &client.group,
+                &client.operating_system,
+            ]
+            .iter()
+            .any(|text| text.to_lowercase().contains(&needle))
         })
         .collect();
     sort(&mut rows, asked.order(USUAL));
@@ -92,7 +102,7 @@ fn table(user: &User, asked: &Asked, rows: &[(Condition, ClientInfo)]) -> Markup
                 } }
                 tbody { @for (condition, client) in rows { tr {
                     th scope="row" {
-                        a href={ "/clients/" (client.name) } { (client.name) }
+                        a href={ "/clients/" (client.name) } { (naming::called(client)) }
                         @if !client.group.is_empty() { " " span.hint { (client.group) } }
                     }
                     td { (condition.badge(user.language)) }

@@ -11,6 +11,7 @@ use crate::parts::page::{Place, framed};
 use crate::parts::say::exact_time;
 use crate::parts::table::{Asked, Pages};
 use crate::parts::tabs::Tab;
+use crate::server_text;
 use crate::visitor::User;
 
 /// The units that space is asked for in, each with its bytes.
@@ -179,7 +180,7 @@ fn table(user: &User, rows: &[PlannedRemoval], pages: Pages) -> Markup {
                     }
                     td { (user.say(&format!("kind-{}-backup", row.kind))) }
                     td.time { (exact_time(user, row.started_ms)) }
-                    td.long { (row.reason) }
+                    td.long { (server_text::show(user.language, &row.reason)) }
                 } } }
             } }
         }

@@ -35,7 +35,7 @@ pub struct Named {
 #[derive(Default)]
 struct Tried {
     name: String,
-    problem: Option<String>,
+    problem: Option<Markup>,
 }
 
 pub async fn show(user: User) -> Result<Markup, Failure> {
@@ -59,7 +59,7 @@ async fn list(user: &User, tried: &Tried) -> Result<Markup, Failure> {
         (table(user, &groups))
         section.card.below {
             h2 { (user.say("groups-new")) }
-            (problem(tried.problem.as_deref()))
+            (problem(tried.problem.as_ref()))
             (name_form(user, "/groups", &tried.name, "groups-create"))
             p.hint { (user.say("groups-name-hint")) }
         }
@@ -133,7 +133,11 @@ async fn page(user: &User, name: &str, tried: &Tried) -> Result<Markup, Failure>
     if groups.iter().all(|group| group.name != name) {
         return Err(Failure::not_found().for_visitor(user));
     }
-    let listed = user.services.admin().list_clients(ListClientsRequest {}).await;
+    let listed = user
+        .services
+        .admin()
+        .list_clients(ListClientsRequest::default())
+        .await;
     let (members, others) = members(listed.or_fail(user)?.clients, name);
     let body = html! {
         (Tab::Groups.show(user))
@@ -149,7 +153,7 @@ async fn page(user: &User, name: &str, tried: &Tried) -> Result<Markup, Failure>
         @if !others.is_empty() { (add_form(user, name, &others)) }
         section.card {
             h2 { (user.say("groups-rename")) }
-            (problem(tried.problem.as_deref()))
+            (problem(tried.problem.as_ref()))
             (name_form(user, &format!("{}/rename", address(name)), &tried.name, "groups-rename"))
         }
     };

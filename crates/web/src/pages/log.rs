@@ -14,6 +14,7 @@ use wire::v1::{ListClientsRequest, LogRecord, WatchLogRequest};
 use crate::failure::{Failure, OrFail as _};
 use crate::parts::page::{Place, framed};
 use crate::parts::tabs::Tab;
+use crate::server_text;
 use crate::visitor::{User, Visitor};
 
 /// So many lines of before are shown.
@@ -73,7 +74,11 @@ impl Wanted {
 
 pub async fn show(user: User, Query(wanted): Query<Wanted>) -> Result<Markup, Failure> {
     let records = past(&user, &wanted).await?;
-    let clients = user.services.admin().list_clients(ListClientsRequest {}).await;
+    let clients = user
+        .services
+        .admin()
+        .list_clients(ListClientsRequest::default())
+        .await;
     let mut clients: Vec<String> = clients
         .or_fail(&user)?
         .clients
@@ -152,7 +157,7 @@ fn lines(visitor: &Visitor, records: &[LogRecord]) -> Markup {
                     @if matches!(level_of(record), "error" | "warning") {
                         strong { (visitor.say(&format!("log-one-{}", level_of(record)))) } " "
                     }
-                    (shown(&record.text))
+                    span lang=[server_text::english(visitor.language)] { (shown(&record.text)) }
                     " " span.hint {
                         @if !record.client.is_empty() { (record.client) " · " }
                         (record.part)

@@ -12,8 +12,9 @@ use wire::v1::{AskSetUpRequest, LogInReply, LogInRequest, LogOutRequest, SetUpRe
 
 use crate::failure::{Failure, OrFail as _};
 use crate::guard::Posted;
-use crate::parts::form::{Field, key};
+use crate::parts::form::{Field, key, problem};
 use crate::parts::page::{Page, bare};
+use crate::server_text;
 use crate::visitor::{SESSION_COOKIE, Visitor};
 
 /// Where to go afterwards.
@@ -50,7 +51,7 @@ struct Tried<'a> {
     next: &'a str,
     /// The password was right.
     wants_code: bool,
-    problem: Option<String>,
+    problem: Option<Markup>,
 }
 
 /// The log-in; where there are no users, the first visit.
@@ -70,7 +71,7 @@ fn form(visitor: &Visitor, tried: &Tried<'_>) -> Markup {
     let page = Page::titled(visitor, visitor.say("log-in"));
     let body = html! {
         h1.unseen { (page.title) }
-        (problem(tried.problem.as_deref()))
+        (problem(tried.problem.as_ref()))
         form method="post" action="/login" {
             (key(visitor))
             input type="hidden" name="next" value=(tried.next);
@@ -87,10 +88,6 @@ fn form(visitor: &Visitor, tried: &Tried<'_>) -> Markup {
         }
     };
     bare(&page, &body)
-}
-
-fn problem(text: Option<&str>) -> Markup {
-    html! { @if let Some(text) = text { p.problem role="alert" { (text) } } }
 }
 
 /// Logs somebody in.
@@ -116,7 +113,7 @@ pub async fn log_in(Posted { visitor, form: typed }: Posted<LogInForm>) -> Resul
         },
         Err(status) => match status.code() {
             Code::Unauthenticated | Code::PermissionDenied | Code::ResourceExhausted | Code::Unavailable => {
-                tried.problem = Some(status.message().to_owned());
+                tried.problem = Some(server_text::show(visitor.language, status.message()));
             }
             _ => return Err(Failure::of(status).for_visitor(&visitor)),
         },
@@ -163,7 +160,7 @@ pub async fn welcome(visitor: Visitor) -> Result<Response, Failure> {
     }
 }
 
-fn set_up_form(visitor: &Visitor, user: &str, why: Option<&str>) -> Markup {
+fn set_up_form(visitor: &Visitor, user: &str, why: Option<&Markup>) -> Markup {
     let page = Page::titled(visitor, visitor.say("welcome"));
     let field = |name: &'static str, kind: &'static str, value: &str, autocomplete: &'static str| {
         let label = visitor.say(&format!("welcome-{name}"));
@@ -197,7 +194,7 @@ fn set_up_form(visitor: &Visitor, user: &str, why: Option<&str>) -> Markup {
 /// Adds the first user and logs him in.
 pub async fn set_up(Posted { visitor, form: typed }: Posted<SetUpForm>) -> Result<Response, Failure> {
     if typed.password != typed.again {
-        let why = visitor.say("welcome-differ");
+        let why = html! { (visitor.say("welcome-differ")) };
         return Ok(set_up_form(&visitor, &typed.user, Some(&why)).into_response());
     }
     let request = SetUpRequest {
@@ -213,8 +210,8 @@ pub async fn set_up(Posted { visitor, form: typed }: Posted<SetUpForm>) -> Resul
         },
         Err(status) if status.code() == Code::Internal => Err(Failure::of(status).for_visitor(&visitor)),
         Err(status) => {
-            let why = status.message();
-            Ok(set_up_form(&visitor, &typed.user, Some(why)).into_response())
+            let why = server_text::show(visitor.language, status.message());
+            Ok(set_up_form(&visitor, &typed.user, Some(&why)).into_response())
         }
     }
 }

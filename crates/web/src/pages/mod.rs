@@ -6,6 +6,7 @@ mod archive;
 mod backup;
 mod backups;
 mod barring;
+mod bring_back;
 mod browse;
 mod changes;
 mod channel;
@@ -19,6 +20,7 @@ mod groups;
 mod image;
 mod log;
 mod log_in;
+mod naming;
 mod notifications;
 mod overview;
 mod retention;
@@ -26,6 +28,7 @@ mod roles;
 mod search;
 mod settings;
 mod sizes;
+mod soundness;
 mod storage;
 mod trash;
 mod users;
@@ -62,6 +65,7 @@ pub fn routes() -> Router<Site> {
         .route("/clients/{client}/backups", get(backups::show))
         .route("/clients/{client}/search", get(search::show))
         .route("/storage", get(storage::show))
+        .route("/storage/check", post(soundness::check))
         .route("/retention", get(retention::show))
         .route(
             "/retention/cleanup",
@@ -109,6 +113,7 @@ fn becoming() -> Router<Site> {
     Router::new()
         .route("/clients/{client}/disable", post(barring::disable))
         .route("/clients/{client}/enable", post(barring::enable))
+        .route("/clients/{client}/rename", post(naming::rename))
         .route("/clients/{client}/take-back", post(barring::take_back))
         .route(
             "/clients/{client}/remove",
@@ -135,6 +140,10 @@ fn of_backups() -> Router<Site> {
         .route("/clients/{client}/backups/{backup}/archive", get(archive::keep))
         .route("/clients/{client}/backups/{backup}/file", get(file::show))
         .route(
+            "/clients/{client}/backups/{backup}/restore",
+            get(bring_back::ask).post(bring_back::go),
+        )
+        .route(
             "/clients/{client}/backups/{backup}/file/changes",
             get(file::text_changes),
         )
@@ -146,6 +155,18 @@ fn of_backups() -> Router<Site> {
         .route(
             "/clients/{client}/backups/{backup}/volume-file",
             get(image::volume::file),
+        )
+        .route(
+            "/clients/{client}/backups/{backup}/publish",
+            post(image::published::publish),
+        )
+        .route(
+            "/clients/{client}/published/{disk}",
+            get(image::published::download),
+        )
+        .route(
+            "/clients/{client}/published/{disk}/remove",
+            get(image::published::ask_remove).post(image::published::remove),
         )
 }
 

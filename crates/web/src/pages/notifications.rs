@@ -18,6 +18,7 @@ use crate::parts::question::Question;
 use crate::parts::say::time;
 use crate::parts::table::Asked;
 use crate::parts::tabs::Tab;
+use crate::server_text;
 use crate::visitor::{User, Visitor};
 
 /// So many messages of each state are looked at.
@@ -85,7 +86,7 @@ fn channel_row(user: &User, channel: &ChannelInfo) -> Markup {
     html! {
         tr {
             th scope="row" { (channel.name) p.hint { (carrier(user, &channel.carrier)) } }
-            td.long { (channel.target) }
+            td.long { (server_text::subject(user.language, &channel.target)) }
             td {
                 (told(user, &channel.carrier, &audience))
                 @if !audience.except.is_empty() { p.hint { (user.say("channels-except")) " " (events(user, &audience.except)) } }
@@ -173,7 +174,7 @@ fn scope(user: &User, audience: &Audience) -> Markup {
 fn fate(user: &User, message: &MessageInfo) -> Markup {
     html! {
         (state(user, &message.state)) " " (time(user, message.ended_ms.unwrap_or(message.queued_ms)))
-        @if let Some(error) = &message.error { p.hint { (error) } }
+        @if let Some(error) = &message.error { p.hint { (server_text::show(user.language, error)) } }
     }
 }
 
@@ -236,13 +237,13 @@ fn outbox(user: &User, asked: &Asked, messages: Vec<MessageInfo>) -> Markup {
 fn message_row(user: &User, message: &MessageInfo) -> Markup {
     html! {
         tr {
-            td.long { (message.title) p.hint { (message.event) } }
+            td.long { span lang=[server_text::english(user.language)] { (message.title) } p.hint { (event(user, &message.event)) } }
             td { (message.channel) }
             td.long {
                 (state(user, &message.state))
                 @if let Some(next_ms) = message.next_try_ms { p.hint { (user.say("outbox-next")) " " (time(user, next_ms)) } }
                 @if let Some(ended_ms) = message.ended_ms { p.hint { (time(user, ended_ms)) } }
-                @if let Some(error) = &message.error { p.hint { (error) } }
+                @if let Some(error) = &message.error { p.hint { (server_text::show(user.language, error)) } }
             }
             td { (time(user, message.queued_ms)) }
             td.figure { (user.language.number(message.failures.into())) }
@@ -261,7 +262,13 @@ pub async fn test(
 ) -> Result<Markup, Failure> {
     let request = ChannelRef { name: name.clone() };
     let problems = match visitor.services.notify().test_channel(request).await {
-        Ok(reply) => reply.into_inner().refused,
+        Ok(reply) => {
+            let refused = reply.into_inner().refused;
+            refused
+                .iter()
+                .map(|why| server_text::show(visitor.language, why))
+                .collect()
+        }
         Err(status) => vec![Failure::complaint(status, &visitor)?],
     };
     let user = User::of(visitor).await?;
@@ -283,7 +290,7 @@ pub async fn test(
 }
 
 /// What has become of a test: who did not get it, or why nobody did.
-fn outcome(user: &User, problems: &[String]) -> Markup {
+fn outcome(user: &User, problems: &[Markup]) -> Markup {
     html! {
         @if problems.is_empty() { p.done role="status" { (user.say("channels-tested")) } }
         @else {

@@ -13,6 +13,7 @@ use crate::failure::{Failure, OrFail as _};
 use crate::pages::activity;
 use crate::parts::page::{Place, framed};
 use crate::parts::say::{Condition, now_ms, time};
+use crate::server_text;
 use crate::visitor::User;
 
 /// So many troubles are shown before one is sent to the list.
@@ -21,21 +22,28 @@ const MOST_TROUBLES: usize = 12;
 const LOOKED_AT: u32 = 1000;
 
 pub async fn show(user: User) -> Result<Markup, Failure> {
-    let (mut admin, mut storages) = (user.services.admin(), user.services.storages());
-    let listed = admin.list_clients(ListClientsRequest {}).await;
-    let mut clients = listed.or_fail(&user)?.clients;
-    // Those that are about to go count no more.
-    clients.retain(|client| client.removed_ms == 0);
-    let troubles = admin.list_troubles(ListTroublesRequest {}).await;
-    let troubles = troubles.or_fail(&user)?.troubles;
+    let (mut of_clients, mut of_troubles) = (user.services.admin(), user.services.admin());
+    let (mut of_jobs, mut storages) = (user.services.admin(), user.services.storages());
     let running = ListJobsRequest {
         state: "running".to_owned(),
         limit: 100,
         ..ListJobsRequest::default()
     };
-    let running = admin.list_jobs(running).await.or_fail(&user)?.jobs;
-    let verified = last_verification(&user).await?;
-    let places = match storages.list(ListStoragesRequest {}).await {
+    // Side by side: each of them looks at all clients.
+    let (listed, troubles, running, verified, places) = tokio::join!(
+        of_clients.list_clients(ListClientsRequest::default()),
+        of_troubles.list_troubles(ListTroublesRequest {}),
+        of_jobs.list_jobs(running),
+        last_verification(&user),
+        storages.list(ListStoragesRequest {}),
+    );
+    let mut clients = listed.or_fail(&user)?.clients;
+    // Those that are about to go count no more.
+    clients.retain(|client| client.removed_ms == 0);
+    let troubles = troubles.or_fail(&user)?.troubles;
+    let running = running.or_fail(&user)?.jobs;
+    let verified = verified?;
+    let places = match places {
         Ok(places) => places.into_inner().storages,
         // Not everybody is to know where backups lie.
         Err(status) if status.code() == Code::PermissionDenied => Vec::new(),
@@ -122,12 +130,18 @@ fn need(user: &User, trouble: &Trouble) -> Markup {
         // A newer kind of trouble is told by its word.
         false => trouble.what.clone(),
     };
+    let subject = match trouble.subject.as_str() {
+        // They are kinds of jobs; everything else is a name.
+        "file backup" => user.say("kind-file-backup"),
+        "image backup" => user.say("kind-image-backup"),
+        name => name.to_owned(),
+    };
     html! {
         li {
             @if trouble.client.is_empty() { strong { (user.say("overview-server")) } }
             @else { a href={ "/clients/" (trouble.client) } { strong { (trouble.client) } } }
-            " " span { (what) @if !trouble.subject.is_empty() { " (" (trouble.subject) ")" } }
-            @if !trouble.reason.is_empty() { p.hint { (trouble.reason) } }
+            " " span { (what) @if !subject.is_empty() { " (" (subject) ")" } }
+            @if !trouble.reason.is_empty() { p.hint.lines { (server_text::show(user.language, &trouble.reason)) } }
         }
     }
 }
@@ -154,7 +168,7 @@ fn verification(user: &User, job: Option<&JobInfo>) -> Markup {
                 Some(job) => p {
                     a href={ "/activity/" (job.id) } { (user.say(&format!("kind-{}", job.kind))) } " " (time(user, job.finished_ms))
                     @if !job.client.is_empty() { " · " a href={ "/clients/" (job.client) } { (job.client) } }
-                    @if !job.subject.is_empty() { " · " (job.subject) }
+                    @if !job.subject.is_empty() { " · " (server_text::subject(user.language, &job.subject)) }
                 },
                 None => p.none { (user.say("overview-none-verified")) },
             }

@@ -20,6 +20,7 @@ use crate::parts::say::exact_time;
 use crate::parts::sieve::Sieve;
 use crate::parts::table::{Asked, Pages};
 use crate::parts::tabs::Tab;
+use crate::server_text;
 use crate::visitor::User;
 
 /// How far ahead one can look, in days; 0 is what a cleanup would do now.
@@ -165,7 +166,11 @@ pub async fn show(
 }
 
 async fn clients(user: &User) -> Result<Vec<String>, Failure> {
-    let listed = user.services.admin().list_clients(ListClientsRequest {}).await;
+    let listed = user
+        .services
+        .admin()
+        .list_clients(ListClientsRequest::default())
+        .await;
     let clients = listed.or_fail(user)?.clients;
     let mut names: Vec<String> = clients.into_iter().map(|client| client.name).collect();
     names.sort_unstable();
@@ -254,7 +259,7 @@ fn leaving(user: &User, ahead: &Ahead, rows: &[PlannedRemoval]) -> Markup {
                 td { (user.say(&format!("kind-{}-backup", row.kind))) }
                 td.time { (exact_time(user, row.started_ms)) }
                 @if ahead.days > 0 { td.time { (exact_time(user, row.at_ms)) } }
-                td.long { (row.reason) }
+                td.long { (server_text::show(user.language, &row.reason)) }
             }
         }
     };
@@ -280,7 +285,7 @@ fn staying(user: &User, rows: &[KeptBackup]) -> Markup {
                 }
                 td { (user.say(&format!("kind-{}-backup", row.kind))) }
                 td.time { (exact_time(user, row.started_ms)) }
-                td.long { (row.reason) }
+                td.long { (server_text::show(user.language, &row.reason)) }
             }
         }
     };

@@ -90,7 +90,7 @@ async fn making(
     user: &User,
     name: &str,
     chosen: &BTreeSet<String>,
-    why: Option<&str>,
+    why: Option<&Markup>,
 ) -> Result<Markup, Failure> {
     let rights = rights(&roles(user).await?);
     let title = user.say("role-make");
@@ -146,7 +146,7 @@ pub async fn ask_delete(user: User, Path(name): Path<String>) -> Result<Markup, 
     }
 }
 
-fn asking(user: &User, name: &str, why: Option<&str>) -> Markup {
+fn asking(user: &User, name: &str, why: Option<&Markup>) -> Markup {
     let title = user.say("role-delete-ask");
     let question = Question {
         title: &title,

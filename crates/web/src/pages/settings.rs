@@ -21,6 +21,8 @@ use crate::parts::page::{Place, framed};
 use crate::parts::table::Asked;
 use crate::parts::tabs::Tab;
 use crate::parts::week;
+use crate::server_text;
+use crate::text::Language;
 use crate::visitor::{User, Visitor};
 
 /// Who has a say, in this order.
@@ -127,9 +129,11 @@ impl Chosen {
         self.asked().with(|_| ())
     }
 
-    fn is_found(&self, setting: &ExplainedSetting) -> bool {
+    /// Whether what is shown of a setting has what is looked for.
+    fn is_found(&self, language: Language, setting: &ExplainedSetting) -> bool {
         let needle = self.q.trim().to_lowercase();
-        let texts = [&setting.key, &setting.about, &setting.value];
+        let about = server_text::say(language, &setting.about);
+        let texts = [&setting.key, &about, &setting.value];
         texts.iter().any(|text| text.to_lowercase().contains(&needle))
     }
 }
@@ -139,7 +143,7 @@ struct Tried {
     key: String,
     value: String,
     adds: bool,
-    problem: String,
+    problem: Markup,
 }
 
 pub async fn show(user: User, owner: Owner, Query(chosen): Query<Chosen>) -> Result<Markup, Failure> {
@@ -153,7 +157,7 @@ async fn page(user: &User, owner: &Owner, chosen: &Chosen, tried: Option<&Tried>
     let found: Vec<_> = explained
         .settings
         .iter()
-        .filter(|setting| chosen.is_found(setting))
+        .filter(|setting| chosen.is_found(user.language, setting))
         .collect();
     let body = html! {
         (Tab::Settings.show(user))
@@ -253,7 +257,7 @@ fn row(
     html! {
         li.setting id={ "setting-" (setting.key) } {
             h3 { code { (setting.key) } @if own.is_some() { " " span.badge { (user.say("settings-set-here")) } } }
-            p lang="en" { (setting.about) }
+            p { (server_text::show(user.language, &setting.about)) }
             p { strong.value { (setting.value) } " " span.hint { (origin(user, setting)) } }
             @if is_overruled { p.hint { (user.say("settings-overruled")) } }
             (steps(user, setting))
@@ -313,7 +317,7 @@ fn steps(user: &User, setting: &ExplainedSetting) -> Markup {
                         @if step.adds { (user.say("settings-besides")) " " }
                         code { (step.value) }
                         @if !step.ignored.is_empty() {
-                            p.problem { (user.language.say_with("settings-ignored", &[("why", step.ignored.as_str().into())])) }
+                            p.problem { (user.say("settings-ignored")) " " (server_text::show(user.language, &step.ignored)) }
                         }
                     }
                 }
@@ -416,7 +420,7 @@ fn fields(
             button.main { (user.say("save")) }
             @if own.is_some() { button name="unset" value="yes" { (user.say("settings-unset")) } }
         }
-        p.hint id=(hint) lang="en" { (setting.takes) }
+        p.hint id=(hint) { (server_text::show(user.language, &setting.takes)) }
     }
 }
 
@@ -488,7 +492,6 @@ mod tests {
 
     use super::*;
     use crate::door::Door;
-    use crate::text::Language;
     use crate::visitor::Theme;
 
     fn user() -> User {
@@ -584,7 +587,7 @@ mod tests {
             key: "keep_daily".to_owned(),
             value: "<many>".to_owned(),
             adds: false,
-            problem: "it takes a number".to_owned(),
+            problem: html! { "it takes a number" },
         };
         let chosen = Chosen {
             q: "keep".to_owned(),
@@ -624,10 +627,21 @@ mod tests {
                 q: q.to_owned(),
                 section: String::new(),
             };
-            all.iter().filter(|setting| chosen.is_found(setting)).collect()
+            all.iter()
+                .filter(|setting| chosen.is_found(Language::English, setting))
+                .collect()
         };
         assert_eq!(found(" SPEED ").len(), 1);
         assert_eq!(found("many days").len(), 3, "by what it is about");
+        let german = Chosen {
+            q: "übertragen".to_owned(),
+            section: String::new(),
+        };
+        let known = ExplainedSetting {
+            about: "How fast a client's backups may send".to_owned(),
+            ..all[1].clone()
+        };
+        assert!(german.is_found(Language::German, &known), "by what is shown");
         let all = found("");
         let sections: Vec<_> = sections(&all)
             .into_iter()

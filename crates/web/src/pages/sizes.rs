@@ -84,6 +84,7 @@ async fn samples(user: &User, client: &str, since_ms: i64) -> Result<Vec<UsageOf
     let request = UsageRequest {
         client: client.to_owned(),
         since_ms,
+        most_times: MOST_POINTS as u32,
     };
     let mut storages = user.services.storages();
     Ok(storages.usage(request).await.or_fail(user)?.samples)

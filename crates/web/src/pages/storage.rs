@@ -1,15 +1,19 @@
 //! Where backups lie, how much room there is, and what each client takes.
 
+use std::collections::BTreeMap;
+
 use axum::extract::Query;
 use maud::{Markup, html};
-use wire::v1::{ListStoragesRequest, StorageInfo, UsageOfClient, UsageRequest};
+use wire::v1::{ListStoragesRequest, StorageInfo, UsageOfClient, UsageReply, UsageRequest};
 
 use crate::failure::{Failure, OrFail as _};
 use crate::pages::sizes::{self, AskedPeriod};
+use crate::pages::soundness;
 use crate::parts::forecast;
 use crate::parts::page::{Place, framed};
 use crate::parts::table::Asked;
 use crate::parts::tabs::Tab;
+use crate::server_text;
 use crate::visitor::User;
 
 /// What the list is sorted by if nothing is said: who takes most.
@@ -28,11 +32,9 @@ pub async fn show(
         .await
         .or_fail(&user)?
         .storages;
-    let usage = storages
-        .usage(UsageRequest::default())
-        .await
-        .or_fail(&user)?
-        .samples;
+    let usage = storages.usage(UsageRequest::default()).await.or_fail(&user)?;
+    let saved = Saved::of(&usage);
+    let usage = usage.samples;
     let sizes = sizes::of_all(&user, period, &usage, |word| format!("?period={word}#sizes")).await?;
     let needle = asked.q.to_lowercase();
     let mut rows: Vec<_> = usage
@@ -45,7 +47,8 @@ pub async fn show(
     let body = html! {
         (Tab::Storage.show(&user))
         h1 { (title) }
-        section.card { @for place in &places { (gauge(&user, place)) (details(&user, place)) } }
+        section.card { @for place in &places { (gauge(&user, place)) (details(&user, place)) (saved.show(&user, &place.name)) } }
+        (soundness::section(&user).await?)
         (sizes)
         section {
             h2 { (user.say("storage-usage")) }
@@ -72,7 +75,38 @@ pub fn gauge(user: &User, place: &StorageInfo) -> Markup {
         div.gauge {
             p { strong { (place.name) } " " @if place.absent.is_empty() { span.hint { (free) } } @else { span.badge.failing { (user.say("storage-absent")) } } }
             @if place.absent.is_empty() { meter min="0" max=(place.total_bytes) high=(place.total_bytes / 10 * 9) value=(used) { (free) } (forecast::show(user, place)) }
-            @else { p.problem { (place.absent) } }
+            @else { p.problem { (server_text::show(user.language, &place.absent)) } }
+        }
+    }
+}
+
+/// How large the backups of each storage are by themselves, and what they take there.
+struct Saved(BTreeMap<String, (u64, u64)>);
+
+impl Saved {
+    fn of(usage: &UsageReply) -> Self {
+        let of_storage = |storage: &str| {
+            let samples = usage.samples.iter().filter(|sample| sample.storage == storage);
+            samples.fold(0u64, |sum, sample| sum.saturating_add(sample.bytes_logical))
+        };
+        let sums = usage.storages.iter().map(|storage| {
+            let sizes = (of_storage(&storage.storage), storage.bytes_taken);
+            (storage.storage.clone(), sizes)
+        });
+        Self(sums.collect())
+    }
+
+    /// What sharing and compression have saved, if they have.
+    fn show(&self, user: &User, storage: &str) -> Markup {
+        let saved = self.0.get(storage).filter(|(size, taken)| taken < size);
+        html! {
+            @if let Some((size, taken)) = saved {
+                p.hint { (user.language.say_with("storage-saved", &[
+                    ("size", user.language.bytes(*size).into()),
+                    ("taken", user.language.bytes(*taken).into()),
+                    ("percent", (100 - u128::from(*taken) * 100 / u128::from(*size)).to_string().into()),
+                ])) }
+            }
         }
     }
 }

@@ -56,7 +56,10 @@ impl Whom {
     pub async fn seen_by(user: &User) -> Result<Self, Failure> {
         let (mut settings, mut admin) = (user.services.settings(), user.services.admin());
         let groups = settings.list_groups(ListGroupsRequest {}).await.or_fail(user)?;
-        let clients = admin.list_clients(ListClientsRequest {}).await.or_fail(user)?;
+        let clients = admin
+            .list_clients(ListClientsRequest::default())
+            .await
+            .or_fail(user)?;
         let mut clients = clients.clients;
         clients.retain(|client| client.state != "revoked");
         Ok(Self {

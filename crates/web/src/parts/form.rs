@@ -60,6 +60,6 @@ pub fn row_button(
 }
 
 /// What was wrong with what was typed.
-pub fn problem(text: Option<&str>) -> Markup {
+pub fn problem(text: Option<&Markup>) -> Markup {
     html! { @if let Some(text) = text { p.problem role="alert" { (text) } } }
 }

@@ -14,7 +14,7 @@ pub struct Question<'a> {
     /// What follows from it.
     pub about: &'a str,
     /// Why it could not be done, where it was tried.
-    pub problem: Option<&'a str>,
+    pub problem: Option<&'a Markup>,
     /// The address and the text of the button that does it.
     pub go: (&'a str, &'a str),
     /// Where to go back to.

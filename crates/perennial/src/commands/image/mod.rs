@@ -5,6 +5,7 @@ mod export;
 mod extract;
 mod info;
 mod mount;
+mod published;
 mod serve;
 mod source;
 mod throw_away;
@@ -31,6 +32,9 @@ pub async fn run(context: &Context, command: ImageCommand) -> Result<Outcome> {
         ImageCommand::List(args) => backup::list_images(context, &link, args).await,
         ImageCommand::Info(args) => info::run(context, &link, &args).await,
         ImageCommand::Export(args) => export::run(context, &link, &args).await,
+        ImageCommand::Publish(args) => published::publish(context, &link, &args).await,
+        ImageCommand::Published(args) => published::list(context, &link, args).await,
+        ImageCommand::Unpublish(args) => published::unpublish(context, &link, args).await,
         ImageCommand::Mount(args) => mount::run(context, &link, &args).await,
         ImageCommand::Serve(args) => serve::run(context, &link, &args).await,
         ImageCommand::Browse(args) => browse::run(context, &link, &args).await,

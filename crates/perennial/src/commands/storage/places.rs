@@ -161,6 +161,7 @@ pub async fn usage(context: &Context, link: &AdminLink, args: &UsageArgs) -> Res
     let request = UsageRequest {
         client: args.client.clone().unwrap_or_default(),
         since_ms,
+        most_times: 0,
     };
     let reply = link.storages().usage(request).await;
     let samples = reply

@@ -4,6 +4,7 @@
 
 const checks = [
   ...require("./backups.js").checks,
+  ...require("./clients.js").checks,
   ...require("./settings.js").checks,
   ...require("./groups.js").checks,
   ...require("./notifications.js").checks,

@@ -9,8 +9,8 @@ use policy::lock_out::Tally;
 use tonic::Status;
 use wire::v1::access_scope::Scope as WireScope;
 use wire::v1::{
-    AccessScope, AllOfIt, ApiTokenInfo, CreateApiTokenRequest, RightInfo, RoleGrant as WireGrant, RoleInfo,
-    SessionInfo, TokenLimits, UserInfo, WhoAmIReply,
+    AccessScope, AllOfIt, ApiTokenInfo, CreateApiTokenRequest, GrantedRights, RightInfo,
+    RoleGrant as WireGrant, RoleInfo, SessionInfo, TokenLimits, UserInfo, WhoAmIReply,
 };
 
 use crate::accounts::{By, NewToken, Principal};
@@ -120,6 +120,13 @@ pub fn who(principal: &Principal, user: &User) -> WhoAmIReply {
             .map(|grant| WireGrant {
                 role: grant.role.clone(),
                 scope: Some(wire_policy_scope(&grant.scope)),
+            })
+            .collect(),
+        rights: principal
+            .grants
+            .iter()
+            .map(|grant| GrantedRights {
+                words: grant.rights.iter().map(|right| right.word().to_owned()).collect(),
             })
             .collect(),
         limits,

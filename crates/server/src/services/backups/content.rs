@@ -51,6 +51,7 @@ fn send_content(
             mtime_s: entry.metadata.mtime.secs,
             hash: hash.0.to_vec(),
             is_size_unknown: false,
+            name: String::new(),
         }),
     )?;
     let is_whole = matches!(entry.kind, Kind::File { .. }) && request.offset_bytes == 0 && end == size;

@@ -25,6 +25,7 @@ pub struct Wanted {
     format: Format,
     selection: Selection,
     offset_bytes: u64,
+    is_measured: bool,
     /// The same for two requests if and only if the same bytes answer both.
     tag: ContentHash,
 }
@@ -59,6 +60,7 @@ impl Wanted {
             format,
             selection,
             offset_bytes: request.offset_bytes,
+            is_measured: request.is_measured,
         })
     }
 
@@ -66,7 +68,10 @@ impl Wanted {
     pub fn run(self, core: &Core, backup: &Backup, sender: &Sender<ContentPart>) -> Result<()> {
         let tree = core.open_backup(backup)?;
         let members = || self.selection.clone().members(tree.manifest(), self.format);
-        let len_bytes = planned_len(self.format, members()?)?;
+        let len_bytes = match planned_len(self.format, members()?)? {
+            None if self.is_measured => Some(self.measure(&tree, sender)?),
+            planned => planned,
+        };
         if len_bytes.is_some_and(|len_bytes| self.offset_bytes > len_bytes) {
             let refusal = Status::out_of_range("the archive is not so long");
             return sender
@@ -76,6 +81,7 @@ impl Wanted {
         let head = ContentHead {
             size_bytes: len_bytes.unwrap_or_default(),
             is_size_unknown: len_bytes.is_none(),
+            name: String::new(),
             mtime_s: backup.started_ms.div_euclid(1000),
             hash: self.tag.0.to_vec(),
         };
@@ -89,15 +95,27 @@ impl Wanted {
             sender,
             gathered: Vec::new(),
         };
-        let mut archive = Archive::resume(self.format, out, self.offset_bytes)?;
-        for member in members()? {
+        let archive = Archive::resume(self.format, out, self.offset_bytes)?;
+        let mut out = self.fill(archive, &tree)?;
+        out.flush().map_err(::archive::Error::Write)?;
+        Ok(())
+    }
+
+    /// How long the archive is, found by making it for nobody.
+    fn measure(&self, tree: &BackupTree, sender: &Sender<ContentPart>) -> Result<u64> {
+        let counted = Counted { sender, len_bytes: 0 };
+        let archive = Archive::resume(self.format, counted, 0)?;
+        Ok(self.fill(archive, tree)?.len_bytes)
+    }
+
+    fn fill<W: Write>(&self, mut archive: Archive<W>, tree: &BackupTree) -> Result<W> {
+        for member in self.selection.clone().members(tree.manifest(), self.format)? {
             let member = member?;
             archive.add(&member, |offset_bytes| {
-                Content::open(&tree, &member.path, &member.entry.kind, offset_bytes)
+                Content::open(tree, &member.path, &member.entry.kind, offset_bytes)
             })?;
         }
-        archive.finish()?.flush().map_err(::archive::Error::Write)?;
-        Ok(())
+        Ok(archive.finish()?)
     }
 }
 
@@ -140,6 +158,26 @@ impl Write for Parts<'_> {
         };
         let sent = self.sender.blocking_send(Ok(part));
         sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+    }
+}
+
+/// An archive's bytes that are only counted, as long as somebody waits for their number.
+struct Counted<'a> {
+    sender: &'a Sender<ContentPart>,
+    len_bytes: u64,
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.sender.is_closed() {
+            return Err(io::Error::from(io::ErrorKind::BrokenPipe));
+        }
+        self.len_bytes += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -2,31 +2,20 @@
 
 use catalog::Backup;
 use disk_image::description::{DiskDescription, PartitionDescription, VolumeDescription};
-use manifest::Kind;
 use wire::v1::{ImageDetail, ImageDisk, ImagePartition, ImageVolume};
 
 use crate::core::Core;
-use crate::error::{Error, Result};
-use crate::image::description_in;
+use crate::error::Result;
+use crate::image::disks_in;
 use crate::services::views;
 
 /// The disks of an image.
 pub fn describe(core: &Core, backup: &Backup) -> Result<ImageDetail> {
     let tree = core.open_backup(backup)?;
-    let root = tree.manifest().directory(b"")?;
-    let mut disks = Vec::new();
-    for entry in root.iter().flat_map(|root| &root.entries) {
-        if !matches!(entry.kind, Kind::Directory) {
-            continue;
-        }
-        if let Some(text) = description_in(&tree, &entry.name)? {
-            let disk = DiskDescription::parse(&text).map_err(Error::Disk)?;
-            disks.push(disk_message(disk));
-        }
-    }
+    let disks = disks_in(&tree)?.into_iter().map(|(_, disk)| disk_message(disk));
     Ok(ImageDetail {
         info: Some(views::backup_info(backup)),
-        disks,
+        disks: disks.collect(),
     })
 }
 

@@ -2,7 +2,6 @@
 
 use catalog::Backup;
 use disk_image::volume::identify;
-use manifest::Kind as Listed;
 use storage::VolumeReader;
 use tonic::Status;
 use volume_files::{Content, Entry, Kind, Special};
@@ -13,8 +12,9 @@ use wire::v1::{
 
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::image::open_volume_in;
 use crate::services::backups::content::PART_BYTES;
-use crate::services::backups::streams::{ENTRIES, no_such_path};
+use crate::services::backups::streams::ENTRIES;
 use crate::services::reply::{Sender, send};
 
 /// Lists a directory of a volume, or the one thing that is no directory.
@@ -140,14 +140,8 @@ impl Window<'_> {
     }
 }
 
-/// Opens a volume that the image lists as such: nothing else in it, and nothing beside it.
 fn open(core: &Core, image: &Backup, path: &str) -> Result<VolumeReader> {
-    let tree = core.open_backup(image)?;
-    let listed = tree.manifest().lookup(path.as_bytes())?;
-    match listed.map(|entry| entry.kind) {
-        Some(Listed::Volume { .. }) => Ok(tree.open_volume(path.as_bytes())?),
-        _ => Err(no_such_path(path.as_bytes())),
-    }
+    open_volume_in(&core.open_backup(image)?, path)
 }
 
 fn trimmed(path: &[u8]) -> &[u8] {

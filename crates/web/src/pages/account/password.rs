@@ -15,7 +15,7 @@ pub async fn show(user: User, named: Named) -> Markup {
     page(&user, &Whose::of(&user, named), None)
 }
 
-fn page(user: &User, whose: &Whose, why: Option<&str>) -> Markup {
+fn page(user: &User, whose: &Whose, why: Option<&Markup>) -> Markup {
     let title = user.say("password-title");
     let field = |name: &'static str, autocomplete: &'static str| {
         let label = user.say(&format!("password-{name}"));
@@ -59,7 +59,7 @@ pub async fn set(named: Named, Posted { visitor, form }: Posted<Typed>) -> Resul
     let user = User::of(visitor).await?;
     let whose = Whose::of(&user, named);
     if form.new != form.again {
-        let why = user.say("welcome-differ");
+        let why = html! { (user.say("welcome-differ")) };
         return Ok(page(&user, &whose, Some(&why)).into_response());
     }
     let request = SetPasswordRequest {

@@ -42,7 +42,7 @@ fn framed(user: &User, body: &Markup) -> Markup {
     Whose::Own.framed(user, &title, &html! { h1 { (title) } (body) })
 }
 
-fn own(user: &User, why: Option<&str>) -> Markup {
+fn own(user: &User, why: Option<&Markup>) -> Markup {
     let (step, address, style) = match user.account.has_totp {
         true => ("remove", format!("{OWN}/remove"), "danger"),
         false => ("begin", OWN.to_owned(), "main"),
@@ -93,7 +93,7 @@ fn secret(user: &User, begun: &BeginTotpReply) -> Markup {
     framed(user, &body)
 }
 
-fn code_form(user: &User, why: Option<&str>) -> Markup {
+fn code_form(user: &User, why: Option<&Markup>) -> Markup {
     html! {
         section.card {
             (problem(why))
@@ -139,7 +139,7 @@ pub async fn confirm(Posted { visitor, form }: Posted<Code>) -> Result<Markup, F
     }
 }
 
-fn ask_remove(user: &User, whose: &Whose, why: Option<&str>) -> Markup {
+fn ask_remove(user: &User, whose: &Whose, why: Option<&Markup>) -> Markup {
     let (title, address) = (user.say("factor-remove-ask"), whose.address());
     let question = Question {
         title: &title,

@@ -164,7 +164,7 @@ pub async fn new(user: User, named: Named) -> Result<Markup, Failure> {
     page(&user, &Whose::of(&user, named), &Typed::default(), None).await
 }
 
-async fn page(user: &User, whose: &Whose, typed: &Typed, why: Option<&str>) -> Result<Markup, Failure> {
+async fn page(user: &User, whose: &Whose, typed: &Typed, why: Option<&Markup>) -> Result<Markup, Failure> {
     let rights = rights(&roles(user).await?);
     let whom = Whom::seen_by(user).await?;
     let title = user.say("token-make");
@@ -224,7 +224,10 @@ pub async fn make(
     let typed = Typed::of(&form);
     let limits = match typed.limits() {
         Ok(limits) => limits,
-        Err(missing) => return page(&user, &whose, &typed, Some(&user.say(missing))).await,
+        Err(missing) => {
+            let why = html! { (user.say(missing)) };
+            return page(&user, &whose, &typed, Some(&why)).await;
+        }
     };
     let request = CreateApiTokenRequest {
         user: whose.user(),

@@ -13,6 +13,7 @@ use wire::v1::{JobInfo, Progress, WatchEvent, WatchRequest};
 use super::{is_paused, kind, subject};
 use crate::failure::{Failure, OrFail as _};
 use crate::parts::say::{job_state, now_ms};
+use crate::server_text;
 use crate::visitor::{User, Visitor};
 
 /// How often what runs is drawn anew.
@@ -50,7 +51,7 @@ fn progress(visitor: &Visitor, running: &Running) -> Markup {
             progress max=(done.bytes_total) value=(done.bytes_done.min(done.bytes_total)) aria-label=(kind(visitor, &running.job)) {}
         }
         p.hint {
-            @if !done.phase.is_empty() { (done.phase) }
+            @if !done.phase.is_empty() { (server_text::show(language, &done.phase)) }
             @if done.bytes_done > 0 || done.bytes_total > 0 {
                 " · " (language.bytes(done.bytes_done))
                 @if done.bytes_total > 0 { " / " (language.bytes(done.bytes_total)) }

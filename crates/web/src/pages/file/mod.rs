@@ -61,9 +61,12 @@ pub async fn show(
         let folder = browse::folder_address(&info.client, &info.name, &path);
         return Ok(Redirect::to(&folder).into_response());
     };
-    let (preview, head) = match has_content(&entry) {
-        true => preview::of(&user, &info, &entry).await,
-        false => (Preview::Nothing, None),
+    let (preview, head) = if has_content(&entry) {
+        preview::of(&user, &info, &entry).await
+    } else if user.downloads_of(&info.client).await.are_shown() {
+        (Preview::Nothing, None)
+    } else {
+        (Preview::Refused, None)
     };
     let versions = versions::of(&user, &info, &entry, &preview).await?;
     let title = paths::shown(paths::name(&path));
@@ -73,6 +76,9 @@ pub async fn show(
             h1 { bdi { (title) } }
             @if is_readable(&entry) && preview != Preview::Refused {
                 a.button.main href=(file_address(&info.client, &info.name, "download", &path)) { (user.say("file-download")) }
+            }
+            @if info.kind == "file" && preview != Preview::Refused {
+                a.button href=(file_address(&info.client, &info.name, "restore", &path)) { (user.say("bring-back")) }
             }
         }
         (facts(&user, &entry, head.as_ref()))

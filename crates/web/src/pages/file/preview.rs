@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::pages::backup::{Named, address, reference};
 use crate::parts::paths;
 use crate::parts::table;
+use crate::server_text;
 use crate::visitor::User;
 
 /// So much of a text is shown.
@@ -120,7 +121,7 @@ pub fn show(user: &User, info: &BackupInfo, path: &[u8], preview: &Preview) -> M
                 }
                 Preview::Nothing => { p.none { (user.say("file-no-preview")) } }
                 Preview::Refused => { p.none { (user.say("file-refused")) } }
-                Preview::Unreadable(why) => { p.problem { (user.say("file-unreadable")) " " (why) } }
+                Preview::Unreadable(why) => { p.problem { (user.say("file-unreadable")) " " (server_text::show(user.language, why)) } }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod commands;
 mod drawing;
+pub mod published;
 mod types;
 pub mod volume;
 
@@ -12,7 +13,8 @@ use wire::v1::{BackupInfo, ImageDetail, ImageDisk, ImagePartition, ImageVolume};
 use crate::failure::Failure;
 use crate::pages::backup::{address, reference};
 use crate::parts::paths;
-use crate::visitor::User;
+use crate::server_text;
+use crate::visitor::{Downloads, User};
 
 /// The kind of backups that are images.
 pub const KIND: &str = "image";
@@ -26,11 +28,17 @@ pub async fn disks(user: &User, info: &BackupInfo) -> Result<Markup, Failure> {
         Err(status) => return instead(user, status),
     };
     let ImageDetail { disks, .. } = detail;
+    let downloads = user.downloads_of(&info.client).await;
+    let published = published::of_client(user, &info.client).await?;
     Ok(html! {
         section #disks {
             h2 { (user.say("image-disks")) }
             @if disks.is_empty() { p.none { (user.say("image-no-disks")) } }
-            @for one in &disks { (disk(user, info, one)) }
+            @for (at, one) in disks.iter().enumerate() {
+                @let form = published.as_ref().map(|_| published::form(user, info, one, at));
+                (disk(user, info, one, downloads, form))
+            }
+            @if let Some(shelf) = &published { (published::list(user, shelf)) }
         }
     })
 }
@@ -39,12 +47,18 @@ fn instead(user: &User, status: tonic::Status) -> Result<Markup, Failure> {
     let text = match status.code() {
         Code::Unauthenticated => return Err(Failure::of(status).for_visitor(user)),
         Code::PermissionDenied => html! { p.none { (user.say("image-hidden")) } },
-        _ => html! { p.problem { (status.message()) } },
+        _ => html! { p.problem { (server_text::show(user.language, status.message())) } },
     };
     Ok(html! { section.card #disks { h2 { (user.say("image-disks")) } (text) } })
 }
 
-fn disk(user: &User, info: &BackupInfo, disk: &ImageDisk) -> Markup {
+fn disk(
+    user: &User,
+    info: &BackupInfo,
+    disk: &ImageDisk,
+    downloads: Downloads,
+    publish: Option<Markup>,
+) -> Markup {
     let table = match disk.table.as_str() {
         kind @ ("none" | "mbr" | "gpt" | "hybrid") => user.say(&format!("image-table-{kind}")),
         kind => kind.to_owned(),
@@ -55,15 +69,16 @@ fn disk(user: &User, info: &BackupInfo, disk: &ImageDisk) -> Markup {
                 h3 { (paths::show(disk.name.as_bytes())) }
                 span.hint { (paths::show(disk.path.as_bytes())) " · " (user.language.bytes(disk.len_bytes)) " · " (table) }
             }
-            @for warning in &disk.warnings { p.problem { (warning) } }
+            @for warning in &disk.warnings { p.problem { (server_text::show(user.language, warning)) } }
             (drawing::bar(user, disk))
-            (partitions(user, info, disk))
+            (partitions(user, info, disk, downloads))
+            @if let Some(publish) = publish { (publish) }
             (commands::of_disk(user, info, disk))
         }
     }
 }
 
-fn partitions(user: &User, info: &BackupInfo, disk: &ImageDisk) -> Markup {
+fn partitions(user: &User, info: &BackupInfo, disk: &ImageDisk, downloads: Downloads) -> Markup {
     let heads = [
         ("partition", ""),
         ("type", ""),
@@ -83,13 +98,13 @@ fn partitions(user: &User, info: &BackupInfo, disk: &ImageDisk) -> Markup {
                 thead { tr {
                     @for (head, class) in heads { th.(class) scope="col" { (user.say(&format!("image-head-{head}"))) } }
                 } }
-                tbody { @for partition in &disk.partitions { (row(user, info, partition)) } }
+                tbody { @for partition in &disk.partitions { (row(user, info, partition, downloads)) } }
             } }
         }
     }
 }
 
-fn row(user: &User, info: &BackupInfo, partition: &ImagePartition) -> Markup {
+fn row(user: &User, info: &BackupInfo, partition: &ImagePartition, downloads: Downloads) -> Markup {
     let language = user.language;
     html! {
         tr {
@@ -101,14 +116,20 @@ fn row(user: &User, info: &BackupInfo, partition: &ImagePartition) -> Markup {
             td.figure { (language.bytes(partition.start_bytes)) }
             td.figure { (language.bytes(partition.len_bytes)) }
             @match &partition.volume {
-                Some(volume) => (volume_cells(user, info, volume, partition.len_bytes)),
+                Some(volume) => (volume_cells(user, info, volume, partition.len_bytes, downloads)),
                 None => { td colspan="4" { span.none { (user.say("image-left-out")) } } }
             }
         }
     }
 }
 
-fn volume_cells(user: &User, info: &BackupInfo, volume: &ImageVolume, len_bytes: u64) -> Markup {
+fn volume_cells(
+    user: &User,
+    info: &BackupInfo,
+    volume: &ImageVolume,
+    len_bytes: u64,
+    downloads: Downloads,
+) -> Markup {
     let used = user.language.bytes(volume.used_bytes);
     let name = volume_name(&volume.path);
     let raw = serde_urlencoded::to_string([("path", paths::escape(volume.path.as_bytes()))]);
@@ -122,18 +143,19 @@ fn volume_cells(user: &User, info: &BackupInfo, volume: &ImageVolume, len_bytes:
             (file_system(volume)) @if !volume.label.is_empty() { " " span.hint { bdi { (volume.label) } } }
             p.ways {
                 @if volume.is_browsable {
-                    a href=(volume::folder_address(info, &volume.path, b"")) aria-label={ (user.say("image-browse")) ": " (name) } { (user.say("image-browse")) } " · "
+                    a href=(volume::folder_address(info, &volume.path, b"")) aria-label={ (user.say("image-browse")) ": " (name) } { (user.say("image-browse")) }
                 }
-                a href=(download) aria-label={ (user.say("image-raw")) ": " (name) } { (user.say("image-raw")) }
+                @if volume.is_browsable && downloads.are_shown() { " · " }
+                @if downloads.are_shown() { a href=(download) aria-label={ (user.say("image-raw")) ": " (name) } { (user.say("image-raw")) } }
             }
         }
         td.used {
             (used)
             meter min="0" max=(len_bytes.max(1)) value=(volume.used_bytes.min(len_bytes)) { (used) }
-            @if volume.map != "exact" { p.hint { (volume.map) } }
+            @if volume.map != "exact" { p.hint { (server_text::show(user.language, &volume.map)) } }
         }
         td { @if !volume.mounted_at.is_empty() { (paths::show(volume.mounted_at.as_bytes())) } }
-        td { (volume.consistency) }
+        td { (server_text::show(user.language, &volume.consistency)) }
     }
 }
 

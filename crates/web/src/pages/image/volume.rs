@@ -15,7 +15,7 @@ use crate::parts::entries::{self, Row};
 use crate::parts::page::{Place, framed};
 use crate::parts::paths;
 use crate::parts::table::Asked;
-use crate::visitor::User;
+use crate::visitor::{Downloads, User};
 
 /// Something on a volume.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -63,6 +63,7 @@ pub async fn show(
     let listed = user.services.contents().browse_volume(request).await;
     let listed = listed.or_fail(&user)?;
     let (rows, pages) = entries::read(&user, listed, &asked).await?;
+    let downloads = user.downloads_of(&info.client).await;
     let title = match path {
         [] => volume_name(&spot.volume).to_owned(),
         path => paths::shown(paths::name(path)),
@@ -72,7 +73,7 @@ pub async fn show(
         h1 { bdi { (title) } }
         div.tools { (asked.search(&user, &user.say("browse-find"))) }
         (entries::capped(&user, pages))
-        (table(&user, &asked, &spot.volume, &rows))
+        (table(&user, &asked, &spot.volume, &rows, downloads))
         (asked.pager(&user, pages))
     };
     Ok(framed(&user, Place::Clients, &title, &body))
@@ -107,20 +108,20 @@ fn way(info: &BackupInfo, volume: &str, path: &[u8]) -> Markup {
     }
 }
 
-fn table(user: &User, asked: &Asked, volume: &str, rows: &[Row]) -> Markup {
+fn table(user: &User, asked: &Asked, volume: &str, rows: &[Row], downloads: Downloads) -> Markup {
     html! {
         @if rows.is_empty() { (entries::nothing(user, asked)) }
         @else {
             div.scroll tabindex="0" role="region" aria-label=(user.say("browse-all")) { table {
                 thead { tr { (entries::heads(user, asked)) } }
-                tbody { @for row in rows { tr { (name(asked, volume, row)) (entries::columns(user, row)) } } }
+                tbody { @for row in rows { tr { (name(asked, volume, row, downloads)) (entries::columns(user, row)) } } }
             } }
         }
     }
 }
 
 /// The name of an entry; a folder's leads into it, and how it is sorted stays.
-fn name(asked: &Asked, volume: &str, row: &Row) -> Markup {
+fn name(asked: &Asked, volume: &str, row: &Row, downloads: Downloads) -> Markup {
     let shown = paths::show(paths::name(&row.entry.path));
     let sorted = Asked {
         sort: asked.sort.clone(),
@@ -130,7 +131,7 @@ fn name(asked: &Asked, volume: &str, row: &Row) -> Markup {
     html! {
         th.long scope="row" {
             @if row.is_folder() { a href=(query(sorted)) { (shown) "/" } }
-            @else if row.has_content() { a href={ "volume-file" (query(Asked::default())) } { (shown) } }
+            @else if row.has_content() && downloads.are_shown() { a href={ "volume-file" (query(Asked::default())) } { (shown) } }
             @else { (shown) }
             @if !row.entry.target.is_empty() { span.hint { " → " (paths::show(&row.entry.target)) } }
         }
@@ -167,13 +168,15 @@ mod tests {
             kind: "file".to_owned(),
             ..EntryView::default()
         });
-        let shown = name(&Asked::default(), "sda/sda1.raw", &row).into_string();
+        let shown = name(&Asked::default(), "sda/sda1.raw", &row, Downloads::Shown).into_string();
         assert!(
             shown.contains(
                 "href=\"volume-file?volume=sda%2Fsda1.raw&amp;path=a%22%3E%3Cb%26%2F%25FF%3F%23%2525\""
             ),
             "{shown}"
         );
+        let hidden = name(&Asked::default(), "sda/sda1.raw", &row, Downloads::Hidden).into_string();
+        assert!(!hidden.contains("href"), "{hidden}");
     }
 
     #[test]
@@ -189,7 +192,7 @@ mod tests {
             page: 3,
             ..Asked::default()
         };
-        let shown = name(&asked, "sda/sda1.raw", &row).into_string();
+        let shown = name(&asked, "sda/sda1.raw", &row, Downloads::Shown).into_string();
         assert!(
             shown.contains("href=\"?volume=sda%2Fsda1.raw&amp;path=home%2Fme&amp;sort=-size\""),
             "{shown}"

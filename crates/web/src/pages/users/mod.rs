@@ -164,7 +164,7 @@ pub async fn new(user: User) -> Markup {
     adding(&user, "", None)
 }
 
-fn adding(user: &User, name: &str, why: Option<&str>) -> Markup {
+fn adding(user: &User, name: &str, why: Option<&Markup>) -> Markup {
     let title = user.say("user-add");
     let password = |name: &'static str, key: &str| {
         let label = user.say(key);
@@ -212,7 +212,7 @@ pub struct NewUser {
 pub async fn add(Posted { visitor, form }: Posted<NewUser>) -> Result<Response, Failure> {
     let user = User::of(visitor).await?;
     if form.password != form.again {
-        let why = user.say("welcome-differ");
+        let why = html! { (user.say("welcome-differ")) };
         return Ok(adding(&user, &form.name, Some(&why)).into_response());
     }
     let request = AddUserRequest {
