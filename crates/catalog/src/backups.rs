@@ -2,11 +2,12 @@
 //!
 //! A backup that is being made is not here; the storage keeps it until it is committed.
 
-use rusqlite::{OptionalExtension, Params, Row, ToSql, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use crate::Catalog;
 use crate::clients::{id_of, id_or_adopt};
 use crate::columns::{Columns, stored, word_enum};
+use crate::conditions::Conditions;
 use crate::error::{Error, Failure, is_duplicate};
 use crate::protection::{Archived, Verification, read_archived, read_verification};
 use crate::storages::StorageId;
@@ -242,10 +243,10 @@ impl Catalog {
     /// Lists backups by client, oldest first.
     pub fn backups(&self, filter: &BackupFilter) -> Result<Vec<Backup>, Error> {
         self.connections.read(|transaction| {
-            let conditions = Conditions::of(filter);
+            let conditions = conditions(filter);
             let mut statement = transaction.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM {BY_CLIENT} WHERE {} ORDER BY clients.name, backups.started_ms, backups.id",
-                conditions.sql
+                conditions.sql()
             ))?;
             let rows = statement.query_map(conditions.params(), backup_from)?;
             Ok(rows.collect::<Result<_, _>>()?)
@@ -276,10 +277,10 @@ impl Catalog {
     /// The backup of those asked for that began last.
     pub fn newest_backup(&self, filter: &BackupFilter) -> Result<Option<Backup>, Error> {
         self.connections.read(|transaction| {
-            let conditions = Conditions::of(filter);
+            let conditions = conditions(filter);
             let mut statement = transaction.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM {BY_CLIENT} WHERE {} ORDER BY backups.started_ms DESC, backups.id DESC LIMIT 1",
-                conditions.sql
+                conditions.sql()
             ))?;
             Ok(statement.query_row(conditions.params(), backup_from).optional()?)
         })
@@ -371,37 +372,15 @@ pub(crate) const LOOKED_UP: &str = "backups JOIN clients ON clients.id = backups
 /// Where those of a client, or of each, are gone through: in the order of the clients' names, without a look at other clients'.
 const BY_CLIENT: &str = "clients CROSS JOIN backups ON backups.client_id = clients.id";
 
-/// Conditions on backups, and what they compare with.
-struct Conditions<'a> {
-    sql: String,
-    values: Vec<&'a dyn ToSql>,
-}
-
-impl<'a> Conditions<'a> {
-    /// Only what is asked for: a condition that may mean nothing would keep the others from being looked up in an index.
-    fn of(filter: &'a BackupFilter) -> Self {
-        let mut conditions = Self {
-            sql: "TRUE".to_owned(),
-            values: Vec::new(),
-        };
-        conditions.add("clients.name", &filter.client);
-        conditions.add("backups.kind", &filter.kind);
-        conditions.add("backups.mode", &filter.mode);
-        conditions.add("backups.state", &filter.state);
-        conditions.add("backups.storage_id", &filter.storage);
-        conditions
-    }
-
-    fn add(&mut self, column: &str, wanted: &'a Option<impl ToSql>) {
-        if let Some(wanted) = wanted {
-            self.values.push(wanted);
-            self.sql += &format!(" AND {column} = ?{}", self.values.len());
-        }
-    }
-
-    fn params(&self) -> impl Params {
-        rusqlite::params_from_iter(self.values.iter())
-    }
+/// Only what is asked for.
+fn conditions(filter: &BackupFilter) -> Conditions<'_> {
+    let mut conditions = Conditions::none();
+    conditions.add("clients.name =", &filter.client);
+    conditions.add("backups.kind =", &filter.kind);
+    conditions.add("backups.mode =", &filter.mode);
+    conditions.add("backups.state =", &filter.state);
+    conditions.add("backups.storage_id =", &filter.storage);
+    conditions
 }
 
 fn find(transaction: &Transaction<'_>, client: &str, name: &str) -> Result<Backup, Failure> {

@@ -6,6 +6,7 @@
 //! it would be mapped from a file, and a page of that which a full file system can't give kills the process.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -25,6 +26,8 @@ pub(crate) struct Connections {
     path: PathBuf,
     ballast: Ballast,
     writer: Mutex<Connection>,
+    /// How often something was committed, so that what was read can be known to hold still.
+    commits: AtomicU64,
     readers: Mutex<Vec<Connection>>,
 }
 
@@ -34,6 +37,7 @@ impl Connections {
             path,
             ballast,
             writer: Mutex::new(writer),
+            commits: AtomicU64::new(0),
             readers: Mutex::new(Vec::new()),
         }
     }
@@ -54,10 +58,16 @@ impl Connections {
             let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = body(&transaction)?;
             transaction.commit()?;
+            self.commits.fetch_add(1, Ordering::Release);
             Ok(value)
         };
         self.ballast
             .with(|| attempt().map_err(|failure: Failure| failure.at(&self.path)))
+    }
+
+    /// A number that is another after each change.
+    pub(crate) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Acquire)
     }
 
     /// Takes all that the log has into the database and empties it, unless a reader is still in the way.

@@ -60,7 +60,7 @@ impl Catalog {
         self.connections.read(|transaction| {
             let mut statement = transaction.prepare_cached(
                 "SELECT damage.*, clients.name AS client, backups.name AS name FROM damage
-                   JOIN backups ON backups.id = backup_id JOIN clients ON clients.id = client_id
+                   CROSS JOIN backups ON backups.id = backup_id CROSS JOIN clients ON clients.id = client_id
                   WHERE backups.state = 'committed' AND (?1 IS NULL OR clients.name = ?1)
                   ORDER BY clients.name, backups.started_ms, backups.id, damage.path",
             )?;

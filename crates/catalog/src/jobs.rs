@@ -5,16 +5,24 @@
 //!    └───────────────────────▶ failed | cancelled | interrupted
 //! ```
 
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::types::ToSqlOutput;
+use rusqlite::{OptionalExtension, Row, ToSql, Transaction, params};
 
 use crate::clients::id_of;
 use crate::columns::word_enum;
+use crate::conditions::Conditions;
 use crate::error::{Error, Failure};
 use crate::{BackupMode, Catalog};
 
 /// A job's number; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub i64);
+
+impl ToSql for JobId {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.0.to_sql()
+    }
+}
 
 impl std::fmt::Display for JobId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -260,22 +268,18 @@ impl Catalog {
     /// Lists jobs, newest first.
     pub fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, Error> {
         self.connections.read(|transaction| {
+            let mut conditions = Conditions::none();
+            conditions.add("clients.name =", &filter.client);
+            conditions.add("jobs.kind =", &filter.kind);
+            conditions.add("jobs.state =", &filter.state);
+            conditions.add("jobs.finished_ms >=", &filter.ended_since_ms);
+            conditions.add("jobs.id <", &filter.before);
             let mut statement = transaction.prepare_cached(&format!(
-                "{SELECT} WHERE (?1 IS NULL OR clients.name = ?1) AND (?2 IS NULL OR jobs.kind = ?2)
-                    AND (?3 IS NULL OR jobs.state = ?3) AND (?4 IS NULL OR jobs.finished_ms >= ?4)
-                    AND (?5 IS NULL OR jobs.id < ?5)
-                  ORDER BY jobs.id DESC LIMIT ?6"
+                "{SELECT} WHERE {} ORDER BY jobs.id DESC LIMIT {}",
+                conditions.sql(),
+                filter.limit.map_or(-1, i64::from)
             ))?;
-            let limit = filter.limit.map_or(-1, i64::from);
-            let wanted = params![
-                filter.client,
-                filter.kind,
-                filter.state,
-                filter.ended_since_ms,
-                filter.before.map(|before| before.0),
-                limit
-            ];
-            let rows = statement.query_map(wanted, job_from)?;
+            let rows = statement.query_map(conditions.params(), job_from)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }

@@ -17,6 +17,7 @@ mod changes;
 mod channels;
 mod clients;
 mod columns;
+mod conditions;
 mod connections;
 mod copy;
 mod damage;

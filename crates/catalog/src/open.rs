@@ -118,6 +118,11 @@ impl Catalog {
         self.server_id
     }
 
+    /// A number that is another after each change. What was read since it was asked for holds as long as it is the same.
+    pub fn commits(&self) -> u64 {
+        self.connections.commits()
+    }
+
     /// The version of the program that noted itself last; `None` before one did.
     pub fn program(&self) -> Result<Option<String>, Error> {
         self.meta(PROGRAM)

@@ -78,7 +78,8 @@ impl Catalog {
     pub fn storage_totals(&self, id: StorageId) -> Result<StorageTotals, Error> {
         self.connections.read(|transaction| {
             let totals = transaction.query_row(
-                "SELECT count(DISTINCT client_id) AS clients, count(*) AS backups FROM backups WHERE storage_id = ?1",
+                "SELECT count(*) AS clients, coalesce(sum(of_client), 0) AS backups
+                   FROM (SELECT count(*) AS of_client FROM backups WHERE storage_id = ?1 GROUP BY client_id)",
                 [id],
                 |row| {
                     Ok(StorageTotals {

@@ -465,7 +465,35 @@ fn a_restart_interrupts_what_had_not_ended() {
     };
     assert_eq!(catalog.jobs(&interrupted).expect("lists").len(), 2);
     assert_eq!(catalog.jobs(&newest).expect("lists")[0].id, ids[1]);
+    let kinds = [(JobKind::Cleanup, 3), (JobKind::Check, 0)];
+    for (kind, count) in kinds {
+        let of_kind = JobFilter {
+            kind: Some(kind),
+            before: None,
+            ..JobFilter::default()
+        };
+        assert_eq!(catalog.jobs(&of_kind).expect("lists").len(), count, "{kind}");
+    }
+    let before = JobFilter {
+        before: Some(ids[1]),
+        ended_since_ms: Some(9),
+        ..JobFilter::default()
+    };
+    assert_eq!(catalog.jobs(&before).expect("lists").len(), 1);
     assert_eq!(catalog.prune_jobs(9).expect("prunes"), 1);
+}
+
+#[test]
+fn what_was_read_is_known_to_hold_until_something_changes() {
+    let (_dir, catalog) = fresh();
+    let before = catalog.commits();
+    catalog.clients().expect("lists");
+    assert_eq!(catalog.commits(), before);
+    enrol(&catalog, "anna", 1);
+    let after = catalog.commits();
+    assert_ne!(after, before);
+    catalog.client("berta").expect_err("is not known");
+    assert_eq!(catalog.commits(), after);
 }
 
 #[test]

@@ -214,6 +214,23 @@ fn settings_are_shown_with_their_origin() {
 }
 
 #[test]
+fn every_command_has_a_manual_page() {
+    let home = Home::new();
+    let dir = tempfile::tempdir().expect("a directory");
+    let written = home.run(&format!("man-pages {}", dir.path().display()));
+    assert_eq!((written.code, written.err.as_str()), (0, ""));
+    let page = |name: &str| std::fs::read_to_string(dir.path().join(name)).expect(name);
+    assert!(
+        page("perennial.1").contains("perennial\\-restore(1)"),
+        "it leads to the others"
+    );
+    assert!(page("perennial-backup-verify.1").contains("SYNOPSIS"));
+    let missing = home.run("man-pages /nowhere/at/all");
+    assert_eq!(missing.code, 1);
+    assert!(missing.err.contains("/nowhere/at/all"), "{}", missing.err);
+}
+
+#[test]
 fn completions_go_to_stdout() {
     let shown = Home::new().run("completions bash");
     assert_eq!((shown.code, shown.err.as_str()), (0, ""));

@@ -20,6 +20,7 @@ use crate::sessions::Sessions;
 use crate::settings::Settings;
 use crate::storages::{OpenStorage, Storages};
 use crate::telling::Teller;
+use crate::telling::stands::LastStands;
 use crate::trust::Authority;
 use crate::web_certificate::WebCertificate;
 
@@ -74,6 +75,8 @@ pub struct Core {
     pub sessions: Arc<Sessions>,
     /// Whom is told what.
     pub teller: Arc<Teller>,
+    /// How the clients stood when somebody asked last.
+    pub last_stands: LastStands,
     /// The time.
     pub clock: Clock,
     /// When the server was started.

@@ -29,6 +29,7 @@ use crate::schedule::Schedule;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
 use crate::storages::{Storages, create_or_open_default, open_others};
+use crate::telling::stands::LastStands;
 use crate::telling::{Deliverer, Teller};
 use crate::trust::{Authority, server_config};
 use crate::web_certificate::WebCertificate;
@@ -228,6 +229,7 @@ fn open(
         attached: Attached::default(),
         sessions: Arc::default(),
         teller,
+        last_stands: LastStands::default(),
         clock,
         shutdown: CancellationToken::new(),
         runtime: tokio::runtime::Handle::current(),

@@ -7,6 +7,10 @@ use rusqlite::Connection;
 
 use crate::error::{During as _, Result};
 
+/// How much of a database each connection may hold in memory. It has room for the inner pages of some ten million entries; the kernel's
+/// cache has the rest. SQLite lends what one connection leaves unused to the others, so it is the sum of all that is used in the end.
+const CACHE_KIB: i64 = 4096;
+
 /// What a database is made of.
 pub(crate) struct Design {
     /// What it is called in messages.
@@ -49,7 +53,7 @@ pub(crate) fn open(path: &Path, design: &Design) -> Result<Connection> {
     // process.
     connection.pragma_update_and_check(None, "journal_mode", "TRUNCATE", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", design.synchronous)?;
-    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     Ok(connection)
 }
 

@@ -220,6 +220,9 @@ pub struct JobsListArgs {
     /// Only those in this state: queued, running, done, failed, cancelled or interrupted
     #[arg(long)]
     pub state: Option<String>,
+    /// Only those that do this: "file backup", "image backup", restore, verify, check, cleanup, …
+    #[arg(long)]
+    pub kind: Option<String>,
     /// For whom.
     #[command(flatten)]
     pub output: OutputArgs,

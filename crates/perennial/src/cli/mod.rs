@@ -222,6 +222,13 @@ pub enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// Write the manual pages, one for each command, into a directory
+    #[command(after_help = "Example:\n  perennial man-pages /usr/local/share/man/man1")]
+    ManPages {
+        /// The directory, which must be there
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+    },
 }
 
 /// For whom the result is.

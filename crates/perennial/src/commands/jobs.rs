@@ -38,6 +38,7 @@ async fn list(context: &Context, link: &AdminLink, args: &JobsListArgs) -> Resul
         limit: args.limit,
         client: args.client.clone().unwrap_or_default(),
         state: args.state.clone().unwrap_or_default(),
+        kind: args.kind.clone().unwrap_or_default(),
     };
     let jobs = link
         .admin()

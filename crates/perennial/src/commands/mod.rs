@@ -42,7 +42,7 @@ mod watch;
 use std::path::PathBuf;
 
 use ::server::LiveLog;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::CommandFactory as _;
 
 use crate::cli::{BackupCommand, Cli, Command, GlobalArgs};
@@ -155,6 +155,11 @@ pub async fn run(context: Context, command: Command) -> Result<Outcome> {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "perennial", &mut script);
             context.console().result(&String::from_utf8_lossy(&script))?;
+            Ok(Outcome::Done)
+        }
+        Command::ManPages { dir } => {
+            let written = clap_mangen::generate_to(Cli::command(), &dir);
+            written.with_context(|| format!("can't write manual pages into {}", dir.display()))?;
             Ok(Outcome::Done)
         }
     }

@@ -1,4 +1,5 @@
-//! Many clients at once: none starves, none is refused, and the server's memory does not grow with their number.
+//! Many clients at once: none starves, none is refused, and the server's memory does not grow with their number. Very many files in one
+//! directory.
 
 use std::fs;
 use std::process::{Child, Stdio};
@@ -89,4 +90,28 @@ fn many_clients_at_once_are_served_one_after_the_other_in_bounded_memory() {
     for name in &names {
         assert_eq!(lab.backups(name).len(), 1, "{name}");
     }
+}
+
+/// More than may be announced and not complete, so small that they are sent before the server has looked at the first.
+#[test]
+fn a_directory_of_very_many_small_files_is_backed_up() {
+    const FILES: usize = 40_000;
+    let mut lab = Lab::plain();
+    lab.start();
+    lab.enroll("laptop");
+    let source = lab.root().join("source");
+    for dir in ["many", "others"] {
+        fs::create_dir_all(source.join(dir)).unwrap();
+    }
+    for number in 0..FILES {
+        fs::File::create(source.join(format!("many/{number:05}"))).unwrap();
+    }
+    fs::write(source.join("others/last"), "the directory behind it").unwrap();
+    let name = lab.back_up("laptop", &source);
+    let kept = lab.storage().join("laptop").join(&name).join("source");
+    assert_eq!(fs::read_dir(kept.join("many")).unwrap().count(), FILES);
+    assert_eq!(
+        fs::read_to_string(kept.join("others/last")).unwrap(),
+        "the directory behind it"
+    );
 }

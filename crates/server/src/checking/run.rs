@@ -14,6 +14,7 @@ use super::{Extent, Task, mend};
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::jobs::{LiveJob, finished};
+use crate::telling::counted;
 use crate::verify::{self, Reference};
 
 /// What a check has done.
@@ -65,12 +66,11 @@ pub fn run(core: &Arc<Core>, job: &Arc<LiveJob>, task: &Task) {
 }
 
 fn message(tally: &Tally) -> String {
-    let mut text = format!(
-        "{} backups checked, {} damaged",
-        tally.backups, tally.damaged_backups
-    );
+    let backups = counted(tally.backups, "backup", "backups");
+    let mut text = format!("{backups} checked, {} damaged", tally.damaged_backups);
     if tally.files_mended > 0 {
-        text.push_str(&format!(", {} files mended", tally.files_mended));
+        let files = counted(tally.files_mended, "file", "files");
+        text.push_str(&format!(", {files} mended"));
     }
     if tally.is_cut_short {
         text.push_str("; it goes on when the window is open again");

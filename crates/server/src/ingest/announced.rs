@@ -10,8 +10,8 @@ use storage::DirSlot;
 
 use crate::error::{Error, Result};
 
-/// How long content may come before the operation that announces its file.
-const ANNOUNCEMENT_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long content may come before the operation that announces its file, and that operation before the content of others.
+const PATIENCE: Duration = Duration::from_secs(300);
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A file whose content is to come.
@@ -42,18 +42,31 @@ struct Table {
 #[derive(Default)]
 pub struct AnnouncedFiles {
     table: Mutex<Table>,
+    /// Told when there are more of them, or never will be.
     changed: Condvar,
+    /// Told when there are fewer.
+    room: Condvar,
 }
 
 impl AnnouncedFiles {
-    /// Adds files; their numbers must rise, and no more than `window` may wait.
+    /// Adds files; their numbers must rise. Waits, blocking, while more than `window` are there: for the client a file is complete once it is
+    /// sent, and very many small ones may be on their way. Fails once none of them has begun to arrive for long.
     pub fn announce(&self, files: Vec<(u64, Announced)>, window: usize) -> Result<()> {
         let mut table = self.table.lock();
-        // Asked before adding: the files of one directory come together, however many they are.
-        if table.files.len() > window {
-            return Err(Error::protocol(format!(
-                "more than {window} files are announced and not sent"
-            )));
+        let mut waited = Duration::ZERO;
+        // Looked at before adding: the files of one directory come together, however many they are.
+        while table.files.len() > window {
+            if table.closed || waited >= PATIENCE {
+                return Err(Error::protocol(format!(
+                    "more than {window} files are announced and not sent"
+                )));
+            }
+            let before = table.files.len();
+            self.room.wait_for(&mut table, LOOK_AGAIN);
+            waited = match table.files.len() < before {
+                true => Duration::ZERO,
+                false => waited + LOOK_AGAIN,
+            };
         }
         for (file_id, announced) in files {
             if file_id <= table.highest {
@@ -72,6 +85,7 @@ impl AnnouncedFiles {
         let mut waited = Duration::ZERO;
         loop {
             if let Some(announced) = table.files.remove(&file_id) {
+                self.room.notify_all();
                 return Ok(announced);
             }
             if file_id <= table.highest {
@@ -79,7 +93,7 @@ impl AnnouncedFiles {
                     "content for file number {file_id} comes twice"
                 )));
             }
-            if table.closed || waited >= ANNOUNCEMENT_TIMEOUT {
+            if table.closed || waited >= PATIENCE {
                 return Err(Error::protocol(format!(
                     "content for file number {file_id}, which nobody announced"
                 )));
@@ -91,7 +105,9 @@ impl AnnouncedFiles {
 
     /// Takes a file out if it is there: for an offer, which comes on the same stream as announcements.
     pub fn take_now(&self, file_id: u64) -> Option<Announced> {
-        self.table.lock().files.remove(&file_id)
+        let taken = self.table.lock().files.remove(&file_id);
+        self.room.notify_all();
+        taken
     }
 
     /// Puts a file back whose offer could not be used.
@@ -109,5 +125,6 @@ impl AnnouncedFiles {
     pub fn close(&self) {
         self.table.lock().closed = true;
         self.changed.notify_all();
+        self.room.notify_all();
     }
 }

@@ -12,7 +12,7 @@ use storage::Space;
 
 use crate::core::Core;
 use crate::error::Result;
-use crate::telling::{Stand, stands};
+use crate::telling::stands::{self, Stand};
 use crate::{safety, schedule};
 
 /// Reads everything there is to measure, blocking.
@@ -149,7 +149,7 @@ fn clients(core: &Core, text: &mut Exposition) -> Result<()> {
 }
 
 fn standings(core: &Core, text: &mut Exposition) -> Result<()> {
-    let stands = stands(core, None)?;
+    let stands = stands::all(core)?;
     let help = "1 for how the client stands with a kind of backups: fine, late, failing, never or off; 0 for the others.";
     let mut family = text.family("perennial_client_standing", Kind::Gauge, help);
     let all = [
@@ -164,7 +164,7 @@ fn standings(core: &Core, text: &mut Exposition) -> Result<()> {
         target,
         standing,
         ..
-    } in &stands
+    } in &*stands
     {
         for word in all {
             let labels = [
@@ -177,7 +177,7 @@ fn standings(core: &Core, text: &mut Exposition) -> Result<()> {
     }
     let help = "Tries to back up that have failed since the last one that did not.";
     let mut family = text.family("perennial_client_failures", Kind::Gauge, help);
-    for stand in &stands {
+    for stand in &*stands {
         let labels = [
             ("client", stand.client.as_str()),
             ("kind", schedule::backup_kind(stand.target).as_str()),

@@ -76,6 +76,16 @@ fn newest_of(name: &str) -> Option<catalog::BackupKind> {
     }
 }
 
+/// What is not known is told as such.
+fn or_unknown(error: catalog::Error) -> Status {
+    match error {
+        catalog::Error::UnknownBackup { .. } | catalog::Error::UnknownClient { .. } => {
+            Status::not_found(error.to_string())
+        }
+        error => crate::error::Error::from(error).into(),
+    }
+}
+
 /// The catalog's record of the committed backup that a reference means; refuses whoever may not do this to its client.
 pub fn resolve(
     core: &Core,
@@ -90,21 +100,19 @@ pub fn resolve(
             kind: Some(kind),
             ..catalog::BackupFilter::committed_of(&client)
         };
-        let newest = core
-            .catalog
-            .newest_backup(&filter)
-            .map_err(crate::error::Error::from)?;
-        return newest.ok_or_else(|| Status::not_found(format!("client {client} has no {kind} backup yet")));
+        if let Some(newest) = core.catalog.newest_backup(&filter).map_err(or_unknown)? {
+            return Ok(newest);
+        }
+        // One that is not there has none either, but that is not what is wrong.
+        core.catalog.client(&client).map_err(or_unknown)?;
+        return Err(Status::not_found(format!(
+            "client {client} has no {kind} backup yet"
+        )));
     }
     let backup = core
         .catalog
         .backup(&client, &reference.name)
-        .map_err(|error| match error {
-            catalog::Error::UnknownBackup { .. } | catalog::Error::UnknownClient { .. } => {
-                Status::not_found(error.to_string())
-            }
-            error => crate::error::Error::from(error).into(),
-        })?;
+        .map_err(or_unknown)?;
     if backup.state == catalog::BackupState::Deleting {
         let what = match backup.trashed_ms {
             Some(_) => "is in the trash",

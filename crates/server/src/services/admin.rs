@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::{Job, JobFilter, JobId, JobState};
+use catalog::{Job, JobFilter, JobId, JobKind, JobState};
 use data_encoding::HEXLOWER;
 use policy::access::{Right, Subject};
 use policy::settings::DEFAULT_STORAGE;
@@ -31,6 +31,7 @@ use crate::pace::Flow;
 use crate::services::access::{actor_of, caller_of};
 use crate::services::reply::{Replies, blocking, replies};
 use crate::services::{follow, retry, views, watch, watch_log};
+use crate::telling::stands;
 use crate::tokens::{self, TokenRequest};
 use crate::{schedule, telling};
 
@@ -248,17 +249,19 @@ impl Admin for Service {
         let name = Some(request.into_inner().name).filter(|name| !name.is_empty());
         let core = self.core.clone();
         let looked_up = blocking(move || {
-            let clients = match &name {
+            Ok(match &name {
                 // Whether one is not there or not to be seen is not told.
-                Some(name) => core.catalog.client_overview(name).into_iter().collect(),
-                None => core.catalog.clients()?,
-            };
-            Ok((clients, telling::stands(&core, name.as_deref())?))
+                Some(name) => (
+                    core.catalog.client_overview(name).into_iter().collect(),
+                    stands::of_client(&core, name)?.into(),
+                ),
+                None => (core.catalog.clients()?, stands::all(&core)?),
+            })
         });
         let (clients, stands) = looked_up.await?;
         let mut standings: HashMap<String, Vec<Standing>> = HashMap::new();
-        for stand in stands {
-            let of_client = standings.entry(stand.client).or_default();
+        for stand in &*stands {
+            let of_client = standings.entry(stand.client.clone()).or_default();
             of_client.push(Standing {
                 kind: schedule::backup_kind(stand.target).to_string(),
                 standing: stand.standing.to_string(),
@@ -348,13 +351,10 @@ impl Admin for Service {
             caller.may_for(&self.core, Right::See, &asked.client)?;
         }
         let given = |text: String| (!text.is_empty()).then_some(text);
-        let state = match given(asked.state) {
-            Some(word) => Some(job_state(&word)?),
-            None => None,
-        };
         let filter = JobFilter {
             client: given(asked.client),
-            state,
+            kind: meant(&asked.kind, JobKind::ALL, "kind")?,
+            state: meant(&asked.state, JobState::ALL, "state")?,
             limit: Some(if asked.limit == 0 { JOBS } else { asked.limit }),
             ..JobFilter::default()
         };
@@ -471,18 +471,14 @@ pub fn or_default(name: &str) -> &str {
     }
 }
 
-fn job_state(word: &str) -> Result<JobState, Status> {
-    let states = [
-        JobState::Queued,
-        JobState::Running,
-        JobState::Done,
-        JobState::Failed,
-        JobState::Cancelled,
-        JobState::Interrupted,
-    ];
-    let found = states.into_iter().find(|state| state.as_str() == word);
-    found.ok_or_else(|| {
-        let known: Vec<_> = states.iter().map(|state| state.as_str()).collect();
-        Status::invalid_argument(format!("{word:?} is no state of a job: {}", known.join(", ")))
+/// Finds what a word stands for; an empty one stands for nothing.
+fn meant<T: Copy + std::fmt::Display>(word: &str, all: &[T], what: &str) -> Result<Option<T>, Status> {
+    if word.is_empty() {
+        return Ok(None);
+    }
+    let found = all.iter().find(|known| known.to_string() == word).copied();
+    found.map(Some).ok_or_else(|| {
+        let known: Vec<_> = all.iter().map(T::to_string).collect();
+        Status::invalid_argument(format!("{word:?} is no {what} of a job: {}", known.join(", ")))
     })
 }

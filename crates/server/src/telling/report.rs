@@ -9,8 +9,8 @@ use policy::standing::Standing;
 use serde_json::Value;
 
 use super::audience::{Concern, ReportDay, ReportWhen};
+use super::stands::{self, Stand};
 use super::teller::{ChannelEntry, Content};
-use super::watch::{Stand, stands};
 use super::words::{binary_size, counted};
 use crate::core::Core;
 use crate::error::Result;
@@ -90,9 +90,10 @@ impl Report {
         Ok(Self {
             from_ms,
             until_ms: core.clock.now_ms(),
-            stands: stands(core, None)?
-                .into_iter()
+            stands: stands::all(core)?
+                .iter()
                 .filter(|stand| covers(&stand.client))
+                .cloned()
                 .collect(),
             jobs: core.catalog.jobs(&ended)?.into_iter().filter(concerns).collect(),
             server: match is_for_all {

@@ -1,19 +1,13 @@
 //! What is watched, and how it is found now.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use catalog::{
-    Backup, BackupKind, ChangeFilter, ClientState, ClientTracks, JobFilter, JobKind, JobState, Outcome, Track,
-};
-use policy::alert::{
-    Backups, Exhaustion, Finding, First, Found, LastBackup, SpaceLimits, What, of_backups, of_copies,
-    of_space,
-};
-use policy::schedule::History;
-use policy::standing::{Reason, Standing};
+use catalog::{ChangeFilter, JobFilter, JobKind, JobState};
+use policy::alert::{Exhaustion, Finding, Found, SpaceLimits, What, of_copies, of_space};
 use policy::{Span, Target};
 use tracing::error;
 
+use super::stands;
 use crate::core::Core;
 use crate::error::Result;
 use crate::storages::OpenStorage;
@@ -102,108 +96,18 @@ pub struct Watched {
     pub repeat: Option<Span>,
 }
 
-/// How one kind of backups of a client stands.
-#[derive(Debug, Clone)]
-pub struct Stand {
-    /// The client.
-    pub client: String,
-    /// Which kind.
-    pub target: Target,
-    /// How it stands.
-    pub standing: Standing,
-    /// Why what is to be told is so.
-    pub reason: Reason,
-    /// Tries that have failed since the last one that did not.
-    pub failures: u32,
-    /// What is to be told of it.
-    pub found: Found,
-}
-
-/// How all clients stand, or one.
-pub fn stands(core: &Core, client: Option<&str>) -> Result<Vec<Stand>> {
-    let now_ms = core.clock.now_ms();
-    let newest = core.catalog.newest_backups(client)?;
-    let newest: HashMap<(&str, BackupKind), &Backup> = newest
-        .iter()
-        .map(|backup| ((backup.client.as_str(), backup.kind), backup))
-        .collect();
-    let mut stands = Vec::new();
-    for tracks in core.catalog.tracks(client, now_ms)? {
-        for target in Target::ALL {
-            let last = newest.get(&(tracks.client.as_str(), schedule::backup_kind(target)));
-            stands.push(stand(core, &tracks, target, last.copied()));
-        }
-    }
-    Ok(stands)
-}
-
-/// How one kind of backups of a client stands, whose last backup is this.
-fn stand(core: &Core, tracks: &ClientTracks, target: Target, last: Option<&Backup>) -> Stand {
-    let rules = core.policies.of(&tracks.client);
-    let history = schedule::history(schedule::track(tracks, target));
-    let assessment = schedule::assess(core, &rules, target, &history);
-    let told = match is_only_cut_short(schedule::track(tracks, target)) {
-        true => {
-            let undisturbed = History {
-                failures: None,
-                ..history
-            };
-            schedule::assess(core, &rules, target, &undisturbed)
-        }
-        false => assessment,
-    };
-    // A first backup is missing when one that had been made at the enrolment would be late.
-    let as_if_made = History {
-        full_ms: tracks.enrolled_ms,
-        ..History::default()
-    };
-    let first = match schedule::assess(core, &rules, target, &as_if_made).standing {
-        Standing::Late => First::Missing,
-        _ => First::Awaited,
-    };
-    let is_paused = tracks
-        .paused_until_ms
-        .is_some_and(|until_ms| until_ms > core.clock.now_ms());
-    let found = match tracks.state {
-        ClientState::Revoked | ClientState::Disabled | ClientState::Removed => Found::Unwatched,
-        ClientState::Active | ClientState::Adopted => of_backups(&Backups {
-            standing: told.standing,
-            first,
-            last: match last.map(|backup| backup.outcome) {
-                Some(Outcome::WithProblems) => LastBackup::WithProblems,
-                Some(Outcome::Finished) | None => LastBackup::Whole,
-            },
-            is_paused,
-        }),
-    };
-    Stand {
-        client: tracks.client.clone(),
-        target,
-        standing: assessment.standing,
-        reason: told.reason,
-        failures: schedule::track(tracks, target).failures,
-        found,
-    }
-}
-
-/// Whether no try failed but those that were cut short. A client that leaves in the middle, such as a laptop that is closed,
-/// goes on when it is back; it is late if it is not back in time.
-fn is_only_cut_short(track: &Track) -> bool {
-    track.failures > 0 && track.failures == track.interruptions
-}
-
 /// Finds everything that is watched. `told` is what was told last of a subject.
 pub fn watch(core: &Core, told: impl Fn(&Subject) -> Option<What>) -> Result<Vec<Watched>> {
-    let stands = stands(core, None)?;
+    let stands = stands::all(core)?;
     let clients = stands.iter().map(|stand| stand.client.clone()).collect();
     let mut watched: Vec<Watched> = stands
-        .into_iter()
+        .iter()
         .map(|stand| Watched {
-            found: stand.found,
+            found: stand.found.clone(),
             reason: stand.reason.to_string(),
             repeat: core.policies.of(&stand.client).alert_repeat,
             subject: Subject::Backups {
-                client: stand.client,
+                client: stand.client.clone(),
                 target: stand.target,
             },
         })

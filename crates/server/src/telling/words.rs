@@ -1,5 +1,7 @@
 //! Messages in words.
 
+use std::fmt::Display;
+
 use catalog::{BackupKind, JobFilter, JobState};
 use notify::{Event, Fact, Message, Moment, Severity};
 use policy::Span;
@@ -192,8 +194,8 @@ pub fn sentence(text: &str) -> String {
 }
 
 /// A number of things: "1 backup", "2 backups".
-pub fn counted(number: usize, one: &str, many: &str) -> String {
-    let things = if number == 1 { one } else { many };
+pub fn counted<N: Display + PartialEq + From<u8>>(number: N, one: &str, many: &str) -> String {
+    let things = if number == N::from(1) { one } else { many };
     format!("{number} {things}")
 }
 

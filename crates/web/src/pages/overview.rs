@@ -18,8 +18,8 @@ use crate::visitor::User;
 
 /// So many troubles are shown before one is sent to the list.
 const MOST_TROUBLES: usize = 12;
-/// So many jobs are looked at for the last verification.
-const LOOKED_AT: u32 = 1000;
+/// Jobs that verify.
+const VERIFYING: [&str; 2] = ["verify", "check"];
 
 pub async fn show(user: User) -> Result<Markup, Failure> {
     let (mut of_clients, mut of_troubles) = (user.services.admin(), user.services.admin());
@@ -148,16 +148,18 @@ fn need(user: &User, trouble: &Trouble) -> Markup {
 
 /// The newest verification or check that came to its end, among the jobs of the last time.
 async fn last_verification(user: &User) -> Result<Option<JobInfo>, Failure> {
-    let done = ListJobsRequest {
-        state: "done".to_owned(),
-        limit: LOOKED_AT,
-        ..ListJobsRequest::default()
-    };
-    let jobs = user.services.admin().list_jobs(done).await.or_fail(user)?.jobs;
-    let verifying = jobs
-        .into_iter()
-        .filter(|job| matches!(job.kind.as_str(), "verify" | "check"));
-    Ok(verifying.max_by_key(|job| job.finished_ms))
+    let mut last: Option<JobInfo> = None;
+    for kind in VERIFYING {
+        let newest = ListJobsRequest {
+            kind: kind.to_owned(),
+            state: "done".to_owned(),
+            limit: 1,
+            ..ListJobsRequest::default()
+        };
+        let jobs = user.services.admin().list_jobs(newest).await.or_fail(user)?.jobs;
+        last = last.into_iter().chain(jobs).max_by_key(|job| job.finished_ms);
+    }
+    Ok(last)
 }
 
 fn verification(user: &User, job: Option<&JobInfo>) -> Markup {

@@ -14,10 +14,8 @@ use crate::parts::say::{job_state, time};
 use crate::server_text;
 use crate::visitor::User;
 
-/// So many jobs are looked at for checks.
-const LOOKED_AT: u32 = 1000;
 /// So many checks are told.
-const CHECKS: usize = 3;
+const CHECKS: u32 = 3;
 /// So many damaged files are told.
 const MOST_DAMAGED: usize = 20;
 
@@ -41,15 +39,11 @@ pub async fn section(user: &User) -> Result<Markup, Failure> {
         .or_fail(user)?
         .files;
     let request = ListJobsRequest {
-        limit: LOOKED_AT,
+        kind: "check".to_owned(),
+        limit: CHECKS,
         ..ListJobsRequest::default()
     };
-    let jobs = user.services.admin().list_jobs(request).await.or_fail(user)?.jobs;
-    let checks: Vec<JobInfo> = jobs
-        .into_iter()
-        .filter(|job| job.kind == "check")
-        .take(CHECKS)
-        .collect();
+    let checks = user.services.admin().list_jobs(request).await.or_fail(user)?.jobs;
     Ok(html! {
         section.card #health {
             h2 { (user.say("health")) }

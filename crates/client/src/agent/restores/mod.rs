@@ -295,6 +295,19 @@ fn existing_word(existing: Existing) -> &'static str {
     }
 }
 
+/// What was restored, in words.
+fn told(restored: &Restored) -> String {
+    let files = match restored.files_written {
+        1 => "1 file was restored".to_owned(),
+        files => format!("{files} files were restored"),
+    };
+    match restored.problem_count {
+        0 => files,
+        1 => files + ", with 1 problem",
+        problems => files + &format!(", with {problems} problems"),
+    }
+}
+
 fn now_ms() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_millis()).unwrap_or(i64::MAX)

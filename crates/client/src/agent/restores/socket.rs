@@ -16,7 +16,7 @@ use wire::local::{
 
 use super::super::Agent;
 use super::super::job::Updates;
-use super::{Asked, Restores, State, existing_word};
+use super::{Asked, Restores, State, existing_word, told};
 use crate::error::{Error, explain};
 use crate::monitor::Level;
 
@@ -125,13 +125,7 @@ fn view(asked: Asked) -> AskedRestore {
         asked_ms,
         state: state.to_string(),
         outcome: match state {
-            State::Done(restored) => match restored.problem_count {
-                0 => format!("{} files were restored", restored.files_written),
-                problems => format!(
-                    "{} files were restored, with {problems} problems",
-                    restored.files_written
-                ),
-            },
+            State::Done(restored) => told(&restored),
             State::Failed(why) => why,
             _ => String::new(),
         },

@@ -142,3 +142,15 @@ fn a_server_can_not_fill_the_memory() {
         "those that wait stay"
     );
 }
+
+#[test]
+fn what_was_restored_is_counted_in_words() {
+    let restored = |files_written, problem_count| Restored {
+        files_written,
+        problem_count,
+        ..Restored::default()
+    };
+    assert_eq!(told(&restored(1, 0)), "1 file was restored");
+    assert_eq!(told(&restored(0, 1)), "0 files were restored, with 1 problem");
+    assert_eq!(told(&restored(2, 3)), "2 files were restored, with 3 problems");
+}

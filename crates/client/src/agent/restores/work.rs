@@ -10,6 +10,7 @@ use wire::v1::{BackupRef, Existing, RestoreItem, Restored, StartRestore};
 use super::super::Agent;
 use super::super::backoff::Backoff;
 use super::super::job::{JobMonitor, Updates};
+use super::told;
 use crate::cancel::Cancel;
 use crate::connection::Connection;
 use crate::error::{Error, Result, explain};
@@ -41,7 +42,7 @@ pub async fn run(agent: Agent, updates: Updates) {
         let (level, text) = match &outcome {
             Ok(restored) => (
                 Level::Info,
-                format!("restore {job_id} is done: {} files", restored.files_written),
+                format!("restore {job_id} is done: {}", told(restored)),
             ),
             Err(error) => (
                 Level::Error,

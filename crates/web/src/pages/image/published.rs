@@ -31,7 +31,7 @@ const FORMATS: [&str; 5] = ["vhdx", "vhd", "vhd-fixed", "qcow2", "raw"];
 
 /// The kind of the jobs that make them.
 const JOB_KIND: &str = "publish";
-/// So many of a client's latest jobs are looked at.
+/// So many of the latest of them are looked at.
 const LATEST_JOBS: u32 = 20;
 
 /// Where a published disk is downloaded.
@@ -58,13 +58,13 @@ pub async fn of_client(user: &User, client: &str) -> Result<Option<Shelf>, Failu
     };
     let request = ListJobsRequest {
         client: client.to_owned(),
+        kind: JOB_KIND.to_owned(),
         limit: LATEST_JOBS,
         ..ListJobsRequest::default()
     };
     let listed = user.services.admin().list_jobs(request).await;
     // Who may not see jobs sees what comes of them.
     let mut jobs = listed.map_or_else(|_| Vec::new(), |listed| listed.into_inner().jobs);
-    jobs.retain(|job| job.kind == JOB_KIND);
     jobs.sort_by_key(|job| std::cmp::Reverse(job.id));
     let mut at = 0;
     jobs.retain(|job| {

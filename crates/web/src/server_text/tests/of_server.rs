@@ -89,7 +89,9 @@ fn troubles() {
 #[test]
 fn ends_of_jobs_and_their_logs() {
     for text in [
-        "1 backups checked, 0 damaged",
+        "1 backup checked, 0 damaged",
+        "1 backup checked, 1 damaged, 2 files mended",
+        "3 backups checked, 1 damaged, 1 file mended",
         "12 backups checked, 1 damaged, 3 files mended; it goes on when the window is open again",
         "12 backups checked, 1 damaged; it goes on when the window is open again",
         "2 backups removed, 1 deleted for good",

@@ -1,0 +1,39 @@
+//! The conditions of a query, of which only those are there that are asked for.
+//!
+//! One that may mean nothing (`?1 IS NULL OR …`) would keep SQLite from looking the others up in an index.
+
+use rusqlite::{Params, ToSql};
+
+/// Conditions, and what they compare with.
+pub(crate) struct Conditions<'a> {
+    sql: String,
+    values: Vec<&'a dyn ToSql>,
+}
+
+impl<'a> Conditions<'a> {
+    /// All rows.
+    pub(crate) fn none() -> Self {
+        Self {
+            sql: "TRUE".to_owned(),
+            values: Vec::new(),
+        }
+    }
+
+    /// Only rows of which this holds: `comparison` is a column and an operator, and `None` asks for nothing.
+    pub(crate) fn add(&mut self, comparison: &str, wanted: &'a Option<impl ToSql>) {
+        if let Some(wanted) = wanted {
+            self.values.push(wanted);
+            self.sql += &format!(" AND {comparison} ?{}", self.values.len());
+        }
+    }
+
+    /// What stands behind `WHERE`.
+    pub(crate) fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    /// What they compare with.
+    pub(crate) fn params(&self) -> impl Params {
+        rusqlite::params_from_iter(self.values.iter())
+    }
+}
