@@ -8,6 +8,7 @@ use file_tree::shown;
 use shell::{CommandEnd, quoted};
 
 use crate::hooks::HookEvent;
+use crate::mount::MountRefusal;
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -235,6 +236,18 @@ pub enum Error {
         /// The path, relative to the target, that did not fit.
         path: Box<[u8]>,
     },
+    /// Backups can't be mounted at a directory.
+    #[error("backups can't be mounted at {}", dir.display())]
+    MountRefused {
+        /// The directory.
+        dir: PathBuf,
+        /// Why not.
+        #[source]
+        why: MountRefusal,
+    },
+    /// The kernel and what answers it for a mounted file system have lost each other.
+    #[error("what is mounted can't be served, or not be unmounted")]
+    Fuse(#[source] io::Error),
     /// A manifest can't be read, written or built.
     #[error(transparent)]
     Manifest(#[from] manifest::Error),

@@ -4,7 +4,7 @@
 //! - [`Connection`]: to the server, for control and for content
 //! - [`source`]: what delivers the content of a backup; [`aligned`]: how the output of commands is kept
 //! - [`image`]: makes an image backup
-//! - [`backup`]: makes a file backup; [`restore`]: brings one back; [`sample`]: proves one
+//! - [`backup`]: makes a file backup; [`restore`]: brings one back; [`sample`]: proves one; [`mount`]: shows them all as a file system
 //! - [`agent`]: stays connected and does what the server asks for
 //!
 //! The library touches no terminal, no environment variable and no home directory. Settings are handed in,
@@ -14,6 +14,7 @@ pub mod agent;
 pub mod aligned;
 pub mod backup;
 pub mod image;
+pub mod mount;
 pub mod restore;
 pub mod sample;
 pub mod source;

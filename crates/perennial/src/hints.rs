@@ -134,9 +134,34 @@ fn of_client(error: &client::Error) -> Option<&'static str> {
         Error::TargetConflict { .. } => {
             Some("--existing overwrite replaces what is in the way, --existing keep leaves it")
         }
+        Error::MountRefused { why, .. } => of_mount(why),
         Error::Damaged { .. } => {
             Some("if it can't be put right, enrol again: perennial enroll --replace TOKEN")
         }
+        _ => None,
+    }
+}
+
+fn of_mount(why: &client::mount::MountRefusal) -> Option<&'static str> {
+    use client::mount::MountRefusal;
+    match why {
+        MountRefusal::Missing => Some("make it with \"mkdir\", or name another directory"),
+        MountRefusal::NotADirectory | MountRefusal::NotEmpty => Some(
+            "name an empty directory: what is in it could not be seen as long as the backups are mounted",
+        ),
+        MountRefusal::Mounted => Some(
+            "unmount that first, with \"umount DIR\" or \"fusermount3 -u DIR\", or name another directory",
+        ),
+        MountRefusal::Orphaned => Some(
+            "clear it away with \"umount DIR\", or \"fusermount3 -u DIR\" without root; then mount again",
+        ),
+        MountRefusal::NoDevice => {
+            Some("load the kernel's module: modprobe fuse; a container must be given /dev/fuse from outside")
+        }
+        MountRefusal::NoProgram => Some("install the package fuse3, or run this as root"),
+        MountRefusal::OthersDenied => Some(
+            "put the line user_allow_other into /etc/fuse.conf, run this as root, or leave out --allow-other",
+        ),
         _ => None,
     }
 }

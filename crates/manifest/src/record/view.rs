@@ -31,6 +31,13 @@ pub struct EntryRef<'a> {
     pub(super) opaque: &'a [u8],
 }
 
+impl EntryRef<'_> {
+    /// Whether it has extended attributes, which are there once it is [owned](super::Entries::own).
+    pub fn has_xattrs(&self) -> bool {
+        !self.xattrs.is_empty()
+    }
+}
+
 /// The type of an [`EntryRef`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KindRef<'a> {

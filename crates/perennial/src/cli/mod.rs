@@ -4,6 +4,7 @@ mod backup;
 mod backup_ref;
 mod image;
 mod manage;
+mod mount;
 mod notify;
 mod restore;
 mod retention;
@@ -18,6 +19,7 @@ mod tests;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use policy::quota::Quota;
 
 pub use backup::{
     BackupCommand, BrowseArgs, DiffArgs, FreedArgs, ListArgs, SearchArgs, ShowArgs, StartArgs, VerifyArgs,
@@ -32,6 +34,7 @@ pub use manage::{
     ClientsCommand, ClientsRestoreArgs, ConfigCommand, ConfigShowArgs, EnrollArgs, Half, JobsCommand,
     JobsListArgs, StreamCommand, TokenCommand, UnpackArgs,
 };
+pub use mount::MountBackupsArgs;
 pub use notify::{MailServer, MessageState, NotifyAddArgs, NotifyCommand, NotifyEditArgs, Tell};
 pub use restore::{ExistingPolicy, RestoreArgs};
 pub use retention::{
@@ -195,6 +198,8 @@ pub enum Command {
     Backup(BackupCommand),
     /// Bring files back from a backup
     Restore(RestoreArgs),
+    /// Show this client's file backups as folders, read-only, until it is unmounted
+    Mount(MountBackupsArgs),
     /// Look into image backups, export and mount them
     #[command(subcommand)]
     Image(ImageCommand),
@@ -243,5 +248,14 @@ impl OutputArgs {
     /// The shape that was asked for.
     pub fn shape(self) -> Shape {
         if self.json { Shape::Json } else { Shape::Human }
+    }
+}
+
+/// An amount of bytes, as quotas are written.
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(Quota::Bytes(bytes)) => Ok(bytes),
+        Ok(_) => Err("write it as bytes, such as 200GiB".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }

@@ -1,9 +1,8 @@
 //! `retention`, `trash`, and what protects a backup.
 
 use clap::{Args, Subcommand};
-use policy::quota::Quota;
 
-use super::{BackupRef, OutputArgs};
+use super::{BackupRef, OutputArgs, parse_bytes};
 use crate::config::parse_duration;
 
 /// `perennial retention`
@@ -134,13 +133,4 @@ pub struct HoldArgs {
 pub struct LetGoArgs {
     /// NAME, CLIENT/NAME or CLIENT/latest
     pub backup: BackupRef,
-}
-
-/// An amount of bytes, as quotas are written.
-fn parse_bytes(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(Quota::Bytes(bytes)) => Ok(bytes),
-        Ok(_) => Err("write it as bytes, such as 200GiB".to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
 }

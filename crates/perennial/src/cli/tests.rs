@@ -51,6 +51,7 @@ fn every_command_can_be_said() {
         "perennial backup diff 261129-0650 latest",
         "perennial backup delete a/1 a/2",
         "perennial restore latest:home --to /x --existing overwrite --delete-extra",
+        "perennial mount /mnt/backups --allow-other --cache 256MiB",
         "perennial storage repair --apply --json",
         "perennial storage rebuild-index",
         "perennial jobs list --limit 5",

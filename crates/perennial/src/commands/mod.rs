@@ -16,6 +16,7 @@ mod image;
 mod jobs;
 mod log_in;
 mod monitor;
+mod mount;
 mod notify;
 mod own_account;
 mod own_backup;
@@ -144,6 +145,7 @@ pub async fn run(context: Context, command: Command) -> Result<Outcome> {
         Command::Backup(BackupCommand::Diff(args)) => diff::run(context, args).await,
         Command::Backup(command) => backup::run(context, command).await,
         Command::Restore(args) => restore::run(context, args).await,
+        Command::Mount(args) => mount::run(context, args).await,
         Command::Image(command) => image::run(context, command).await,
         Command::RestoreDisk(args) => restore_disk::run(context, args).await,
         Command::Storage(command) => storage::run(context, command).await,

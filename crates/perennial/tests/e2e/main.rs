@@ -31,6 +31,7 @@ mod logs;
 mod machine;
 mod main_job;
 mod metrics;
+mod mounted;
 mod network;
 mod programs;
 mod reports;
