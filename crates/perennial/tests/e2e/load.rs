@@ -108,7 +108,7 @@ fn a_directory_of_very_many_small_files_is_backed_up() {
     }
     fs::write(source.join("others/last"), "the directory behind it").unwrap();
     let name = lab.back_up("laptop", &source);
-    let kept = lab.storage().join("laptop").join(&name).join("source");
+    let kept = lab.storage().join("laptop").join(&name).join("data");
     assert_eq!(fs::read_dir(kept.join("many")).unwrap().count(), FILES);
     assert_eq!(
         fs::read_to_string(kept.join("others/last")).unwrap(),
