@@ -375,11 +375,11 @@ const BY_CLIENT: &str = "clients CROSS JOIN backups ON backups.client_id = clien
 /// Only what is asked for.
 fn conditions(filter: &BackupFilter) -> Conditions<'_> {
     let mut conditions = Conditions::none();
-    conditions.add("clients.name =", &filter.client);
-    conditions.add("backups.kind =", &filter.kind);
-    conditions.add("backups.mode =", &filter.mode);
-    conditions.add("backups.state =", &filter.state);
-    conditions.add("backups.storage_id =", &filter.storage);
+    conditions.add("clients.name = ?", &filter.client);
+    conditions.add("backups.kind = ?", &filter.kind);
+    conditions.add("backups.mode = ?", &filter.mode);
+    conditions.add("backups.state = ?", &filter.state);
+    conditions.add("backups.storage_id = ?", &filter.storage);
     conditions
 }
 

@@ -2,6 +2,7 @@
 
 use rusqlite::{Row, params};
 
+use crate::conditions::{Conditions, anywhere};
 use crate::{Catalog, Error};
 
 /// Something that somebody changed.
@@ -21,6 +22,15 @@ pub struct Change {
     pub detail: String,
 }
 
+/// A change as the catalog knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedChange {
+    /// Its number; newer ones have higher ones.
+    pub id: i64,
+    /// What was changed.
+    pub change: Change,
+}
+
 /// Which changes to list; what is `None` is not asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangeFilter {
@@ -32,6 +42,10 @@ pub struct ChangeFilter {
     pub action: Option<String>,
     /// Only those from then on.
     pub since_ms: Option<i64>,
+    /// Only those with a smaller number.
+    pub before: Option<i64>,
+    /// Only those that have this in one of their words.
+    pub text: Option<String>,
     /// Only this many, the newest.
     pub limit: Option<u32>,
 }
@@ -56,16 +70,22 @@ impl Catalog {
     }
 
     /// Lists changes, newest first.
-    pub fn changes(&self, filter: &ChangeFilter) -> Result<Vec<Change>, Error> {
+    pub fn changes(&self, filter: &ChangeFilter) -> Result<Vec<RecordedChange>, Error> {
         self.connections.read(|transaction| {
-            let mut statement = transaction.prepare_cached(
-                "SELECT * FROM changes WHERE (?1 IS NULL OR who = ?1) AND (?2 IS NULL OR subject = ?2)
-                    AND (?3 IS NULL OR action = ?3) AND (?4 IS NULL OR at_ms >= ?4)
-                  ORDER BY id DESC LIMIT ?5",
-            )?;
-            let limit = filter.limit.map_or(-1, i64::from);
-            let wanted = params![filter.who, filter.subject, filter.action, filter.since_ms, limit];
-            let rows = statement.query_map(wanted, change_from)?;
+            let mut conditions = Conditions::none();
+            conditions.add("who = ?", &filter.who);
+            conditions.add("subject = ?", &filter.subject);
+            conditions.add("action = ?", &filter.action);
+            conditions.add("at_ms >= ?", &filter.since_ms);
+            conditions.add("id < ?", &filter.before);
+            let pattern = filter.text.as_deref().map(anywhere);
+            conditions.add(TEXTS_LIKE, &pattern);
+            let mut statement = transaction.prepare_cached(&format!(
+                "SELECT * FROM changes WHERE {} ORDER BY id DESC LIMIT {}",
+                conditions.sql(),
+                filter.limit.map_or(-1, i64::from)
+            ))?;
+            let rows = statement.query_map(conditions.params(), change_from)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
@@ -79,13 +99,19 @@ impl Catalog {
     }
 }
 
-fn change_from(row: &Row<'_>) -> rusqlite::Result<Change> {
-    Ok(Change {
-        at_ms: row.get("at_ms")?,
-        who: row.get("who")?,
-        origin: row.get("origin")?,
-        action: row.get("action")?,
-        subject: row.get("subject")?,
-        detail: row.get("detail")?,
+/// Where a text is looked for.
+const TEXTS_LIKE: &str = "(who || char(10) || origin || char(10) || action || char(10) || subject || char(10) || detail) LIKE ? ESCAPE '!'";
+
+fn change_from(row: &Row<'_>) -> rusqlite::Result<RecordedChange> {
+    Ok(RecordedChange {
+        id: row.get("id")?,
+        change: Change {
+            at_ms: row.get("at_ms")?,
+            who: row.get("who")?,
+            origin: row.get("origin")?,
+            action: row.get("action")?,
+            subject: row.get("subject")?,
+            detail: row.get("detail")?,
+        },
     })
 }

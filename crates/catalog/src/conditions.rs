@@ -19,11 +19,12 @@ impl<'a> Conditions<'a> {
         }
     }
 
-    /// Only rows of which this holds: `comparison` is a column and an operator, and `None` asks for nothing.
-    pub(crate) fn add(&mut self, comparison: &str, wanted: &'a Option<impl ToSql>) {
+    /// Only rows of which this holds, with what is wanted in the place of `?`. `None` asks for nothing.
+    pub(crate) fn add(&mut self, condition: &str, wanted: &'a Option<impl ToSql>) {
         if let Some(wanted) = wanted {
             self.values.push(wanted);
-            self.sql += &format!(" AND {comparison} ?{}", self.values.len());
+            let numbered = format!("?{}", self.values.len());
+            self.sql += &format!(" AND {}", condition.replace('?', &numbered));
         }
     }
 
@@ -36,4 +37,16 @@ impl<'a> Conditions<'a> {
     pub(crate) fn params(&self) -> impl Params {
         rusqlite::params_from_iter(self.values.iter())
     }
+}
+
+/// What `LIKE … ESCAPE '!'` compares with to find a text anywhere, whatever case its letters have.
+pub(crate) fn anywhere(text: &str) -> String {
+    let mut pattern = "%".to_owned();
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(c);
+    }
+    pattern + "%"
 }

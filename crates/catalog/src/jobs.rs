@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Row, ToSql, Transaction, params};
 
 use crate::clients::id_of;
 use crate::columns::word_enum;
-use crate::conditions::Conditions;
+use crate::conditions::{Conditions, anywhere};
 use crate::error::{Error, Failure};
 use crate::{BackupMode, Catalog};
 
@@ -174,6 +174,8 @@ pub struct JobFilter {
     pub ended_since_ms: Option<i64>,
     /// Only those that were queued before this one.
     pub before: Option<JobId>,
+    /// Only those that have this in the name of their client, in their kind or in what they are about.
+    pub text: Option<String>,
     /// Only this many, the newest.
     pub limit: Option<u32>,
 }
@@ -269,11 +271,13 @@ impl Catalog {
     pub fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, Error> {
         self.connections.read(|transaction| {
             let mut conditions = Conditions::none();
-            conditions.add("clients.name =", &filter.client);
-            conditions.add("jobs.kind =", &filter.kind);
-            conditions.add("jobs.state =", &filter.state);
-            conditions.add("jobs.finished_ms >=", &filter.ended_since_ms);
-            conditions.add("jobs.id <", &filter.before);
+            conditions.add("clients.name = ?", &filter.client);
+            conditions.add("jobs.kind = ?", &filter.kind);
+            conditions.add("jobs.state = ?", &filter.state);
+            conditions.add("jobs.finished_ms >= ?", &filter.ended_since_ms);
+            conditions.add("jobs.id < ?", &filter.before);
+            let pattern = filter.text.as_deref().map(anywhere);
+            conditions.add(TEXTS_LIKE, &pattern);
             let mut statement = transaction.prepare_cached(&format!(
                 "{SELECT} WHERE {} ORDER BY jobs.id DESC LIMIT {}",
                 conditions.sql(),
@@ -293,6 +297,9 @@ impl Catalog {
         })
     }
 }
+
+/// Where a text is looked for.
+const TEXTS_LIKE: &str = "(coalesce(clients.name, '') || char(10) || jobs.kind || char(10) || coalesce(jobs.subject, '')) LIKE ? ESCAPE '!'";
 
 const SELECT: &str =
     "SELECT jobs.*, clients.name AS client FROM jobs LEFT JOIN clients ON clients.id = jobs.client_id";

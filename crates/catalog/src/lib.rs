@@ -49,7 +49,7 @@ pub use backups::{
     Adoption, Backup, BackupFigures, BackupFilter, BackupId, BackupKind, BackupMode, BackupPlace,
     BackupState, Digest, NewBackup, Outcome, Problem,
 };
-pub use changes::{Change, ChangeFilter};
+pub use changes::{Change, ChangeFilter, RecordedChange};
 pub use channels::{Channel, ChannelId};
 pub use clients::{Bar, Certificate, Client, ClientOverview, ClientState, Fingerprint, Identity, Sighting};
 pub use copy::CopyFacts;

@@ -296,7 +296,24 @@ fn logs_are_in_order_and_go_with_what_they_are_of() {
         .changes(&filter)
         .expect("lists")
         .into_iter()
-        .map(|change| change.detail)
+        .map(|recorded| recorded.change.detail)
         .collect();
     assert_eq!(details, ["4", "3"]);
+    let all = catalog.changes(&ChangeFilter::default()).expect("lists");
+    let older = ChangeFilter {
+        before: Some(all[0].id),
+        ..ChangeFilter::default()
+    };
+    assert_eq!(catalog.changes(&older).expect("lists"), all[1..]);
+    let having = |text: &str| {
+        let filter = ChangeFilter {
+            text: Some(text.to_owned()),
+            ..ChangeFilter::default()
+        };
+        catalog.changes(&filter).expect("lists").len()
+    };
+    assert_eq!(
+        (having("ANN"), having("3"), having("%"), having("_"), having("!")),
+        (3, 1, 0, 0, 0)
+    );
 }

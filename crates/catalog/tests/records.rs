@@ -474,6 +474,14 @@ fn a_restart_interrupts_what_had_not_ended() {
         };
         assert_eq!(catalog.jobs(&of_kind).expect("lists").len(), count, "{kind}");
     }
+    let having = |text: &str| {
+        let filter = JobFilter {
+            text: Some(text.to_owned()),
+            ..JobFilter::default()
+        };
+        catalog.jobs(&filter).expect("lists").len()
+    };
+    assert_eq!((having("EAN"), having("e_n"), having("")), (3, 0, 3));
     let before = JobFilter {
         before: Some(ids[1]),
         ended_since_ms: Some(9),

@@ -75,6 +75,8 @@ list-pager = Seiten
 list-pages = Seite { $page } von { $last } · { $count } insgesamt
 list-previous = Zurück
 list-next = Weiter
+list-newest = Neueste
+list-older = Ältere
 
 condition-failing = Scheitert
 condition-late = Überfällig

@@ -75,6 +75,8 @@ list-pager = Pages
 list-pages = Page { $page } of { $last } · { $count } in all
 list-previous = Previous
 list-next = Next
+list-newest = Newest
+list-older = Older
 
 condition-failing = Failing
 condition-late = Late

@@ -223,6 +223,12 @@ pub struct JobsListArgs {
     /// Only those that do this: "file backup", "image backup", restore, verify, check, cleanup, …
     #[arg(long)]
     pub kind: Option<String>,
+    /// Only those with a smaller number, which are older
+    #[arg(long, value_name = "ID")]
+    pub before: Option<u64>,
+    /// Only those that have this in their client's name, their kind or what they are about
+    #[arg(long)]
+    pub text: Option<String>,
     /// For whom.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -175,6 +175,9 @@ pub struct AuditArgs {
     /// Only those about this client, group, job or backup
     #[arg(long, value_name = "NAME")]
     pub subject: Option<String>,
+    /// Only those that have this in one of their words
+    #[arg(long)]
+    pub text: Option<String>,
     /// For whom.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -90,6 +90,8 @@ pub async fn audit(context: &Context, args: AuditArgs) -> Result<Outcome> {
     let request = ListChangesRequest {
         limit: args.limit,
         subject: args.subject.unwrap_or_default(),
+        before: 0,
+        text: args.text.unwrap_or_default(),
     };
     let reply = link.settings().list_changes(request).await;
     link.close().await;

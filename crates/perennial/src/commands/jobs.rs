@@ -39,6 +39,9 @@ async fn list(context: &Context, link: &AdminLink, args: &JobsListArgs) -> Resul
         client: args.client.clone().unwrap_or_default(),
         state: args.state.clone().unwrap_or_default(),
         kind: args.kind.clone().unwrap_or_default(),
+        before: args.before.unwrap_or_default(),
+        text: args.text.clone().unwrap_or_default(),
+        ended_since_ms: 0,
     };
     let jobs = link
         .admin()

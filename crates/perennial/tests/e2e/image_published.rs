@@ -240,6 +240,9 @@ fn a_disk_is_made_downloaded_in_parts_and_removed_in_a_browser() {
     });
     let shown = carla.get(&page).body;
     assert!(shown.contains(made["location"].as_str().unwrap()), "{shown}");
+    let all = carla.get("/storage").body;
+    assert!(all.contains(&format!(">laptop/{name}<")), "{all}");
+    assert!(!bert.get("/storage").body.contains("id=\"published\""));
     lab.ok(["image", "unpublish", published(&lab)[1]["id"].as_str().unwrap()]);
 
     // Who may not restore sees nothing of it, and has nothing.

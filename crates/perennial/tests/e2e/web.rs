@@ -295,6 +295,52 @@ fn who_has_logged_in_sees_every_page_with_its_guards() {
     assert_eq!(visitor.get("/").status, 303);
 }
 
+/// The link of a page to older rows.
+fn older(page: &Answer) -> Option<String> {
+    let (_, rest) = page.body.split_once(r#"<a rel="next" href=""#)?;
+    Some(rest.split('"').next()?.replace("&amp;", "&"))
+}
+
+#[test]
+fn what_was_done_is_listed_back_to_its_begin() {
+    const GROUPS: usize = 60;
+    let lab = set_up();
+    for number in 0..GROUPS {
+        lab.ok(["groups", "create", &format!("group{number:02}")]);
+    }
+    let source = crate::lab::source(&lab, 1);
+    lab.back_up("laptop", &source);
+    let visitor = Visitor::new(&lab, "anna");
+    visitor.log_in("anna").sends_to("/clients");
+
+    let newest = visitor.get("/changes");
+    assert!(newest.body.contains("group59") && !newest.body.contains("group00"));
+    let link = older(&newest).expect("there are older ones");
+    let oldest = visitor.get(&format!("/changes{link}"));
+    assert!(oldest.body.contains("group00") && !oldest.body.contains("group59"));
+    assert!(oldest.body.contains(r#"rel="first" href="?""#), "{}", oldest.body);
+    assert_eq!(older(&oldest), None);
+    let found = visitor.get("/changes?q=GROUP0");
+    assert!(found.body.contains("group00") && !found.body.contains("group10"));
+
+    let job = "href=\"/activity/1\"";
+    let told = |query: &str| visitor.get(&format!("/activity{query}")).body.contains(job);
+    assert!(told("") && told("?only=done") && told("?q=LAPT") && told("?only=no+such+state"));
+    assert!(!told("?only=failed") && !told("?q=nothing") && !told("?before=1"));
+    let jobs = lab.json([
+        "jobs",
+        "list",
+        "--text",
+        "lapt",
+        "--kind",
+        "file backup",
+        "--json",
+    ]);
+    assert_eq!(jobs.as_array().unwrap().len(), 1);
+    let jobs = lab.json(["jobs", "list", "--before", "1", "--json"]);
+    assert_eq!(jobs.as_array().unwrap().len(), 0);
+}
+
 #[test]
 fn forms_count_only_if_they_come_from_our_pages() {
     let lab = set_up();

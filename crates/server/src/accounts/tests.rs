@@ -131,6 +131,7 @@ impl House {
         let changes = self.accounts.catalog.changes(&ChangeFilter::default()).unwrap();
         let noted = changes
             .into_iter()
+            .map(|recorded| recorded.change)
             .map(|change| [change.action, change.who, change.subject, change.detail]);
         noted.collect()
     }

@@ -355,8 +355,10 @@ impl Admin for Service {
             client: given(asked.client),
             kind: meant(&asked.kind, JobKind::ALL, "kind")?,
             state: meant(&asked.state, JobState::ALL, "state")?,
+            ended_since_ms: (asked.ended_since_ms != 0).then_some(asked.ended_since_ms),
+            before: views::before(asked.before).map(JobId),
+            text: given(asked.text),
             limit: Some(if asked.limit == 0 { JOBS } else { asked.limit }),
-            ..JobFilter::default()
         };
         let jobs = self.visible_jobs(&caller, filter)?;
         let jobs = jobs

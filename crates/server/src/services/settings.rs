@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use catalog::{ChangeFilter, Group, SettingsOwner};
+use catalog::{ChangeFilter, Group, RecordedChange, SettingsOwner};
 use policy::access::{Right, Subject};
 use policy::settings::{Action, DEFAULT_STORAGE, Explanation};
 use tonic::{Request, Response, Status};
@@ -20,6 +20,7 @@ use crate::core::Core;
 use crate::error::Error;
 use crate::policies::Wish;
 use crate::services::access::{actor_of, caller_of};
+use crate::services::views;
 
 /// Entries of the audit log that are told where nobody says how many.
 const CHANGES: u32 = 100;
@@ -233,18 +234,23 @@ impl Settings for Service {
         let asked = request.into_inner();
         let filter = ChangeFilter {
             subject: (!asked.subject.is_empty()).then_some(asked.subject),
+            before: views::before(asked.before),
+            text: (!asked.text.is_empty()).then_some(asked.text),
             limit: Some(if asked.limit == 0 { CHANGES } else { asked.limit }),
             ..ChangeFilter::default()
         };
         let changes = self.core.catalog.changes(&filter).map_err(Error::from)?;
-        let changes = changes.into_iter().map(|change| ChangeRecord {
-            at_ms: change.at_ms,
-            who: change.who,
-            origin: change.origin,
-            action: change.action,
-            subject: change.subject,
-            detail: change.detail,
-        });
+        let changes = changes
+            .into_iter()
+            .map(|RecordedChange { id, change }| ChangeRecord {
+                id: id as u64,
+                at_ms: change.at_ms,
+                who: change.who,
+                origin: change.origin,
+                action: change.action,
+                subject: change.subject,
+                detail: change.detail,
+            });
         Ok(Response::new(ListChangesReply {
             changes: changes.collect(),
         }))

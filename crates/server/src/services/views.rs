@@ -141,6 +141,11 @@ pub fn job_info(core: &Core, job: catalog::Job) -> JobInfo {
     }
 }
 
+/// The number before which a list begins; `None` where it begins with the newest.
+pub fn before(number: u64) -> Option<i64> {
+    (number != 0).then(|| i64::try_from(number).unwrap_or(i64::MAX))
+}
+
 /// A problem from a manifest.
 pub fn problem(problem: &manifest::Problem) -> Problem {
     Problem {

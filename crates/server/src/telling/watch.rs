@@ -222,7 +222,7 @@ fn given_up(core: &Core) -> Result<Watched> {
     let changes = core.catalog.changes(&filter)?;
     let lines: Vec<String> = changes
         .iter()
-        .map(|change| format!("{}: {}", change.subject, change.detail))
+        .map(|recorded| format!("{}: {}", recorded.change.subject, recorded.change.detail))
         .collect();
     Ok(Watched {
         subject: Subject::GivenUp,

@@ -13,38 +13,46 @@ use crate::guard::Posted;
 use crate::parts::form::button;
 use crate::parts::page::{Place, framed};
 use crate::parts::say::{exact_time, job_state, time};
-use crate::parts::table::Asked;
+use crate::parts::table::{Asked, ONE_MORE};
 use crate::server_text;
 use crate::visitor::{User, Visitor};
 
 pub use self::running::{live, live_list};
 
-/// How many jobs are looked at for the history.
-const HISTORY: u32 = 1000;
+/// So many jobs are shown at most of those that run, and of those that wait.
+const MOST_OPEN: u32 = 500;
+/// Of whatever has ended.
+const EVER: i64 = 1;
 /// States that a list can be limited to.
 const STATES: [&str; 4] = ["done", "failed", "cancelled", "interrupted"];
 
 pub async fn show(user: User, Query(asked): Query<Asked>) -> Result<Markup, Failure> {
-    let mut admin = user.services.admin();
-    let request = ListJobsRequest {
-        limit: HISTORY,
+    let in_state = |state: &str| ListJobsRequest {
+        state: state.to_owned(),
+        limit: MOST_OPEN,
         ..ListJobsRequest::default()
     };
-    let jobs = admin.list_jobs(request).await.or_fail(&user)?.jobs;
-    let is_active = |job: &JobInfo| matches!(job.state.as_str(), "running" | "paused");
-    let (running, rest): (Vec<_>, Vec<_>) = jobs.into_iter().partition(is_active);
-    let (queued, past): (Vec<_>, Vec<_>) = rest.into_iter().partition(|job| job.state == "queued");
-    let counted = |state: &str| past.iter().filter(|job| job.state == state).count();
-    let choices = STATES.map(|state| (state, user.say(&format!("job-{state}")), counted(state)));
-    let filters = asked.filters(&user, past.len(), &choices);
-    let wanted = past.into_iter().filter(|job| {
-        (asked.only.is_empty() || job.state == asked.only)
-            && (asked.q.is_empty()
-                || [&job.client, &job.kind, &job.subject]
-                    .iter()
-                    .any(|text| text.contains(&asked.q)))
-    });
-    let (past, pages) = asked.page(wanted.collect::<Vec<_>>());
+    // An address may say anything.
+    let only = STATES.into_iter().find(|state| *state == asked.only);
+    let ended = ListJobsRequest {
+        state: only.unwrap_or_default().to_owned(),
+        limit: ONE_MORE,
+        before: asked.before,
+        ended_since_ms: EVER,
+        text: asked.q.clone(),
+        ..ListJobsRequest::default()
+    };
+    let [mut of_running, mut of_queued, mut of_past] = [(); 3].map(|()| user.services.admin());
+    let (running, queued, past) = tokio::join!(
+        of_running.list_jobs(in_state("running")),
+        of_queued.list_jobs(in_state("queued")),
+        of_past.list_jobs(ended),
+    );
+    let running = running.or_fail(&user)?.jobs;
+    let queued = queued.or_fail(&user)?.jobs;
+    let (past, links) = asked.back(&user, past.or_fail(&user)?.jobs, |job| job.id);
+    let choices = STATES.map(|state| (state, user.say(&format!("job-{state}"))));
+    let filters = asked.uncounted_filters(&user, &choices);
     let title = user.say("menu-activity");
     let body = html! {
         h1 { (title) }
@@ -59,7 +67,7 @@ pub async fn show(user: User, Query(asked): Query<Asked>) -> Result<Markup, Fail
             h2 { (user.say("activity-past")) }
             div.tools { (filters) (asked.search(&user, &user.say("activity-find"))) }
             (history(&user, &past))
-            (asked.pager(&user, pages))
+            (links)
         }
     };
     Ok(framed(&user, Place::Activity, &title, &body))

@@ -2,38 +2,26 @@
 
 use axum::extract::Query;
 use maud::{Markup, html};
-use wire::v1::{ChangeRecord, ListChangesRequest};
+use wire::v1::ListChangesRequest;
 
 use crate::failure::{Failure, OrFail as _};
 use crate::parts::page::{Place, framed};
 use crate::parts::say::exact_time;
-use crate::parts::table::Asked;
+use crate::parts::table::{Asked, ONE_MORE};
 use crate::parts::tabs::Tab;
 use crate::server_text;
 use crate::visitor::User;
 
-/// How far back one looks.
-const MOST_CHANGES: u32 = 5000;
-
 pub async fn show(user: User, Query(asked): Query<Asked>) -> Result<Markup, Failure> {
     let request = ListChangesRequest {
-        limit: MOST_CHANGES,
-        subject: String::new(),
+        limit: ONE_MORE,
+        before: asked.before,
+        text: asked.q.clone(),
+        ..ListChangesRequest::default()
     };
     let changes = user.services.settings().list_changes(request).await;
     let changes = changes.or_fail(&user)?.changes;
-    let needle = asked.q.to_lowercase();
-    let is_found = |change: &ChangeRecord| {
-        let texts = [
-            &change.who,
-            &change.action,
-            &change.subject,
-            &change.detail,
-            &change.origin,
-        ];
-        texts.iter().any(|text| text.to_lowercase().contains(&needle))
-    };
-    let (rows, pages) = asked.page(changes.into_iter().filter(is_found).collect::<Vec<_>>());
+    let (rows, links) = asked.back(&user, changes, |change| change.id);
     let title = user.say("menu-changes");
     let body = html! {
         (Tab::Changes.show(&user))
@@ -52,7 +40,7 @@ pub async fn show(user: User, Query(asked): Query<Asked>) -> Result<Markup, Fail
                 } } }
             } }
         }
-        (asked.pager(&user, pages))
+        (links)
     };
     Ok(framed(&user, Place::Changes, &title, &body))
 }

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use wire::v1::{ListStoragesRequest, StorageInfo, UsageOfClient, UsageReply, UsageRequest};
 
 use crate::failure::{Failure, OrFail as _};
+use crate::pages::image::published;
 use crate::pages::sizes::{self, AskedPeriod};
 use crate::pages::soundness;
 use crate::parts::forecast;
@@ -49,6 +50,7 @@ pub async fn show(
         h1 { (title) }
         section.card { @for place in &places { (gauge(&user, place)) (details(&user, place)) (saved.show(&user, &place.name)) } }
         (soundness::section(&user).await?)
+        (published::section(&user).await?)
         (sizes)
         section {
             h2 { (user.say("storage-usage")) }

@@ -7,6 +7,8 @@ use crate::visitor::Visitor;
 
 /// Rows on a page.
 pub const PAGE_ROWS: usize = 50;
+/// So many rows are asked for where a list goes back from a row, to know whether there are older ones.
+pub const ONE_MORE: u32 = PAGE_ROWS as u32 + 1;
 
 /// What a list is asked for.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -23,6 +25,9 @@ pub struct Asked {
     /// Which page, the first being 1.
     #[serde(default)]
     pub page: usize,
+    /// In a list that goes back from a row: behind which; 0 for its newest.
+    #[serde(default)]
+    pub before: u64,
     /// What else is in the address and stays there.
     #[serde(skip)]
     pub beside: Vec<(&'static str, String)>,
@@ -48,20 +53,22 @@ impl Asked {
     pub fn with(&self, change: impl FnOnce(&mut Self)) -> String {
         let mut other = Self {
             page: 1,
+            before: 0,
             ..self.clone()
         };
         change(&mut other);
-        let page = other.page.to_string();
+        let (page, before) = (other.page.to_string(), other.before.to_string());
         let all = [
             ("q", &other.q),
             ("sort", &other.sort),
             ("only", &other.only),
             ("page", &page),
+            ("before", &before),
         ];
         let beside = other.beside.iter().map(|(name, value)| (*name, value));
-        let said = beside
-            .chain(all)
-            .filter(|(name, value)| !(value.is_empty() || *name == "page" && *value == "1"));
+        let said = beside.chain(all).filter(|(name, value)| {
+            !(value.is_empty() || *name == "page" && *value == "1" || *name == "before" && *value == "0")
+        });
         let query = serde_urlencoded::to_string(said.collect::<Vec<_>>()).unwrap_or_default();
         format!("?{query}")
     }
@@ -88,22 +95,30 @@ impl Asked {
 
     /// The links to what is to hold of the rows, each with how many there are.
     pub fn filters(&self, visitor: &Visitor, all: usize, choices: &[(&str, String, usize)]) -> Markup {
-        let link = |only: &str, text: &str, count: usize| {
-            let is_here = (self.only == only).then_some("true");
-            html! {
-                a href=(self.with(|asked| asked.only = only.to_owned())) aria-current=[is_here] {
-                    (text) " " span.count { (visitor.language.number(count as u64)) }
-                }
-            }
-        };
+        let number = |count: usize| html! { " " span.count { (visitor.language.number(count as u64)) } };
         html! {
             nav.filters aria-label=(visitor.say("list-filter")) {
-                (link("", &visitor.say("list-all"), all))
+                (self.filter("", &html! { (visitor.say("list-all")) (number(all)) }))
                 @for (only, text, count) in choices {
-                    @if *count > 0 || self.only == *only { (link(only, text, *count)) }
+                    @if *count > 0 || self.only == *only { (self.filter(only, &html! { (text) (number(*count)) })) }
                 }
             }
         }
+    }
+
+    /// The same for a list of which nobody counts the rows.
+    pub fn uncounted_filters(&self, visitor: &Visitor, choices: &[(&str, String)]) -> Markup {
+        html! {
+            nav.filters aria-label=(visitor.say("list-filter")) {
+                (self.filter("", &html! { (visitor.say("list-all")) }))
+                @for (only, text) in choices { (self.filter(only, &html! { (text) })) }
+            }
+        }
+    }
+
+    fn filter(&self, only: &str, text: &Markup) -> Markup {
+        let is_here = (self.only == only).then_some("true");
+        html! { a href=(self.with(|asked| asked.only = only.to_owned())) aria-current=[is_here] { (text) } }
     }
 
     /// The field for what is looked for.
@@ -155,6 +170,32 @@ impl Asked {
     }
 }
 
+impl Asked {
+    /// The rows of this page of a list that goes back from a row, and the links to its newest rows and to older ones. There is one row more than a
+    /// page has where there are older ones ([`ONE_MORE`]); `number` gives the number of a row.
+    pub fn back<T>(
+        &self,
+        visitor: &Visitor,
+        mut rows: Vec<T>,
+        number: impl Fn(&T) -> u64,
+    ) -> (Vec<T>, Markup) {
+        let has_older = rows.len() > PAGE_ROWS;
+        rows.truncate(PAGE_ROWS);
+        let last = rows.last().filter(|_| has_older).map(number);
+        let links = html! {
+            @if self.before > 0 || last.is_some() {
+                nav.pager aria-label=(visitor.say("list-pager")) {
+                    @if self.before > 0 { a rel="first" href=(self.with(|_| ())) { (visitor.say("list-newest")) } }
+                    @if let Some(last) = last {
+                        a rel="next" href=(self.with(|asked| asked.before = last)) { (visitor.say("list-older")) }
+                    }
+                }
+            }
+        };
+        (rows, links)
+    }
+}
+
 /// Where in a list one is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pages {
@@ -189,12 +230,17 @@ mod tests {
             sort: "-name".into(),
             only: "late".into(),
             page: 3,
+            before: 9,
             beside: Vec::new(),
         };
         assert_eq!(asked.with(|_| ()), "?q=a+b&sort=-name&only=late");
         assert_eq!(
             asked.with(|asked| asked.page = 2),
             "?q=a+b&sort=-name&only=late&page=2"
+        );
+        assert_eq!(
+            asked.with(|asked| asked.before = 7),
+            "?q=a+b&sort=-name&only=late&before=7"
         );
         assert_eq!(
             asked.clone().along("path", "a/b%FF".into()).with(|_| ()),

@@ -48,13 +48,8 @@ pub struct Shelf {
 
 /// What is published of a client's images; `None` for who may not have it.
 pub async fn of_client(user: &User, client: &str) -> Result<Option<Shelf>, Failure> {
-    let request = ListPublishedRequest {
-        client: client.to_owned(),
-    };
-    let disks = match user.services.contents().list_published(request).await {
-        Ok(listed) => listed.into_inner().disks,
-        Err(status) if status.code() == Code::PermissionDenied => return Ok(None),
-        Err(status) => return Err(Failure::of(status).for_visitor(user)),
+    let Some(disks) = disks_of(user, client).await? else {
+        return Ok(None);
     };
     let request = ListJobsRequest {
         client: client.to_owned(),
@@ -72,6 +67,31 @@ pub async fn of_client(user: &User, client: &str) -> Result<Option<Shelf>, Failu
         job.finished_ms == 0 || (at == 1 && !job.error.is_empty())
     });
     Ok(Some(Shelf { disks, jobs }))
+}
+
+/// All disks that are published, as they take space; nothing where there are none.
+pub async fn section(user: &User) -> Result<Markup, Failure> {
+    let disks = disks_of(user, "").await?.unwrap_or_default();
+    Ok(html! {
+        @if !disks.is_empty() {
+            section.card #published {
+                h2 { (user.say("published")) }
+                (table(user, &disks, Images::OfAll))
+            }
+        }
+    })
+}
+
+/// What is published of a client's images, or of all where it is empty; `None` for who may not have it.
+async fn disks_of(user: &User, client: &str) -> Result<Option<Vec<PublishedDisk>>, Failure> {
+    let request = ListPublishedRequest {
+        client: client.to_owned(),
+    };
+    match user.services.contents().list_published(request).await {
+        Ok(listed) => Ok(Some(listed.into_inner().disks)),
+        Err(status) if status.code() == Code::PermissionDenied => Ok(None),
+        Err(status) => Err(Failure::of(status).for_visitor(user)),
+    }
 }
 
 /// The form that asks for a virtual disk of a disk; `number` tells it from those of other disks.
@@ -121,6 +141,24 @@ fn within<'a>(disk: &ImageDisk, path: &'a str) -> &'a str {
 /// All that is published of a client's images.
 pub fn list(visitor: &Visitor, shelf: &Shelf) -> Markup {
     let Shelf { disks, jobs } = shelf;
+    html! {
+        section.card #published {
+            h3 { (visitor.say("published")) }
+            @for job in jobs { (making(visitor, job)) }
+            @if disks.is_empty() { p.none { (visitor.say("published-none")) } }
+            @else { (table(visitor, disks, Images::OfOneClient)) }
+        }
+    }
+}
+
+/// Whose images the disks of a list are of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Images {
+    OfOneClient,
+    OfAll,
+}
+
+fn table(visitor: &Visitor, disks: &[PublishedDisk], images: Images) -> Markup {
     let has_places = disks.iter().any(|disk| !disk.location.is_empty());
     let heads = [
         ("file", "", true),
@@ -133,19 +171,12 @@ pub fn list(visitor: &Visitor, shelf: &Shelf) -> Markup {
         ("do", "", true),
     ];
     html! {
-        section.card #published {
-            h3 { (visitor.say("published")) }
-            @for job in jobs { (making(visitor, job)) }
-            @if disks.is_empty() { p.none { (visitor.say("published-none")) } }
-            @else {
-                div.scroll tabindex="0" role="region" aria-label=(visitor.say("published")) { table {
-                    thead { tr {
-                        @for (head, class, is_shown) in heads { @if is_shown { th.(class) scope="col" { (visitor.say(&format!("published-head-{head}"))) } } }
-                    } }
-                    tbody { @for disk in disks { (row(visitor, disk, has_places)) } }
-                } }
-            }
-        }
+        div.scroll tabindex="0" role="region" aria-label=(visitor.say("published")) { table {
+            thead { tr {
+                @for (head, class, is_shown) in heads { @if is_shown { th.(class) scope="col" { (visitor.say(&format!("published-head-{head}"))) } } }
+            } }
+            tbody { @for disk in disks { (row(visitor, disk, images, has_places)) } }
+        } }
     }
 }
 
@@ -160,7 +191,7 @@ fn making(visitor: &Visitor, job: &JobInfo) -> Markup {
     }
 }
 
-fn row(visitor: &Visitor, disk: &PublishedDisk, has_places: bool) -> Markup {
+fn row(visitor: &Visitor, disk: &PublishedDisk, images: Images, has_places: bool) -> Markup {
     let language = visitor.language;
     let here = location(&disk.client, &disk.id);
     let remove = visitor.say("published-remove");
@@ -170,7 +201,7 @@ fn row(visitor: &Visitor, disk: &PublishedDisk, has_places: bool) -> Markup {
                 a href=(here) { (paths::show(disk.file.as_bytes())) }
                 p.hint { (what(visitor, disk)) }
             }
-            td { a href=(address(&disk.client, &disk.backup)) { (disk.backup) } }
+            td { a href=(address(&disk.client, &disk.backup)) { @if images == Images::OfAll { (disk.client) "/" } (disk.backup) } }
             td.figure { (language.bytes(disk.len_bytes)) }
             td.figure { (language.bytes(disk.copied_bytes)) }
             td { (exact_time(visitor, disk.made_ms)) }
