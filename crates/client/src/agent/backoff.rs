@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 
+use crate::cancel::Cancel;
+use crate::error::{Error, Result, explain};
+use crate::monitor::{Level, Monitor};
+
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
 /// Where trying again does not help until somebody has done something.
@@ -25,6 +29,22 @@ impl Backoff {
         let wait = self.next;
         self.next = (wait * 2).min(LONGEST);
         spread(wait)
+    }
+
+    /// Tells why the work goes on only after a while, and waits for it. Fails with [`Error::Cancelled`].
+    pub(super) async fn go_on(
+        &mut self,
+        error: &Error,
+        monitor: &dyn Monitor,
+        cancel: &Cancel,
+    ) -> Result<()> {
+        let wait = self.next();
+        let text = format!("{}; going on in {} s", explain(error), wait.as_secs().max(1));
+        monitor.log(Level::Warning, &text);
+        tokio::select! {
+            () = cancel.cancelled() => Err(Error::Cancelled),
+            () = tokio::time::sleep(wait) => Ok(()),
+        }
     }
 
     /// The wait where trying again hardly helps.

@@ -167,13 +167,7 @@ impl Work<'_> {
                 return Err(error);
             }
             tries -= 1;
-            let wait = backoff.next();
-            let text = format!("{}; going on in {} s", explain(&error), wait.as_secs().max(1));
-            self.monitor.log(Level::Warning, &text);
-            tokio::select! {
-                () = self.cancel.cancelled() => return Err(Error::Cancelled),
-                () = tokio::time::sleep(wait) => {}
-            }
+            backoff.go_on(&error, &**self.monitor, self.cancel).await?;
         }
     }
 

@@ -3,21 +3,20 @@
 use disk_image::restore::Run;
 use manifest::Reader;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
-use wire::frame::{Frame, FrameReader, FrameWriter};
+use wire::frame::{Frame, FrameReader};
 use wire::v1::manifest_request::Which;
 use wire::v1::restore_reply::Reply;
 use wire::v1::restore_request::Request;
 use wire::v1::{
-    BackupRef, RestoreBegin, RestoreFinish, RestoreReply, RestoreRequest, Wanted, WantedFile,
-    file_end::Outcome,
+    BackupRef, RestoreFinish, RestoreReply, RestoreRequest, Wanted, WantedFile, file_end::Outcome,
 };
 
 use crate::backup::{fetch as fetch_manifest, lost, open as open_manifest};
 use crate::cache::{Cache, Part};
 use crate::connection::{Connection, DataConnection};
 use crate::error::{Error, Result};
+use crate::restore::session::{self, Granted};
 
 /// Requests that may wait to be sent.
 const QUEUED_REQUESTS: usize = 4;
@@ -38,28 +37,11 @@ impl ImageReader {
     ///
     /// Fails with [`Error::NotFound`], and where the connection can't be had or breaks.
     pub async fn open(connection: &Connection, cache: &Cache, backup: BackupRef) -> Result<Self> {
-        let (requests, stream) = mpsc::channel(QUEUED_REQUESTS);
-        let begin = RestoreBegin {
-            protocol: *wire::version::SPOKEN.end(),
-            backup: Some(backup.clone()),
-        };
-        let begin = RestoreRequest {
-            request: Some(Request::Begin(begin)),
-        };
-        requests
-            .try_send(begin)
-            .map_err(|_| Error::interrupted("the stream ended before it began"))?;
-        let replies = connection.backups().restore(ReceiverStream::new(stream)).await;
-        let mut replies = replies
-            .map_err(|status| Error::from_status(&status))?
-            .into_inner();
-        let first = replies.message().await;
-        let first = first.map_err(|status| Error::from_status(&status))?;
-        let Some(Reply::Session(session)) = first.and_then(|first| first.reply) else {
-            return Err(Error::Protocol {
-                what: "something else than a session was granted",
-            });
-        };
+        let Granted {
+            requests,
+            replies,
+            session,
+        } = session::ask(connection, backup.clone(), QUEUED_REQUESTS).await?;
         let digest = session
             .digest
             .as_slice()
@@ -70,18 +52,7 @@ impl ImageReader {
         let part = fetch_manifest(connection, cache, Which::Backup(backup)).await?;
         let manifest = open_manifest(&part, manifest::ContentHash(digest))?;
         let (dialler, key) = (connection.dialler().clone(), session.session.clone());
-        let dialling = tokio::task::spawn_blocking(move || {
-            let mut line = dialler.open()?;
-            line.wait_forever()?;
-            drop(FrameWriter::create(&mut line, &key).map_err(lost)?);
-            let (frames, answered) = FrameReader::open(line).map_err(lost)?;
-            if answered != key {
-                return Err(Error::Protocol {
-                    what: "a data connection of another session",
-                });
-            }
-            Ok(frames)
-        });
+        let dialling = tokio::task::spawn_blocking(move || session::join(dialler.open()?, &key));
         let frames = dialling.await.map_err(|_| Error::Protocol {
             what: "a thread of the client panicked",
         })??;

@@ -3,7 +3,7 @@
 //! 1. One thread goes through the manifest in order, compares each directory with the target ([`plan`]),
 //!    makes what needs no content ([`place`]) and asks for the rest ([`wanted`]).
 //! 2. Several threads receive content, each on a data connection of its own, check it against the manifest as
-//!    it arrives and put it into place ([`receive`]).
+//!    it arrives and put it into place ([`receive`]). How content is asked for, [`session`] says.
 //! 3. When all is there, streams are given back ([`streams`]), hard links are made and directories get their metadata ([`finish`]).
 //!
 //! Nothing in the target is followed: all is reached by descriptor, beneath the target's own. A restore that
@@ -19,6 +19,7 @@ mod plan;
 mod receive;
 mod refusals;
 mod selection;
+pub(crate) mod session;
 mod state;
 mod streams;
 mod target;
@@ -30,12 +31,10 @@ use std::sync::Arc;
 use file_tree::{Dir, Names};
 use manifest::{ContentHash, Reader};
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use wire::v1::manifest_request::Which;
 use wire::v1::restore_reply::Reply;
-use wire::v1::restore_request::Request;
-use wire::v1::{BackupRef, RestoreBegin, RestoreReply, RestoreRequest, RestoreSession};
+use wire::v1::{BackupRef, RestoreReply, RestoreRequest, RestoreSession};
 
 use crate::backup::{fetch, open};
 use crate::cache::{Cache, Part};
@@ -45,6 +44,7 @@ use crate::error::{Error, Result};
 use crate::monitor::{Level, Monitor};
 
 use selection::Selection;
+use session::Granted;
 use state::State;
 
 /// Messages that may wait in the stream to the server.
@@ -156,30 +156,11 @@ impl Restore {
     /// [`Error::Interrupted`] if the connection was lost; what was restored by then is there, and a further
     /// call goes on from it.
     pub async fn run(&self, connection: &Connection) -> Result<Restored> {
-        let (requests, stream) = mpsc::channel(STREAM_MESSAGES);
-        let begin = RestoreBegin {
-            protocol: *wire::version::SPOKEN.end(),
-            backup: Some(self.backup.clone()),
-        };
-        let request = RestoreRequest {
-            request: Some(Request::Begin(begin)),
-        };
-        requests
-            .try_send(request)
-            .map_err(|_| Error::interrupted("the stream ended before it began"))?;
-        let mut backups = connection.backups();
-        let replies = backups.restore(ReceiverStream::new(stream)).await;
-        let mut replies = replies
-            .map_err(|status| Error::from_status(&status))?
-            .into_inner();
-        let granted = match next(&mut replies).await? {
-            Reply::Session(session) => session,
-            _ => {
-                return Err(Error::Protocol {
-                    what: "something else than a session was granted",
-                });
-            }
-        };
+        let Granted {
+            requests,
+            mut replies,
+            session: granted,
+        } = session::ask(connection, self.backup.clone(), STREAM_MESSAGES).await?;
         let manifest = self.manifest(connection, &granted).await?;
         let state = Arc::new(self.state(connection, granted, requests)?);
         let work = {
@@ -299,7 +280,7 @@ struct Manifest {
 
 async fn follow(replies: &mut Streaming<RestoreReply>, state: &State) -> Result<()> {
     loop {
-        match next(replies).await? {
+        match session::next(replies).await? {
             Reply::Failed(failed) => {
                 let text = format!("the server can't give file {}: {}", failed.file_id, failed.reason);
                 state.monitor.log(Level::Error, &text);
@@ -311,19 +292,6 @@ async fn follow(replies: &mut Streaming<RestoreReply>, state: &State) -> Result<
                 });
             }
         }
-    }
-}
-
-async fn next(replies: &mut Streaming<RestoreReply>) -> Result<Reply> {
-    match replies.message().await {
-        Ok(Some(RestoreReply { reply: Some(reply) })) => Ok(reply),
-        Ok(Some(RestoreReply { reply: None })) => Err(Error::Protocol {
-            what: "an empty reply",
-        }),
-        Ok(None) => Err(Error::interrupted(
-            "the server ended the restore without a reason",
-        )),
-        Err(status) => Err(Error::from_status(&status)),
     }
 }
 

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-use wire::frame::{Frame, FrameReader, FrameWriter};
+use wire::frame::Frame;
 use wire::v1::{Piece, file_end::Outcome};
 
 use super::incoming::{Arriving, FileError, Incoming};
+use super::session;
 use super::state::State;
 use crate::backup::lost;
 use crate::error::{Error, Result};
@@ -26,16 +27,9 @@ pub(super) fn run(state: &State) {
 }
 
 fn receive(state: &State) -> Result<()> {
-    let mut connection = state.dialler.open()?;
+    let connection = state.dialler.open()?;
     state.abort.watch(connection.breaker()?);
-    connection.wait_forever()?;
-    drop(FrameWriter::create(&mut connection, &state.key).map_err(lost)?);
-    let (mut frames, session) = FrameReader::open(connection).map_err(lost)?;
-    if session != state.key {
-        return Err(Error::Protocol {
-            what: "a data connection of another session",
-        });
-    }
+    let mut frames = session::join(connection, &state.key)?;
     let mut receiver = Receiver::new(state);
     let mut counted_bytes = 0;
     loop {

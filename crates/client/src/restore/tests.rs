@@ -7,6 +7,7 @@ use std::path::Path;
 use manifest::assemble::{Assembler, Outcome};
 use manifest::{BackupKind, Conclusion, DirRecord, Entry, Header, Kind, Timestamp, Writer};
 use parking_lot::Mutex;
+use wire::v1::restore_request::Request;
 use wire::v1::{FileEnd, Piece, Range, WantedFile};
 
 use super::*;

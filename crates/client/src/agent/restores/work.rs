@@ -127,13 +127,7 @@ async fn try_until_done(
         if !is_lost || tries == 0 {
             return Err(error);
         }
-        let wait = backoff.next();
-        let text = format!("{}; going on in {} s", explain(&error), wait.as_secs().max(1));
-        monitor.log(Level::Warning, &text);
-        tokio::select! {
-            () = restore.cancel.cancelled() => return Err(Error::Cancelled),
-            () = tokio::time::sleep(wait) => {}
-        }
+        backoff.go_on(&error, monitor, &restore.cancel).await?;
     }
 }
 

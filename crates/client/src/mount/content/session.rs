@@ -10,14 +10,12 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
-use wire::frame::{Frame, FrameReader, FrameWriter};
+use wire::frame::{Frame, FrameReader};
 use wire::v1::restore_reply::Reply;
 use wire::v1::restore_request::Request;
 use wire::v1::{
-    Piece, Range, RestoreBegin, RestoreFinish, RestoreReply, RestoreRequest, Wanted, WantedFile,
-    file_end::Outcome,
+    Piece, Range, RestoreFinish, RestoreReply, RestoreRequest, Wanted, WantedFile, file_end::Outcome,
 };
 
 use super::fetch::Fetch;
@@ -25,6 +23,7 @@ use crate::backup::lost;
 use crate::connection::{Breaker, Connection, DataConnection, DataDialler};
 use crate::error::{Error, Result};
 use crate::mount::backups::Backup;
+use crate::restore::session::{self, Granted};
 
 /// Requests that may wait to be sent.
 const QUEUED_REQUESTS: usize = 64;
@@ -51,25 +50,11 @@ impl Session {
     ///
     /// Fails with [`Error::NotFound`] where the backup is gone, and where the connections can't be had.
     pub(super) async fn open(connection: Connection, backup: Arc<Backup>) -> Result<Self> {
-        let (requests, stream) = mpsc::channel(QUEUED_REQUESTS);
-        let begin = RestoreBegin {
-            protocol: *wire::version::SPOKEN.end(),
-            backup: Some(backup.to_wire()),
-        };
-        requests
-            .try_send(request(Request::Begin(begin)))
-            .map_err(|_| Error::interrupted("the stream ended before it began"))?;
-        let replies = connection.backups().restore(ReceiverStream::new(stream)).await;
-        let mut replies = replies
-            .map_err(|status| Error::from_status(&status))?
-            .into_inner();
-        let first = replies.message().await;
-        let first = first.map_err(|status| Error::from_status(&status))?;
-        let Some(Reply::Session(granted)) = first.and_then(|first| first.reply) else {
-            return Err(Error::Protocol {
-                what: "something else than a session was granted",
-            });
-        };
+        let Granted {
+            requests,
+            replies,
+            session: granted,
+        } = session::ask(&connection, backup.to_wire(), QUEUED_REQUESTS).await?;
         if granted.digest != backup.digest.0 {
             return Err(Error::NotFound {
                 message: format!("backup {} is another one now", backup.name),
@@ -211,18 +196,9 @@ fn request(request: Request) -> RestoreRequest {
 
 /// Opens the data connection of a session. Blocks.
 fn dial(dialler: &DataDialler, key: &[u8]) -> Result<(FrameReader<DataConnection>, Breaker)> {
-    let mut line = dialler.open()?;
+    let line = dialler.open()?;
     let breaker = line.breaker()?;
-    drop(FrameWriter::create(&mut line, key).map_err(lost)?);
-    // The server answers at once, and then sends when it is asked for something.
-    line.wait_forever()?;
-    let (frames, answered) = FrameReader::open(line).map_err(lost)?;
-    if answered != key {
-        return Err(Error::Protocol {
-            what: "a data connection of another session",
-        });
-    }
-    Ok((frames, breaker))
+    Ok((session::join(line, key)?, breaker))
 }
 
 /// Takes what comes until nothing comes any more.
