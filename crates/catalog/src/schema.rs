@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use rusqlite_migration::{M, Migrations};
 
 /// The newest schema that this program reads and writes, kept in `PRAGMA user_version`.
-pub const SCHEMA_VERSION: i64 = 8;
+pub const SCHEMA_VERSION: i64 = 9;
 
 /// Marks the file as a catalog in `PRAGMA application_id`: "Pern".
 pub(crate) const APPLICATION_ID: i64 = 0x5065_726e;
@@ -20,6 +20,7 @@ pub(crate) static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
         include_str!("schema/v6.sql"),
         include_str!("schema/v7.sql"),
         include_str!("schema/v8.sql"),
+        include_str!("schema/v9.sql"),
     ];
     Migrations::new(steps.map(M::up).into())
 });

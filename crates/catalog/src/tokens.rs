@@ -1,4 +1,4 @@
-//! One-time tokens and what they buy: a place among the clients.
+//! Tokens and what they buy: a place among the clients.
 //!
 //! Only a token's hash is kept. A token has 256 random bits, so a plain hash of it can't be reversed and needs no
 //! salt.
@@ -25,8 +25,12 @@ impl TokenHash {
 pub struct NewToken {
     /// What it is known by.
     pub hash: TokenHash,
-    /// The only client that may use it. Without this it is good for a name that nobody has had.
+    /// The only client that may use it. Without this it is good for names that nobody has had.
     pub client: Option<String>,
+    /// How many clients may use it.
+    pub max_uses: u32,
+    /// What clients that are installed with it back up; none for what is usual. None has a line break in it.
+    pub sources: Vec<String>,
     /// When it is made.
     pub created_ms: i64,
     /// From then on it is refused.
@@ -40,13 +44,19 @@ pub struct Token {
     pub hash: TokenHash,
     /// The only client that may use it.
     pub client: Option<String>,
+    /// How many clients may use it.
+    pub max_uses: u32,
+    /// How many have.
+    pub uses: u32,
+    /// What clients that are installed with it back up; none for what is usual.
+    pub sources: Vec<String>,
     /// When it was made.
     pub created_ms: i64,
     /// From then on it is refused.
     pub expires_ms: i64,
-    /// When it was used.
+    /// When it was used, last.
     pub used_ms: Option<i64>,
-    /// The client that used it.
+    /// The client that used it, last.
     pub used_by: Option<String>,
 }
 
@@ -64,15 +74,15 @@ pub struct Enrolment {
 /// What a token was good for. All but *accepted* leave everything as it was, the token too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Redeem {
-    /// The client is active from now on, the token is used up.
+    /// The client is active from now on, the token is used.
     Accepted(Box<Client>),
     /// No such token.
     Unknown,
     /// It was not used in time.
     Expired,
-    /// It was used before.
+    /// It was used before, as often as it may be.
     AlreadyUsed {
-        /// The client that used it.
+        /// The client that used it, last.
         by: String,
     },
     /// It is meant for a client of another name.
@@ -90,8 +100,16 @@ impl Catalog {
     pub fn create_token(&self, token: &NewToken) -> Result<(), Error> {
         self.connections.write(|transaction| {
             let insert = transaction.execute(
-                "INSERT INTO tokens (hash, client_name, created_ms, expires_ms) VALUES (?1, ?2, ?3, ?4)",
-                params![token.hash.0, token.client, token.created_ms, token.expires_ms],
+                "INSERT INTO tokens (hash, client_name, created_ms, expires_ms, max_uses, sources)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![
+                    token.hash.0,
+                    token.client,
+                    token.created_ms,
+                    token.expires_ms,
+                    token.max_uses,
+                    token.sources.join("\n")
+                ],
             );
             match insert {
                 Ok(_) => Ok(()),
@@ -111,15 +129,10 @@ impl Catalog {
         })
     }
 
-    /// The name of the client that a token is bound to, if there is such a token and it is.
-    pub fn token_client(&self, hash: TokenHash) -> Result<Option<String>, Error> {
-        self.connections.read(|transaction| {
-            let client = transaction
-                .prepare_cached("SELECT client_name FROM tokens WHERE hash = ?1")?
-                .query_row([hash.0], |row| row.get::<_, Option<String>>(0))
-                .optional()?;
-            Ok(client.flatten())
-        })
+    /// A token, as long as it is good for something; what [`Catalog::enrol`] would say where it is not.
+    pub fn good_token(&self, hash: TokenHash, now_ms: i64) -> Result<Result<Token, Redeem>, Error> {
+        self.connections
+            .read(|transaction| Ok(good(transaction, hash, now_ms)?))
     }
 
     /// Forgets tokens that expired before this time, used or not. Returns how many.
@@ -144,7 +157,7 @@ impl Catalog {
             .read(|transaction| Ok(refusal(transaction, hash, client, now_ms)?))
     }
 
-    /// Uses a token up and makes the client active, both or neither.
+    /// Uses a token and makes the client active, both or neither.
     ///
     /// A client that was there before keeps its backups; the certificate that it had counts as revoked.
     pub fn enrol(&self, hash: TokenHash, enrolment: &Enrolment, now_ms: i64) -> Result<Redeem, Error> {
@@ -153,7 +166,7 @@ impl Catalog {
                 return Ok(refused);
             }
             transaction.execute(
-                "UPDATE tokens SET used_ms = ?2, used_by = ?3 WHERE hash = ?1",
+                "UPDATE tokens SET used_ms = ?2, used_by = ?3, uses = uses + 1 WHERE hash = ?1",
                 params![hash.0, now_ms, enrolment.client],
             )?;
             let client = place_client(transaction, enrolment, now_ms)?;
@@ -162,26 +175,40 @@ impl Catalog {
     }
 }
 
+fn good(
+    transaction: &Transaction<'_>,
+    hash: TokenHash,
+    now_ms: i64,
+) -> rusqlite::Result<Result<Token, Redeem>> {
+    let token = transaction
+        .prepare_cached("SELECT * FROM tokens WHERE hash = ?1")?
+        .query_row([hash.0], token_from)
+        .optional()?;
+    Ok(match token {
+        None => Err(Redeem::Unknown),
+        Some(Token {
+            uses,
+            max_uses,
+            used_by: Some(by),
+            ..
+        }) if uses >= max_uses => Err(Redeem::AlreadyUsed { by }),
+        Some(token) if token.expires_ms <= now_ms => Err(Redeem::Expired),
+        Some(token) => Ok(token),
+    })
+}
+
 fn refusal(
     transaction: &Transaction<'_>,
     hash: TokenHash,
     client: &str,
     now_ms: i64,
 ) -> rusqlite::Result<Option<Redeem>> {
-    let token = transaction
-        .prepare_cached("SELECT * FROM tokens WHERE hash = ?1")?
-        .query_row([hash.0], token_from)
-        .optional()?;
-    Ok(match token {
-        None => Some(Redeem::Unknown),
-        Some(Token {
-            used_by: Some(by), ..
-        }) => Some(Redeem::AlreadyUsed { by }),
-        Some(token) if token.expires_ms <= now_ms => Some(Redeem::Expired),
-        Some(Token {
+    Ok(match good(transaction, hash, now_ms)? {
+        Err(refused) => Some(refused),
+        Ok(Token {
             client: Some(bound), ..
         }) => (bound != client).then_some(Redeem::MeantForAnother { client: bound }),
-        Some(_) => find(transaction, client)?.map(|_| Redeem::NameTaken),
+        Ok(_) => find(transaction, client)?.map(|_| Redeem::NameTaken),
     })
 }
 
@@ -212,9 +239,13 @@ fn place_client(
 }
 
 fn token_from(row: &Row<'_>) -> rusqlite::Result<Token> {
+    let sources: String = row.get("sources")?;
     Ok(Token {
         hash: TokenHash(row.get("hash")?),
         client: row.get("client_name")?,
+        max_uses: row.get("max_uses")?,
+        uses: row.get("uses")?,
+        sources: sources.split_terminator('\n').map(str::to_owned).collect(),
         created_ms: row.get("created_ms")?,
         expires_ms: row.get("expires_ms")?,
         used_ms: row.get("used_ms")?,

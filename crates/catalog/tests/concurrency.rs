@@ -21,6 +21,8 @@ fn one_of_many_gets_the_token() {
         .create_token(&NewToken {
             hash,
             client: None,
+            max_uses: 1,
+            sources: Vec::new(),
             created_ms: 0,
             expires_ms: 10,
         })

@@ -321,6 +321,31 @@ fn a_database_of_version_8_knows_what_clients_are_called() {
 }
 
 #[test]
+fn a_database_of_version_9_knows_how_often_tokens_may_be_used() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let raw = Connection::open(database(dir.path())).expect("creates");
+    raw.execute_batch(include_str!("fixtures/v9.sql")).expect("loads");
+    drop(raw);
+    let catalog = Catalog::open(dir.path()).expect("opens");
+    catalog.check().expect("is whole");
+    let tokens = catalog.tokens().expect("reads");
+    let several = tokens
+        .iter()
+        .find(|token| token.max_uses == 20)
+        .expect("is there");
+    assert_eq!(
+        (several.uses, several.sources.as_slice()),
+        (3, &["/srv/a".to_owned(), "/home".to_owned()][..])
+    );
+    // One that was made before, and used.
+    let used = tokens
+        .iter()
+        .find(|token| token.used_ms.is_some() && token.max_uses == 1)
+        .expect("is there");
+    assert_eq!((used.uses, used.sources.len()), (1, 0));
+}
+
+#[test]
 fn the_frozen_database_has_the_tables_of_a_new_one() {
     let schema = |raw: &Connection| -> Vec<(String, String)> {
         let mut statement = raw
@@ -336,7 +361,7 @@ fn the_frozen_database_has_the_tables_of_a_new_one() {
     let new = Connection::open(database(dir.path())).expect("opens");
     let frozen = Connection::open_in_memory().expect("opens");
     frozen
-        .execute_batch(include_str!("fixtures/v8.sql"))
+        .execute_batch(include_str!("fixtures/v9.sql"))
         .expect("loads");
     assert_eq!(
         schema(&new),

@@ -33,6 +33,8 @@ fn token(secret: &[u8], client: Option<&str>) -> NewToken {
     NewToken {
         hash: TokenHash::of(secret),
         client: client.map(Into::into),
+        max_uses: 1,
+        sources: Vec::new(),
         created_ms: 0,
         expires_ms: 1_000,
     }
@@ -89,6 +91,38 @@ fn backup(client: &str, name: &str, started_ms: i64) -> NewBackup {
             },
         ],
     }
+}
+
+#[test]
+fn a_token_for_several_is_good_as_often_as_it_says() {
+    let (_dir, catalog) = fresh();
+    let several = NewToken {
+        max_uses: 2,
+        sources: vec!["/home".into(), "/srv/my files".into()],
+        ..token(b"several", None)
+    };
+    catalog.create_token(&several).expect("token");
+    let redeem = |client, number| {
+        catalog
+            .enrol(several.hash, &enrolment(client, number), 5)
+            .expect("reads")
+    };
+    assert!(matches!(redeem("a", 1), Redeem::Accepted(_)));
+    assert_eq!(redeem("a", 2), Redeem::NameTaken);
+    let left = catalog
+        .good_token(several.hash, 5)
+        .expect("reads")
+        .expect("is good");
+    assert_eq!((left.uses, left.sources), (1, several.sources.clone()));
+    assert!(matches!(redeem("b", 3), Redeem::Accepted(_)));
+    assert_eq!(redeem("c", 4), Redeem::AlreadyUsed { by: "b".into() });
+    assert_eq!(
+        catalog
+            .good_token(several.hash, 5)
+            .expect("reads")
+            .expect_err("is used"),
+        Redeem::AlreadyUsed { by: "b".into() }
+    );
 }
 
 #[test]

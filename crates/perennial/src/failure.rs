@@ -117,6 +117,14 @@ pub enum Failure {
         /// The name.
         name: String,
     },
+    /// No such program is kept for installers.
+    #[error("no program of version {version} for {architecture} is kept")]
+    NoSuchBuild {
+        /// The version.
+        version: String,
+        /// The processor.
+        architecture: String,
+    },
     /// There is no role of this name.
     #[error("there is no role {name}")]
     NoSuchRole {
@@ -206,21 +214,33 @@ fn status_text(status: &tonic::Status) -> String {
     }
 }
 
+#[cfg(feature = "server")]
+fn is_cancelled_on_server(cause: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(
+        cause.downcast_ref::<server::Error>(),
+        Some(server::Error::Cancelled)
+    ) || matches!(
+        cause.downcast_ref::<volume_files::Error>(),
+        Some(volume_files::Error::Cancelled)
+    )
+}
+
+/// There is no server within this program.
+#[cfg(not(feature = "server"))]
+fn is_cancelled_on_server(_: &(dyn std::error::Error + 'static)) -> bool {
+    false
+}
+
 /// Whether the error only says that somebody asked for an end.
 pub fn is_cancelled(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         matches!(
             cause.downcast_ref::<client::Error>(),
             Some(client::Error::Cancelled)
-        ) || matches!(
-            cause.downcast_ref::<server::Error>(),
-            Some(server::Error::Cancelled)
-        ) || matches!(
-            cause.downcast_ref::<volume_files::Error>(),
-            Some(volume_files::Error::Cancelled)
-        ) || cause
-            .downcast_ref::<tonic::Status>()
-            .is_some_and(|status| status.code() == tonic::Code::Cancelled && status.message() == "cancelled")
+        ) || is_cancelled_on_server(cause)
+            || cause.downcast_ref::<tonic::Status>().is_some_and(|status| {
+                status.code() == tonic::Code::Cancelled && status.message() == "cancelled"
+            })
     })
 }
 

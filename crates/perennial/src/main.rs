@@ -12,6 +12,9 @@
 //!
 //! It decides nothing about backups: that is for `server` and `client`.
 
+// What only the commands of a server use is in a client's program too where taking it out would not be worth a line.
+#![cfg_attr(not(feature = "server"), allow(dead_code, unused_imports))]
+
 mod channel;
 mod cli;
 mod commands;
@@ -37,6 +40,8 @@ use crate::output::Console;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Looked at, so that it stays in the program.
+    std::hint::black_box(wire::version::BUILD_MARK);
     // clap prints help and usage errors itself, with status 0 and 2.
     let cli = cli::Cli::parse();
     let console = Console::of_process();
@@ -65,7 +70,9 @@ fn main() -> ExitCode {
             );
         }
     }
-    let context = Context::new(console.clone(), surroundings, cli.global).with_log(logging.live);
+    let context = Context::new(console.clone(), surroundings, cli.global);
+    #[cfg(feature = "server")]
+    let context = context.with_log(logging.live);
     let result = runtime.block_on(commands::run(context, cli.command));
     // Blocking work that was given up, such as a read of stdin, must not keep the process.
     runtime.shutdown_background();

@@ -11,6 +11,7 @@ use crate::accounts::Accounts;
 use crate::checking::Checking;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
+use crate::installing::Builds;
 use crate::jobs::{Attached, Board};
 use crate::moving::Moving;
 use crate::policies::Policies;
@@ -51,6 +52,8 @@ pub struct Core {
     pub authority: Authority,
     /// What browsers are shown of certificates.
     pub web_certificate: Arc<WebCertificate>,
+    /// The programs that installers bring.
+    pub builds: Builds,
     /// Users, and what they may do.
     pub accounts: Accounts,
     /// What is set for clients.

@@ -28,6 +28,14 @@ pub enum Error {
         /// Which file.
         path: PathBuf,
     },
+    /// An installer could not be made, or a program for installers not kept.
+    #[error("can't use {}", path.display())]
+    Installer {
+        /// The program, or where programs are kept.
+        path: PathBuf,
+        /// Why not.
+        source: installer::Error,
+    },
     /// The address to listen on could not be had.
     #[error("can't listen on {address}")]
     Listen {

@@ -20,6 +20,7 @@ use crate::checking::Checking;
 use crate::clock::Clock;
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::installing::Builds;
 use crate::jobs::{Attached, Board};
 use crate::listen::{ControlIo, Takers, Web, bind_admin_socket, serve_port};
 use crate::moving::Moving;
@@ -212,6 +213,7 @@ fn open(
     )?;
     let core = Arc::new(Core {
         accounts: Accounts::new(catalog.clone(), clock.clone(), settings.password_cost),
+        builds: Builds::of(&settings.state_dir),
         settings,
         policies,
         schedule: Schedule::load(&catalog)?,

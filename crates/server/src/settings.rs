@@ -108,5 +108,5 @@ impl Settings {
 
 /// The administration socket of the server with this state directory.
 pub fn admin_socket(state_dir: &std::path::Path) -> PathBuf {
-    state_dir.join("admin.sock")
+    state_dir.join(wire::ADMIN_SOCKET)
 }

@@ -8,6 +8,11 @@ use wire::token::Token;
 use crate::core::Core;
 use crate::error::{Error, Result};
 
+/// How many clients may join with one token at most.
+const MAX_USES: u32 = 10_000;
+/// How many sources a token may name, and how long they may be together.
+const MAX_SOURCES: usize = 100;
+const MAX_SOURCES_BYTES: usize = 64 << 10;
 /// Longest time for which a token may be valid.
 const MAX_VALID: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -20,6 +25,10 @@ pub struct TokenRequest {
     pub client: Option<String>,
     /// How long it is good for.
     pub valid: Duration,
+    /// How many clients may join with it.
+    pub uses: u32,
+    /// What clients that are installed with it back up; none for what is usual.
+    pub sources: Vec<String>,
 }
 
 /// Makes a token. Returns it with the time at which it expires; only its hash is kept.
@@ -32,21 +41,55 @@ pub fn create(core: &Core, request: &TokenRequest) -> Result<(Token, i64)> {
             why: "a token is valid for at least a second and at most 30 days",
         });
     }
-    let token = Token {
-        authority_fingerprint: core.authority.fingerprint(),
-        secret: rand::random(),
-        address: address(core, request.address.as_deref())?,
-    };
+    if request.uses == 0 || request.uses > MAX_USES {
+        return Err(Error::Refused {
+            why: "a token is for at least one client and at most 10000",
+        });
+    }
+    if request.uses > 1 && request.client.is_some() {
+        return Err(Error::Refused {
+            why: "a token that is bound to a name is for one client",
+        });
+    }
+    check_sources(&request.sources)?;
+    let token = token_of(core, rand::random(), request.address.as_deref())?;
     let now_ms = core.clock.now_ms();
     let valid_ms = i64::try_from(request.valid.as_millis()).expect("30 days fit");
     let expires_ms = now_ms + valid_ms;
     core.catalog.create_token(&NewToken {
         hash: TokenHash::of(&token.secret),
         client: request.client.clone(),
+        max_uses: request.uses,
+        sources: request.sources.clone(),
         created_ms: now_ms,
         expires_ms,
     })?;
     Ok((token, expires_ms))
+}
+
+/// The token with this secret, for clients that dial this address or, without one, the server's own.
+pub fn token_of(core: &Core, secret: [u8; 32], address: Option<&str>) -> Result<Token> {
+    Ok(Token {
+        authority_fingerprint: core.authority.fingerprint(),
+        secret,
+        address: self::address(core, address)?,
+    })
+}
+
+fn check_sources(sources: &[String]) -> Result<()> {
+    let len: usize = sources.iter().map(String::len).sum();
+    let is_usable = |source: &String| source.starts_with('/') && !source.chars().any(char::is_control);
+    if sources.len() > MAX_SOURCES || len > MAX_SOURCES_BYTES {
+        return Err(Error::Refused {
+            why: "these are too many sources",
+        });
+    }
+    match sources.iter().find(|source| !is_usable(source)) {
+        Some(source) => Err(Error::Invalid {
+            why: format!("a source is an absolute path, without line breaks and the like: {source:?}"),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// The address for a token, always with a port.
@@ -60,6 +103,13 @@ fn address(core: &Core, asked: Option<&str>) -> Result<String> {
     if address.len() > 240 {
         return Err(Error::Refused {
             why: "the address is too long",
+        });
+    }
+    // It becomes part of commands.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]%".contains(&byte);
+    if !address.bytes().all(is_plain) {
+        return Err(Error::Invalid {
+            why: format!("{address:?} is no address of a server"),
         });
     }
     let has_port = address.parse::<std::net::SocketAddr>().is_ok()

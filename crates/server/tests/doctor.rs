@@ -75,6 +75,8 @@ fn enrol(catalog: &Catalog) {
     let token = NewToken {
         hash,
         client: None,
+        max_uses: 1,
+        sources: Vec::new(),
         created_ms: start_ms,
         expires_ms: start_ms + 1,
     };

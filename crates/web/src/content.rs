@@ -338,7 +338,7 @@ pub fn data_of(part: Result<ContentPart, Status>) -> Result<Vec<u8>, Status> {
 
 /// Under which name a file is kept (RFC 6266): what is no letter, digit or one of a few signs is encoded, so that no name can say anything
 /// else.
-fn attachment(name: &str) -> String {
+pub fn attachment(name: &str) -> String {
     format!("attachment; filename*=UTF-8''{}", segment(name))
 }
 

@@ -14,6 +14,7 @@ use wire::v1::admin_client::AdminClient;
 use wire::v1::backups_client::BackupsClient;
 use wire::v1::clients_client::ClientsClient;
 use wire::v1::contents_client::ContentsClient;
+use wire::v1::enrolment_client::EnrolmentClient;
 use wire::v1::notify_client::NotifyClient;
 use wire::v1::planning_client::PlanningClient;
 use wire::v1::settings_client::SettingsClient;
@@ -74,6 +75,10 @@ impl Services {
 
     pub fn contents(&self) -> ContentsClient<Channel> {
         ContentsClient::new(self.0.clone()).max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
+    }
+
+    pub fn enrolment(&self) -> EnrolmentClient<Channel> {
+        EnrolmentClient::new(self.0.clone())
     }
 
     pub fn notify(&self) -> NotifyClient<Channel> {

@@ -20,6 +20,9 @@ pub mod local {
     tonic::include_proto!("perennial.client.v1");
 }
 
+/// The administration socket in a server's state directory.
+pub const ADMIN_SOCKET: &str = "admin.sock";
+
 include!(concat!(env!("OUT_DIR"), "/methods.rs"));
 
 /// All messages and services as an encoded `FileDescriptorSet`, with the comments of their sources, for who handles them without

@@ -9,6 +9,10 @@ use std::ops::RangeInclusive;
 /// The versions that this build speaks.
 pub const SPOKEN: RangeInclusive<u32> = 1..=1;
 
+/// By this a program is known as one of ours without being run, and its version: whoever keeps programs for others looks for it among
+/// their bytes.
+pub static BUILD_MARK: &str = concat!("\0perennial-build:", env!("CARGO_PKG_VERSION"), "\0");
+
 /// The peer speaks no version that this build does.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(

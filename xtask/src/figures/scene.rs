@@ -123,6 +123,8 @@ fn enrol(catalog: &Catalog, client: &str, number: u64, now_ms: i64) -> Result<()
     catalog.create_token(&NewToken {
         hash,
         client: Some(client.to_owned()),
+        max_uses: 1,
+        sources: Vec::new(),
         created_ms: now_ms,
         expires_ms: now_ms + 1000,
     })?;

@@ -98,6 +98,22 @@ const MEMBERS: &[Member] = &[
         ],
     },
     Member {
+        name: "installer",
+        never: &[
+            "cow-fs",
+            "disk-image",
+            "nbd",
+            "manifest",
+            "file-tree",
+            "volume-files",
+            "archive",
+            "wire",
+            "policy",
+            "notify",
+            "shell",
+        ],
+    },
+    Member {
         name: "catalog",
         never: &["cow-fs", "disk-image", "nbd", "file-tree"],
     },

@@ -7,6 +7,7 @@
 mod backoff;
 mod commands;
 mod job;
+mod joining;
 mod restores;
 mod turn;
 
@@ -35,6 +36,7 @@ use backoff::Backoff;
 use commands::Attached;
 use job::Running;
 
+pub use joining::{join, waits_to_join};
 pub use restores::{RestoreSetting, Restores, socket_path};
 
 /// Events that may wait in the stream to the server.

@@ -6,11 +6,13 @@
 //! there STATE/client.key.pem        private key, mode 0600; never leaves the machine
 //! STATE/client.cert.pem       certificate for that key, from the server's authority
 //! STATE/authority.cert.pem    the authority's certificate: the only root that is trusted
+//! STATE/token                 instead of all these: a token with which the client joins once it runs
 //! ```
 
 mod enrol;
 mod store;
 mod verifier;
+pub(crate) mod waiting;
 
 use std::path::{Path, PathBuf};
 
@@ -27,6 +29,7 @@ const RECORD_FILE: &str = "client.toml";
 const KEY_FILE: &str = "client.key.pem";
 const CERTIFICATE_FILE: &str = "client.cert.pem";
 const AUTHORITY_FILE: &str = "authority.cert.pem";
+const TOKEN_FILE: &str = "token";
 
 /// The identity of an enrolled client.
 #[derive(Debug)]

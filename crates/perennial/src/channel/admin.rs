@@ -12,7 +12,7 @@ use crate::failure::Failure;
 
 /// Connects to the server with this state directory; `None` where none runs.
 pub async fn connect(state_dir: &Path) -> Result<Option<Channel>> {
-    over_socket(&server::admin_socket(state_dir)).await
+    over_socket(&state_dir.join(wire::ADMIN_SOCKET)).await
 }
 
 /// Connects to whoever listens on this socket; `None` where nobody does.

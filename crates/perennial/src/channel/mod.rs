@@ -5,6 +5,9 @@
 //! command takes, so that a backup made by `quickstart --once` can be looked at.
 
 mod admin;
+#[cfg(not(feature = "server"))]
+mod never;
+#[cfg(feature = "server")]
 mod temporary;
 mod user;
 
@@ -20,6 +23,7 @@ use wire::v1::admin_client::AdminClient;
 use wire::v1::backups_client::BackupsClient;
 use wire::v1::clients_client::ClientsClient;
 use wire::v1::contents_client::ContentsClient;
+use wire::v1::enrolment_client::EnrolmentClient;
 use wire::v1::notify_client::NotifyClient;
 use wire::v1::planning_client::PlanningClient;
 use wire::v1::settings_client::SettingsClient;
@@ -27,6 +31,9 @@ use wire::v1::storages_client::StoragesClient;
 
 use crate::commands::Context;
 use crate::failure::Failure;
+#[cfg(not(feature = "server"))]
+use never::TemporaryServer;
+#[cfg(feature = "server")]
 use temporary::TemporaryServer;
 
 pub use admin::{connect as server_channel, over_socket};
@@ -325,6 +332,11 @@ impl AdminLink {
     /// The service for users.
     pub fn accounts(&self) -> AccountsClient<Authorized> {
         AccountsClient::new(self.authorized())
+    }
+
+    /// The service with which machines become clients.
+    pub fn enrolment(&self) -> EnrolmentClient<Authorized> {
+        EnrolmentClient::new(self.authorized())
     }
 
     /// Whether a user calls, over the network.

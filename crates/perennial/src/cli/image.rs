@@ -23,12 +23,16 @@ pub enum ImageCommand {
     Published(ListArgs),
     /// Remove a virtual disk that was made to be downloaded; the image stays
     Unpublish(UnpublishArgs),
+    #[cfg(feature = "server")]
     /// Mount a volume of an image; on the server's machine, as root
     Mount(MountArgs),
+    #[cfg(feature = "server")]
     /// Serve a disk or volume of an image over the network block device protocol; on the server's machine
     Serve(ServeArgs),
+    #[cfg(feature = "server")]
     /// List the files in a volume of an image, without mounting it; on the server's machine
     Browse(ImageBrowseArgs),
+    #[cfg(feature = "server")]
     /// Copy files out of a volume of an image, without mounting it; on the server's machine
     Extract(ExtractArgs),
 }

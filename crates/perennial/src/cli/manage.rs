@@ -28,7 +28,7 @@ pub struct EnrollArgs {
 /// `perennial token`
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
-    /// Make a token with which one new client can enrol
+    /// Make a token with which new clients can enrol
     Create(TokenCreateArgs),
 }
 
@@ -43,6 +43,9 @@ pub struct TokenCreateArgs {
     /// The only client name that it is good for; by default any new one
     #[arg(long, value_name = "NAME")]
     pub client: Option<String>,
+    /// How many clients may enrol with it, each under its machine's own name or another that is free
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "client")]
+    pub uses: u32,
     /// How long it is good for
     #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = parse_duration)]
     pub valid: std::time::Duration,

@@ -41,8 +41,9 @@ pub use retention::{
     ArchiveArgs, DeleteArgs, HoldArgs, LetGoArgs, RetentionCommand, RetentionPlanArgs, TrashCommand,
 };
 pub use run::{
-    ClientArgs, ClientCommand, ClientOnceArgs, ClientRestoresArgs, ClientRestoresCommand, DoctorArgs,
-    HoldStillArgs, QuickstartArgs, RestoreCatalogArgs, ServerArgs, ServerCommand,
+    BuildsCommand, BuildsListArgs, ClientArgs, ClientCommand, ClientOnceArgs, ClientRestoresArgs,
+    ClientRestoresCommand, DoctorArgs, HoldStillArgs, InstallerArgs, QuickstartArgs, RestoreCatalogArgs,
+    ServerArgs, ServerCommand,
 };
 
 pub use settings::{
@@ -76,9 +77,8 @@ Try it on this machine, server and client in one process:
 
 Set it up for real:
   server$  perennial server --storage /srv/backups
-  server$  perennial token create --client laptop
-  laptop$  perennial enroll TOKEN
-  laptop$  perennial client --source /home --source /etc
+  server$  perennial client installer laptop
+  laptop$  sudo sh perennial-client-laptop.sh
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 finished with problems, 130 cancelled.
 Files: /etc/perennial/server.toml and client.toml (see \"perennial config show\").";
@@ -146,8 +146,10 @@ pub enum LogFormat {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    #[cfg(feature = "server")]
     /// Run server and client in one process and back up PATH…: the first backup is one command away
     Quickstart(QuickstartArgs),
+    #[cfg(feature = "server")]
     /// Run the server, which keeps the backups
     Server(ServerArgs),
     /// Run the client, which makes backups when the server asks for them

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
 use super::OutputArgs;
-use crate::config::{ClientFlags, ServerFlags};
+use crate::config::{ClientFlags, ServerFlags, parse_duration};
 
 /// `perennial server`
 #[derive(Debug, Args)]
@@ -51,6 +51,9 @@ enrols anew, with a token made for its name.")]
     RestoreCatalog(RestoreCatalogArgs),
     /// Look at all that the server stands on and say what to do, whether it runs or not
     Doctor(DoctorArgs),
+    /// See, add and remove the programs that installers of clients bring
+    #[command(subcommand)]
+    Builds(BuildsCommand),
     /// Take over a storage of another server, or one that was moved, or begin anew in an empty directory; no server may be running
     #[command(after_help = "\
 The storage then belongs to the server with this state directory, and its backups are taken into that server's catalog. \
@@ -60,6 +63,48 @@ The server that had it before must never use it again.")]
         #[command(flatten)]
         settings: ServerFlags,
     },
+}
+
+/// `perennial server builds`
+#[derive(Debug, Subcommand)]
+pub enum BuildsCommand {
+    /// List them; the server's own program is there once an installer was made
+    List(BuildsListArgs),
+    /// Keep a program for Linux, such as one for another processor
+    #[command(after_help = "\
+Only on the server's own machine, and only programs that you trust: every client that is installed later runs it as root.
+
+Example:
+  perennial server builds add perennial-aarch64")]
+    Add {
+        /// The program
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        program: PathBuf,
+        /// Settings.
+        #[command(flatten)]
+        settings: ServerFlags,
+    },
+    /// Forget a program
+    Remove {
+        /// Its version
+        version: String,
+        /// The processor that it is for
+        architecture: String,
+        /// Settings.
+        #[command(flatten)]
+        settings: ServerFlags,
+    },
+}
+
+/// `perennial server builds list`
+#[derive(Debug, Args)]
+pub struct BuildsListArgs {
+    /// Settings.
+    #[command(flatten)]
+    pub settings: ServerFlags,
+    /// For whom.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// `perennial server restore-catalog`
@@ -144,9 +189,77 @@ Examples:
   perennial client restores decline 12"
     )]
     Restores(ClientRestoresArgs),
+    /// Make an installer, on the server: one file, or one line, with which a new client is installed, joins and starts
+    Installer(InstallerArgs),
     /// Keep a file system frozen until standard input ends; what an image backup starts for itself
     #[command(hide = true)]
     HoldStill(HoldStillArgs),
+}
+
+/// `perennial client installer`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The file holds a token: whoever has it can join. The script is run as root with sh and shows with --help what it can do; the client of \
+a package joins by itself once it is installed. What is needed is what the server can be reached by (--address) and, for other \
+processors than the server's own, a program (see \"perennial server builds\").
+
+Examples:
+  perennial client installer laptop
+  perennial client installer laptop --form deb --source /home --source /srv
+  perennial client installer --uses 50 --valid 7d --one-line")]
+pub struct InstallerArgs {
+    /// The client's name; without it, clients join under their machines' own names
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// What it is to be
+    #[arg(long, value_name = "FORM", default_value = "sh", conflicts_with = "one_line")]
+    pub form: InstallerForm,
+    /// For which processor, as uname -m says it; by default for all that the server has programs for, and a package for the server's own
+    #[arg(long, value_name = "PROCESSOR", conflicts_with = "one_line")]
+    pub architecture: Option<String>,
+    /// Print a command that downloads and runs the installer, instead of making a file
+    #[arg(long)]
+    pub one_line: bool,
+    /// Directory to back up; given several times for several, /etc, /home, /root, /srv and /usr/local if none is named
+    #[arg(long = "source", value_name = "PATH")]
+    pub sources: Vec<String>,
+    /// How many clients may join with it
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "name")]
+    pub uses: u32,
+    /// How long they may
+    #[arg(long, value_name = "SPAN", default_value = "1d", value_parser = parse_duration)]
+    pub valid: std::time::Duration,
+    /// The address that the client is to dial; by default what the server advertises
+    #[arg(long, value_name = "HOST:PORT")]
+    pub address: Option<String>,
+    /// Where to write it, - for stdout; by default into a file here that is named by the client
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "one_line")]
+    pub output: Option<PathBuf>,
+    /// For whom.
+    #[command(flatten)]
+    pub shape: OutputArgs,
+}
+
+/// What an installer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InstallerForm {
+    /// A shell script
+    Sh,
+    /// A package for Debian and what comes from it
+    Deb,
+    /// A package for Fedora, openSUSE and the like
+    Rpm,
+}
+
+impl InstallerForm {
+    /// As the server calls it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Sh => "sh",
+            Self::Deb => "deb",
+            Self::Rpm => "rpm",
+        }
+    }
 }
 
 /// `perennial client restores`

@@ -4,15 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
-use client::Identity;
-use client::agent::What;
+use client::agent::{What, join, waits_to_join};
 use client::backup::Mode;
+use client::{Cancel, Identity};
 use sd_notify::NotifyState;
 
 use super::monitor::LogMonitor;
 use super::own_backup::OwnClient;
-use super::server::tell_systemd;
-use super::{Context, backup, client_restores, hold_still, own_backup};
+use super::systemd::tell_systemd;
+use super::{Context, backup, client_restores, enroll, hold_still, installer, own_backup};
 use crate::channel::OwnServer;
 use crate::cli::{ClientArgs, ClientCommand, ClientOnceArgs};
 use crate::config::{ClientConfig, ClientFlags, Component, resolve};
@@ -26,6 +26,7 @@ pub async fn run(context: &Context, args: ClientArgs) -> Result<Outcome> {
         Some(ClientCommand::Run { settings }) => serve(context, &settings).await,
         Some(ClientCommand::Once(args)) => once(context, &args).await,
         Some(ClientCommand::Restores(args)) => client_restores::run(context, args).await,
+        Some(ClientCommand::Installer(args)) => installer::run(context, args).await,
         Some(ClientCommand::HoldStill(args)) => hold_still::run(context, &args).await,
     }
 }
@@ -45,8 +46,11 @@ fn config_of(context: &Context, flags: &ClientFlags) -> Result<ClientConfig> {
 }
 
 async fn serve(context: &Context, flags: &ClientFlags) -> Result<Outcome> {
-    let client = own_client(context, flags)?;
     let interrupt = Interrupt::listen()?;
+    if !has_joined(context, flags, &interrupt).await? {
+        return Ok(Outcome::Done);
+    }
+    let client = own_client(context, flags)?;
     tell_systemd(&[
         NotifyState::Ready,
         NotifyState::Status("connecting to the server, or connected"),
@@ -54,6 +58,22 @@ async fn serve(context: &Context, flags: &ClientFlags) -> Result<Outcome> {
     client.serve(Arc::new(LogMonitor), &interrupt).await;
     tell_systemd(&[NotifyState::Stopping]);
     Ok(Outcome::Done)
+}
+
+/// Joins the server with the token that an installer has left, if one has. `false` if it was interrupted in that.
+async fn has_joined(context: &Context, flags: &ClientFlags, interrupt: &Interrupt) -> Result<bool> {
+    let state = config_of(context, flags)?.state;
+    let cancel = Cancel::new();
+    let info = enroll::client_info();
+    let joining = join(&state, &info, &LogMonitor, &cancel);
+    if waits_to_join(&state) {
+        // As it may take as long as the server can't be reached, it counts as running.
+        tell_systemd(&[NotifyState::Ready, NotifyState::Status("joining the server")]);
+    }
+    tokio::select! {
+        joined = joining => joined.map(|_| true).map_err(Into::into),
+        () = interrupt.asked() => Ok(false),
+    }
 }
 
 async fn once(context: &Context, args: &ClientOnceArgs) -> Result<Outcome> {

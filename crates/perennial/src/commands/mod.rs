@@ -3,6 +3,8 @@
 mod api_tokens;
 mod backup;
 mod browse;
+#[cfg(feature = "server")]
+mod builds;
 mod client;
 mod client_restores;
 mod clients;
@@ -13,6 +15,7 @@ mod follow;
 mod groups;
 mod hold_still;
 mod image;
+mod installer;
 mod jobs;
 mod log_in;
 mod monitor;
@@ -20,28 +23,33 @@ mod mount;
 mod notify;
 mod own_account;
 mod own_backup;
+#[cfg(feature = "server")]
 mod quickstart;
 mod refer;
 mod restore;
 mod restore_disk;
 mod retention;
 mod roles;
+#[cfg(feature = "server")]
 mod safety;
 mod schedule;
 mod scope;
 mod search;
 pub mod secret_file;
+#[cfg(feature = "server")]
 pub mod server;
 mod settings;
 mod status;
 mod storage;
 mod stream;
+mod systemd;
 mod token;
 mod users;
 mod watch;
 
 use std::path::PathBuf;
 
+#[cfg(feature = "server")]
 use ::server::LiveLog;
 use anyhow::{Context as _, Result};
 use clap::CommandFactory as _;
@@ -56,6 +64,7 @@ pub struct Context {
     console: Console,
     surroundings: Surroundings,
     global: GlobalArgs,
+    #[cfg(feature = "server")]
     log: LiveLog,
 }
 
@@ -66,16 +75,19 @@ impl Context {
             console,
             surroundings,
             global,
+            #[cfg(feature = "server")]
             log: LiveLog::default(),
         }
     }
 
     /// Lets a server that is started have what is logged.
+    #[cfg(feature = "server")]
     pub fn with_log(self, log: LiveLog) -> Self {
         Self { log, ..self }
     }
 
     /// What is logged, for whoever watches a server that is started.
+    #[cfg(feature = "server")]
     pub fn log(&self) -> &LiveLog {
         &self.log
     }
@@ -122,7 +134,9 @@ impl Context {
 pub async fn run(context: Context, command: Command) -> Result<Outcome> {
     let context = &context;
     match command {
+        #[cfg(feature = "server")]
         Command::Quickstart(args) => quickstart::run(context, args).await,
+        #[cfg(feature = "server")]
         Command::Server(args) => server::run(context, args).await,
         Command::Client(args) => client::run(context, args).await,
         Command::Enroll(args) => enroll::run(context, args).await,

@@ -3,7 +3,8 @@
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Context, safety};
+use super::systemd::tell_systemd;
+use super::{Context, builds, safety};
 use crate::cli::{OutputArgs, ServerArgs, ServerCommand};
 use crate::config::{Choice, Component, ServerConfig, ServerFlags, resolve};
 use crate::failure::Outcome;
@@ -20,6 +21,7 @@ pub async fn run(context: &Context, args: ServerArgs) -> Result<Outcome> {
         }
         Some(ServerCommand::RestoreCatalog(args)) => safety::restore_catalog(context, args).await,
         Some(ServerCommand::Doctor(args)) => safety::doctor(context, args).await,
+        Some(ServerCommand::Builds(command)) => builds::run(context, command),
         Some(ServerCommand::AdoptStorage { settings }) => adopt_storage(context, &settings).await,
     }
 }
@@ -145,11 +147,4 @@ async fn rebuild_catalog(context: &Context, flags: &ServerFlags, output: OutputA
         }
     }
     Ok(Outcome::Done)
-}
-
-/// Tells systemd, if it started this process, how it is going.
-pub fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(%error, "systemd could not be told");
-    }
 }

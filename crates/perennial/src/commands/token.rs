@@ -16,6 +16,8 @@ pub async fn run(context: &Context, command: TokenCommand) -> Result<Outcome> {
         address: args.address.unwrap_or_default(),
         client_name: args.client.unwrap_or_default(),
         valid_s: u32::try_from(args.valid.as_secs()).unwrap_or(u32::MAX),
+        uses: args.uses,
+        sources: Vec::new(),
     };
     let reply = link
         .admin()
@@ -30,8 +32,12 @@ pub async fn run(context: &Context, command: TokenCommand) -> Result<Outcome> {
         Shape::Human => {
             console.result(&format!("{}\n", reply.token))?;
             let until = format::time(reply.expires_ms, console.zone());
+            let times = match args.uses {
+                1 => "once".to_owned(),
+                times => format!("{times} times"),
+            };
             console.note(&format!(
-                "Good once, until {until}. On the new client: perennial enroll TOKEN"
+                "Good {times}, until {until}. On the new client: perennial enroll TOKEN"
             ));
         }
     }

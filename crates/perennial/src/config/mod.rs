@@ -29,6 +29,7 @@ pub use flags::{ClientFlags, Flags, ServerFlags};
 pub use layers::{Origin, Resolved, STATE_FILE, resolve};
 pub use log_in::{Fingerprint, LogIn, LogIns};
 pub use logs::{FileFormat, LogSettings};
+#[cfg(feature = "server")]
 pub use server::{Choice, ServerConfig};
 pub use setting::Component;
 pub use source::{SourceContent, SourceEntry, StreamEntry, default_name};

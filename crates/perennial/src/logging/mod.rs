@@ -5,9 +5,11 @@
 
 mod file;
 mod journal;
+#[cfg(feature = "server")]
 mod live;
 
 use anyhow::{Context as _, Result};
+#[cfg(feature = "server")]
 use server::LiveLog;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -19,6 +21,7 @@ use crate::output::Console;
 use crate::output::console::LogStream;
 
 use file::LogFile;
+#[cfg(feature = "server")]
 use live::Live;
 
 type Layer = Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync>;
@@ -29,6 +32,7 @@ pub struct Logging {
     /// The log file, if there is one: somebody has to open it anew when it was moved away.
     pub file: Option<LogFile>,
     /// What a server lets be watched.
+    #[cfg(feature = "server")]
     pub live: LiveLog,
 }
 
@@ -44,7 +48,9 @@ pub fn start(cli: &Cli, surroundings: &Surroundings, console: &Console) -> Resul
         (Some(file), Some(settings)) => to_file(file, settings.file_format),
         _ => to_stderr(cli.global.log_format, surroundings, console),
     };
+    #[cfg(feature = "server")]
     let live = LiveLog::default();
+    #[cfg(feature = "server")]
     let layer: Layer = match &cli.command {
         Command::Server(_) => layer.and_then(Live(live.clone())).boxed(),
         _ => layer,
@@ -52,7 +58,11 @@ pub fn start(cli: &Cli, surroundings: &Surroundings, console: &Console) -> Resul
     tracing_subscriber::registry()
         .with(layer.with_filter(filter))
         .init();
-    Ok(Logging { file, live })
+    Ok(Logging {
+        file,
+        #[cfg(feature = "server")]
+        live,
+    })
 }
 
 fn to_file(file: &LogFile, format: FileFormat) -> Layer {
@@ -120,6 +130,7 @@ fn settings(cli: &Cli, surroundings: &Surroundings) -> Result<Option<LogSettings
 /// The component that a command runs, with the configuration file and the flags that it was given.
 fn service(command: &Command, global: &GlobalArgs) -> Option<(Component, Option<std::path::PathBuf>, Flags)> {
     match command {
+        #[cfg(feature = "server")]
         Command::Server(server) => {
             let given = match &server.command {
                 None => &server.settings,

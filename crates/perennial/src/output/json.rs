@@ -9,8 +9,10 @@ use wire::v1;
 
 use super::format::{hex, rfc3339};
 
+#[cfg(feature = "server")]
 mod safety;
 
+#[cfg(feature = "server")]
 pub use safety::{CatalogCopyView, DoctorView, FindingView, RestoredCatalogView};
 
 /// A path in a backup.
@@ -441,6 +443,32 @@ impl TokenView {
         Self {
             token: reply.token.clone(),
             expires: rfc3339(reply.expires_ms, zone),
+        }
+    }
+}
+
+/// A program that installers bring.
+#[cfg(feature = "server")]
+#[derive(Debug, Serialize)]
+pub struct BuildView {
+    architecture: String,
+    version: String,
+    size_bytes: u64,
+    glibc: Option<String>,
+    is_own: bool,
+}
+
+#[cfg(feature = "server")]
+impl BuildView {
+    /// A view of this program.
+    pub fn new(kept: &server::KeptBuild) -> Self {
+        let info = &kept.build.info;
+        Self {
+            architecture: info.architecture.to_string(),
+            version: info.version.to_string(),
+            size_bytes: info.size_bytes,
+            glibc: info.glibc.map(|glibc| glibc.to_string()),
+            is_own: kept.is_own,
         }
     }
 }

@@ -52,7 +52,9 @@ async function setUp(page, scene) {
 /** The first thing to do: a client is let in, with what is to be typed on it. */
 async function newClient(page) {
   await page.getByLabel("Name").fill("laptop");
-  await page.getByRole("button", { name: "Make a token" }).click();
+  await page.getByRole("button", { name: "Make an installer" }).click();
+  await page.locator("pre.copy", { hasText: "curl" }).waitFor();
+  await page.getByText("Or let a program join that is there already").click();
   const command = await page.locator("pre.copy", { hasText: "perennial enroll" }).innerText();
   assert.match(command, /^perennial enroll perennial1\S+$/);
 }

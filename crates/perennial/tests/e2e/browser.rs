@@ -220,6 +220,7 @@ fn every_page_is_sound_wide_and_narrow_light_and_dark() {
 fn people_do_what_they_came_for() {
     let Some(stage) = Stage::find() else { return };
     let furnished = Furnished::new();
+    furnished.lab.keep_small_program();
     stage.play(&furnished.lab, "actions", furnished.scene());
 }
 

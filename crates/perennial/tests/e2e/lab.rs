@@ -295,6 +295,20 @@ impl Lab {
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
 
+    /// Gives installers the program without what debuggers need, since it is packed again and again.
+    pub fn keep_small_program(&self) {
+        let program = self.root().join("perennial");
+        let output = Command::new("strip")
+            .arg("-o")
+            .arg(&program)
+            .arg(env!("CARGO_BIN_EXE_perennial"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        self.ok(["server", "builds", "add", program.to_str().unwrap()]);
+        std::fs::remove_file(program).unwrap();
+    }
+
     /// Makes a token.
     pub fn token(&self, arguments: &[&str]) -> String {
         let mut all = vec!["token", "create"];

@@ -76,6 +76,11 @@ impl Network {
         ["ip", "netns", "exec", &self.client].map(str::to_owned).to_vec()
     }
 
+    /// The client's network namespace.
+    pub fn client_namespace(&self) -> &str {
+        &self.client
+    }
+
     /// Where the server is.
     pub fn server_address(&self) -> &'static str {
         SERVER_ADDRESS

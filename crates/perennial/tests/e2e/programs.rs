@@ -30,9 +30,12 @@ const VARYING: &[&str] = &[
     "bytes_transferred",
     "file_system",
     "gid",
+    "glibc",
     "group",
     "id",
+    "installers",
     "job",
+    "line",
     "ms",
     "operating_system",
     "recovery_codes",
@@ -342,6 +345,16 @@ fn of_storages() {
 fn of_users() {
     let (lab, _source) = with_backups();
     keep(&lab, "token create", &["--client", "web"]);
+    lab.keep_small_program();
+    let installer = lab.root().join("installer.sh");
+    keep(
+        &lab,
+        "client installer",
+        &["web", "--output", installer.to_str().unwrap()],
+    );
+    let line = lab.json(all("client installer", &["--one-line", "--uses", "3"]));
+    keep_value(&lab, "client installer --one-line", line);
+    keep(&lab, "server builds list", &[]);
     lab.ok(["users", "add", "anna", "--no-password"]);
     lab.ok(["users", "grant", "anna", "operator", "--everything"]);
     keep(&lab, "whoami", &[]);

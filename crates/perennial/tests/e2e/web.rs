@@ -12,7 +12,15 @@ use crate::users::PASSWORD;
 /// Where the pages are said.
 const ROUTES: &str = include_str!("../../../web/src/pages/mod.rs");
 /// What is for everybody.
-const FOR_ALL: &[&str] = &["/login", "/welcome", "/logout", "/account/look"];
+const FOR_ALL: &[&str] = &[
+    "/login",
+    "/welcome",
+    "/logout",
+    "/account/look",
+    // For whoever brings a token.
+    "/install/{secret}",
+    "/install/{secret}/{form}",
+];
 
 /// The addresses of all pages, and of all that does something, about things that there are.
 pub fn addresses() -> (Vec<String>, Vec<String>) {

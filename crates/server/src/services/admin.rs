@@ -26,6 +26,7 @@ use crate::audit;
 use crate::caller::Caller;
 use crate::core::Core;
 use crate::error::Error;
+use crate::installing;
 use crate::jobs::{LiveJob, is_backup};
 use crate::pace::Flow;
 use crate::services::access::{actor_of, caller_of};
@@ -231,13 +232,18 @@ impl Admin for Service {
                 0 => DEFAULT_VALID,
                 seconds => Duration::from_secs(u64::from(seconds)),
             },
+            uses: request.uses.max(1),
+            sources: request.sources,
         };
         let (token, expires_ms) = tokens::create(&self.core, &request)?;
+        let links = installing::links(&self.core, &token)?;
         let subject = request.client.as_deref().unwrap_or("any client");
         audit::note(&self.core, &actor, "token-create", subject, "an enrolment token");
         Ok(Response::new(CreateTokenReply {
             token: token.to_string(),
             expires_ms,
+            installers: links.address,
+            one_line: links.one_line,
         }))
     }
 

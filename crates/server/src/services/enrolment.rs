@@ -1,19 +1,25 @@
-//! Enrolment: a one-time token against a client certificate.
+//! Enrolment: a token against a client certificate, or an installer of a client that brings it.
 
+use std::io::Read as _;
 use std::sync::Arc;
 
 use catalog::{Certificate, Enrolment as EnrolmentRecord, Redeem, Sighting, TokenHash};
+use installer::Architecture;
 use tonic::{Request, Response, Status};
 use tracing::{info, warn};
 use wire::v1::enrolment_server::Enrolment;
-use wire::v1::{EnrolReply, EnrolRequest};
+use wire::v1::{EnrolReply, EnrolRequest, FetchInstallerRequest, InstallerPart};
 
 use crate::core::Core;
 use crate::error::Error;
+use crate::installing::{self, Asked, Made, Wanted};
 use crate::services::access::address_of;
+use crate::services::reply::{Replies, Sender, blocking, finish, replies, send};
 
 /// Longest text that an enrolling client may say about itself.
 const MAX_TEXT_BYTES: usize = 256;
+/// An installer is sent in pieces of this size.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// Answers enrolments.
 pub struct Service {
@@ -30,7 +36,11 @@ impl Service {
         let core = &self.core;
         let hash = TokenHash::of(&request.secret);
         let name = if request.client_name.is_empty() {
-            let bound = core.catalog.token_client(hash).map_err(Error::from)?;
+            let token = core
+                .catalog
+                .good_token(hash, core.clock.now_ms())
+                .map_err(Error::from)?;
+            let bound = token.ok().and_then(|token| token.client);
             bound.unwrap_or(request.host_name)
         } else {
             request.client_name
@@ -75,8 +85,81 @@ impl Service {
     }
 }
 
+/// What is asked for, if it can be.
+fn asked(request: FetchInstallerRequest) -> Result<Asked, Status> {
+    let unknown = |what, word: &str| Status::invalid_argument(format!("there is no {what} {word:?}"));
+    let secret = request.secret.as_slice().try_into();
+    let architecture = match request.architecture.as_str() {
+        "" => None,
+        word => {
+            let known = Architecture::of_word(word);
+            Some(
+                known
+                    .ok_or_else(|| Status::not_found(format!("there is no program for {word} processors")))?,
+            )
+        }
+    };
+    Ok(Asked {
+        secret: secret.map_err(|_| refusal(&Redeem::Unknown, ""))?,
+        wanted: Wanted::of_word(&request.form).ok_or_else(|| unknown("installer", &request.form))?,
+        architecture,
+        address: Some(request.address).filter(|address| !address.is_empty()),
+    })
+}
+
+/// Sends an installer, from a thread of its own.
+fn send_made(mut made: Made, sender: &Sender<InstallerPart>) -> crate::error::Result<()> {
+    send(
+        sender,
+        InstallerPart {
+            file_name: made.file_name,
+            size_bytes: made.size_bytes,
+            data: Vec::new(),
+        },
+    )?;
+    loop {
+        let mut data = vec![0; PIECE_BYTES];
+        let len = made
+            .file
+            .read(&mut data)
+            .map_err(|source| Error::io("read", std::path::Path::new("an installer"), source))?;
+        if len == 0 {
+            return Ok(());
+        }
+        data.truncate(len);
+        send(
+            sender,
+            InstallerPart {
+                data,
+                ..InstallerPart::default()
+            },
+        )?;
+    }
+}
+
 #[tonic::async_trait]
 impl Enrolment for Service {
+    type FetchInstallerStream = Replies<InstallerPart>;
+
+    async fn fetch_installer(
+        &self,
+        request: Request<FetchInstallerRequest>,
+    ) -> Result<Response<Self::FetchInstallerStream>, Status> {
+        let address = address_of(&request);
+        let asked = asked(request.into_inner())?;
+        let hash = TokenHash::of(&asked.secret);
+        let good = self.core.catalog.good_token(hash, self.core.clock.now_ms());
+        let token = good
+            .map_err(Error::from)?
+            .map_err(|refused| refusal(&refused, ""))?;
+        let core = self.core.clone();
+        let made = blocking(move || installing::make(&core, &token, &asked)).await?;
+        info!(file = made.file_name, ?address, "an installer was made");
+        let (sender, response) = replies();
+        tokio::task::spawn_blocking(move || finish(send_made(made, &sender), &sender));
+        Ok(response)
+    }
+
     async fn enrol(&self, request: Request<EnrolRequest>) -> Result<Response<EnrolReply>, Status> {
         let address = address_of(&request);
         let request = request.into_inner();

@@ -42,6 +42,7 @@ const STARTS: &[Right] = &[
 #[rustfmt::skip]
 pub static METHODS: &[(&str, Access)] = &[
     ("Enrolment/Enrol", Anyone),
+    ("Enrolment/FetchInstaller", Anyone),
     ("Accounts/LogIn", Anyone),
     ("Accounts/AskSetUp", Anyone),
     ("Accounts/SetUp", Anyone),

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _, SanType,
+    SerialNumber,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -20,6 +21,8 @@ pub const FILES: [&str; 2] = [KEY, CERTIFICATE];
 
 const KEY: &str = "authority.key.pem";
 const CERTIFICATE: &str = "authority.cert.pem";
+/// The key of the server's own certificate. Without it another is made, and who has been told of it has to be told anew.
+const SERVER_KEY: &str = "server.key.pem";
 const AUTHORITY_YEARS: i64 = 30;
 /// For how long certificates of the server and of clients are valid, counted from a day before they are made.
 pub const CERTIFICATE_DAYS: i64 = 365 * 10;
@@ -28,6 +31,7 @@ const BACKDATED: Duration = Duration::days(1);
 
 /// The server's certificate authority.
 pub struct Authority {
+    dir: PathBuf,
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
 }
@@ -116,7 +120,11 @@ impl Authority {
         let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(|_| Error::Corrupt {
             path: certificate_path,
         })?;
-        Ok(Self { issuer, certificate })
+        Ok(Self {
+            dir: dir.to_owned(),
+            issuer,
+            certificate,
+        })
     }
 
     /// The authority's own certificate.
@@ -135,7 +143,24 @@ impl Authority {
         wire::token::fingerprint(&self.certificate)
     }
 
-    /// Makes a fresh key and certificate for the server itself, good for `host_names` as browsers check them and for
+    /// The public key of the server's own certificate, as certificates have it (DER).
+    pub fn server_public_key(&self) -> Result<Vec<u8>> {
+        Ok(self.server_key()?.subject_public_key_info())
+    }
+
+    /// The key of the server's own certificate; made where there is none that can be used.
+    fn server_key(&self) -> Result<KeyPair> {
+        let path = self.dir.join(SERVER_KEY);
+        let kept = fs::read_to_string(&path).ok();
+        if let Some(key) = kept.and_then(|pem| KeyPair::from_pem(&pem).ok()) {
+            return Ok(key);
+        }
+        let key = KeyPair::generate()?;
+        write_private(&path, key.serialize_pem().as_bytes())?;
+        Ok(key)
+    }
+
+    /// Makes a fresh certificate for the server itself, good for `host_names` as browsers check them and for
     /// the fixed name that clients check.
     pub fn server_identity(
         &self,
@@ -150,7 +175,7 @@ impl Authority {
                 Err(_) => SanType::DnsName(name.try_into()?),
             });
         }
-        let key = KeyPair::generate()?;
+        let key = self.server_key()?;
         let leaf = params.signed_by(&key, &self.issuer)?;
         let chain = vec![leaf.der().clone(), self.certificate.clone()];
         Ok((chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into()))

@@ -212,6 +212,8 @@ fn enrol(catalog: &Catalog, number: u8, client: &str) {
     let token = NewToken {
         hash,
         client: None,
+        max_uses: 1,
+        sources: Vec::new(),
         created_ms: 1,
         expires_ms: 3,
     };

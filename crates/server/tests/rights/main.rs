@@ -18,8 +18,9 @@ use wire::v1::storages_client::StoragesClient;
 use wire::v1::{self, settings_owner::Owner};
 
 /// What a method answers to whoever connects.
-const FOR_ANYONE: [&str; 4] = [
+const FOR_ANYONE: [&str; 5] = [
     "Enrolment/Enrol",
+    "Enrolment/FetchInstaller",
     "Accounts/LogIn",
     "Accounts/AskSetUp",
     "Accounts/SetUp",

@@ -118,7 +118,7 @@ pub const ROUTES: &[Route] = &[
     get("/troubles", "Admin/ListTroubles"),
 
     get("/clients", "Admin/ListClients").says("All clients, and how their backups stand."),
-    post("/enrolment-tokens", "Admin/CreateToken").says("A one-time token that lets a new client in."),
+    post("/enrolment-tokens", "Admin/CreateToken").says("A token that lets new clients in, and how installers that bring it are had."),
     post("/clients/{client:name}/revoke", "Admin/RevokeClient").says("Lets a client in no more. Its backups stay."),
     post("/clients/{client:name}/disable", "Clients/Disable"),
     post("/clients/{client:name}/enable", "Clients/Enable"),
@@ -230,6 +230,7 @@ pub const ROUTES: &[Route] = &[
 #[rustfmt::skip]
 pub const LEFT_OUT: &[(&str, &str)] = &[
     ("Enrolment/Enrol", "of clients, with a certificate request"),
+    ("Enrolment/FetchInstaller", "at /install, for whoever brings a token"),
     ("Control/Attach", "of clients, both ways at once"),
     ("Backups/Queue", "of clients"),
     ("Backups/Withdraw", "of clients"),

@@ -1,15 +1,11 @@
-//! All clients, and how a new one is let in.
+//! All clients.
 
 use axum::extract::Query;
 use maud::{Markup, html};
-use serde::Deserialize;
-use wire::v1::{ClientInfo, CreateTokenRequest, ListClientsRequest};
+use wire::v1::{ClientInfo, ListClientsRequest};
 
 use crate::failure::{Failure, OrFail as _};
-use crate::guard::Posted;
 use crate::pages::naming;
-use crate::parts::command;
-use crate::parts::form::{Field, key};
 use crate::parts::page::{Place, framed};
 use crate::parts::say::{Condition, now_ms, time};
 use crate::parts::table::Asked;
@@ -17,8 +13,6 @@ use crate::visitor::User;
 
 /// What the list is sorted by if nothing is said: the worst first.
 const USUAL: &str = "state";
-/// For how long a token is good.
-const VALID_S: u32 = 24 * 3600;
 
 pub async fn show(user: User, Query(asked): Query<Asked>) -> Result<Markup, Failure> {
     let listed = user
@@ -115,87 +109,6 @@ fn table(user: &User, asked: &Asked, rows: &[(Condition, ClientInfo)]) -> Markup
     }
 }
 
-pub async fn new(user: User) -> Markup {
-    adding(
-        &user,
-        &html! {
-            section.card {
-                p { (user.say("add-about")) }
-                form.row method="post" action="/new-client" {
-                    (key(&user))
-                    (Field { name: "name", label: &user.say("add-name"), kind: "text", value: "", autocomplete: "off",
-                        is_required: true }.show())
-                    button.main { (user.say("add-go")) }
-                }
-                p.hint { (user.say("add-name-hint")) }
-            }
-        },
-    )
-}
-
-fn adding(user: &User, body: &Markup) -> Markup {
-    let title = user.say("clients-add");
-    framed(user, Place::Clients, &title, &html! { h1 { (title) } (body) })
-}
-
-/// What puts the program in place, in the source tree.
-const INSTALL: &str = "cargo build --release && install -m 755 target/release/perennial /usr/local/bin/";
-/// What makes a first backup.
-const TRY: &str = "perennial client once --source /home";
-/// What lets the client run from now on, in the source tree.
-const STAY: &str = r#"mkdir -p /etc/perennial && echo 'sources = ["/home", "/etc"]' > /etc/perennial/client.toml && install -m 644 packaging/systemd/perennial-client.service /etc/systemd/system/ && systemctl daemon-reload && systemctl enable --now perennial-client"#;
-
-/// What lets a client join.
-fn enrol(token: &str) -> String {
-    format!("perennial enroll {}", command::word(token))
-}
-
-/// Who is to be let in.
-#[derive(Deserialize)]
-pub struct NewClient {
-    name: String,
-}
-
-pub async fn make_token(Posted { visitor, form }: Posted<NewClient>) -> Result<Markup, Failure> {
-    let user = User::of(visitor).await?;
-    let request = CreateTokenRequest {
-        // Whoever sees this page reaches the server under this name.
-        address: with_port(&user.host),
-        client_name: form.name.clone(),
-        valid_s: VALID_S,
-    };
-    let made = user.services.admin().create_token(request).await;
-    let made = made.or_fail(&user)?;
-    Ok(adding(
-        &user,
-        &html! {
-            section.card {
-                h2 { (form.name) }
-                ol {
-                    li { (user.say("add-install")) (command::show(&user, INSTALL)) }
-                    li { (user.say("add-run")) (command::show(&user, &enrol(&made.token))) }
-                    li { (user.say("add-try")) (command::show(&user, TRY)) }
-                    li { (user.say("add-stay")) (command::show(&user, STAY)) p.hint { (user.say("add-sources")) } }
-                    li { (user.say("add-wait")) " " a href={ "/clients?q=" (form.name) } { (user.say("menu-clients")) } }
-                }
-                p.hint { (user.say("add-once")) }
-            }
-        },
-    ))
-}
-
-/// An address as clients dial it.
-fn with_port(host: &str) -> String {
-    let has_port = host
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    if has_port || host.is_empty() {
-        host.to_owned()
-    } else {
-        format!("{host}:443")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,12 +155,5 @@ mod tests {
         assert_eq!(condition, Condition::Removed);
         assert!(!is_wanted(None, condition) && is_wanted(Some(condition), condition));
         assert!(is_wanted(None, Condition::Disabled) && !is_wanted(Some(condition), Condition::Fine));
-    }
-
-    #[test]
-    fn clients_dial_what_was_typed() {
-        assert_eq!(with_port("backup.lan:55414"), "backup.lan:55414");
-        assert_eq!(with_port("backup.lan"), "backup.lan:443");
-        assert_eq!(with_port("[::1]:55414"), "[::1]:55414");
     }
 }

@@ -18,9 +18,11 @@ mod file;
 mod freeing;
 mod groups;
 mod image;
+mod install;
 mod log;
 mod log_in;
 mod naming;
+mod new_client;
 mod notifications;
 mod overview;
 mod retention;
@@ -58,7 +60,9 @@ pub fn routes() -> Router<Site> {
         .route("/activity/{job}/resume", post(activity::resume))
         .route("/activity/{job}/retry", post(activity::retry))
         .route("/clients", get(clients::show))
-        .route("/new-client", get(clients::new).post(clients::make_token))
+        .route("/new-client", get(new_client::show).post(new_client::make))
+        .route("/install/{secret}", get(install::fetch))
+        .route("/install/{secret}/{form}", get(install::installer))
         .route("/clients/{client}", get(client::show))
         .route("/clients/{client}/start", post(client::start))
         .route("/clients/{client}/pause", post(client::pause))

@@ -125,7 +125,14 @@ struct Kept {
     parent: Option<String>,
 }
 
+/// Nothing is known of that away from the server.
+#[cfg(not(feature = "server"))]
+fn kept(_: &Image, _: &Console) -> BTreeMap<String, Kept> {
+    BTreeMap::new()
+}
+
 /// What the volumes are kept in, by DISK/VOLUME, where that is on this machine. One that can't be opened is told and left out.
+#[cfg(feature = "server")]
 fn kept(image: &Image, console: &Console) -> BTreeMap<String, Kept> {
     let mut kept = BTreeMap::new();
     let Some(location) = image.location() else {

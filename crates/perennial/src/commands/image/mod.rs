@@ -1,22 +1,24 @@
 //! `image …`
 
+#[cfg(feature = "server")]
 mod browse;
 mod export;
+#[cfg(feature = "server")]
 mod extract;
 mod info;
+#[cfg(feature = "server")]
 mod mount;
 mod published;
+#[cfg(feature = "server")]
 mod serve;
 mod source;
+#[cfg(feature = "server")]
 mod throw_away;
+#[cfg(feature = "server")]
 mod volume;
 mod work;
 
-use std::path::Path;
-
-use anyhow::{Context as _, Result};
-use disk_image::description::DiskDescription;
-use storage::VolumeReader;
+use anyhow::Result;
 
 use super::{Context, backup};
 use crate::channel::Link;
@@ -24,6 +26,8 @@ use crate::cli::ImageCommand;
 use crate::failure::Outcome;
 
 pub use source::{Image, stem};
+#[cfg(feature = "server")]
+use volume::open_part;
 pub use work::watched;
 
 pub async fn run(context: &Context, command: ImageCommand) -> Result<Outcome> {
@@ -35,18 +39,15 @@ pub async fn run(context: &Context, command: ImageCommand) -> Result<Outcome> {
         ImageCommand::Publish(args) => published::publish(context, &link, &args).await,
         ImageCommand::Published(args) => published::list(context, &link, args).await,
         ImageCommand::Unpublish(args) => published::unpublish(context, &link, args).await,
+        #[cfg(feature = "server")]
         ImageCommand::Mount(args) => mount::run(context, &link, &args).await,
+        #[cfg(feature = "server")]
         ImageCommand::Serve(args) => serve::run(context, &link, &args).await,
+        #[cfg(feature = "server")]
         ImageCommand::Browse(args) => browse::run(context, &link, &args).await,
+        #[cfg(feature = "server")]
         ImageCommand::Extract(args) => extract::run(context, &link, &args).await,
     };
     link.close().await;
     outcome
-}
-
-/// Opens a disk's table or a volume of it, in the directory that has the image.
-fn open_part(location: &Path, disk: &DiskDescription, file: &str) -> Result<VolumeReader> {
-    let path = format!("{}/{file}", disk.name);
-    storage::open_volume_at(location, path.as_bytes())
-        .with_context(|| format!("can't open {path} in {}", location.display()))
 }

@@ -30,6 +30,7 @@ pub struct Image {
 
 enum Way {
     /// Its directory is here.
+    #[cfg(feature = "server")]
     Here(PathBuf),
     /// It is read from the server.
     Server(Box<ImageReader>),
@@ -52,12 +53,13 @@ impl Image {
                 let (hashes, names) = contents(reader.manifest())?;
                 (Way::Server(Box::new(reader)), hashes, names)
             }
-            None if link.is_users() => return Err(Failure::ImageElsewhere.into()),
-            None => {
+            #[cfg(feature = "server")]
+            None if !link.is_users() => {
                 let manifest = fetch_manifest(link, reference).await?;
                 let (hashes, names) = contents(&manifest)?;
                 (Way::Here(PathBuf::from(detail.location)), hashes, names)
             }
+            None => return Err(Failure::ImageElsewhere.into()),
         };
         let disks = tokio::task::block_in_place(|| {
             let read = |name: &String| way.description(name);
@@ -128,6 +130,7 @@ impl Image {
     /// The directory that has the image, if it is on this machine.
     pub fn location(&self) -> Option<&Path> {
         match &self.way {
+            #[cfg(feature = "server")]
             Way::Here(location) => Some(location),
             Way::Server(_) => None,
         }
@@ -154,8 +157,10 @@ impl Image {
 
     /// Lets the image go.
     pub async fn close(self) {
-        if let Way::Server(reader) = self.way {
-            reader.close().await;
+        match self.way {
+            #[cfg(feature = "server")]
+            Way::Here(_) => {}
+            Way::Server(reader) => reader.close().await,
         }
     }
 }
@@ -190,6 +195,7 @@ fn contents(manifest: &Reader) -> Result<Contents> {
 }
 
 /// Fetches the manifest over the administrator's way.
+#[cfg(feature = "server")]
 async fn fetch_manifest(link: &Link, reference: BackupRef) -> Result<Reader> {
     let request = ManifestRequest {
         which: Some(Which::Backup(reference)),
@@ -245,6 +251,7 @@ impl Content for DiskContent<'_> {
             source,
         };
         match self.way {
+            #[cfg(feature = "server")]
             Way::Here(location) => {
                 let path = format!("{}/{file}", self.disk);
                 let opened = storage::open_volume_at(location, path.as_bytes());

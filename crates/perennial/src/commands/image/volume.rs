@@ -1,14 +1,24 @@
 //! A volume of an image that is on this machine, opened to look at the files in it.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
+use disk_image::description::DiskDescription;
 use disk_image::volume::{Condition, FileSystem, identify};
 use storage::VolumeReader;
 use volume_files::Files;
 
-use super::{Image, open_part, stem};
+use super::{Image, stem};
 use crate::cli::Place;
 use crate::failure::Failure;
 use crate::output::Console;
+
+/// Opens a disk's table or a volume of it, in the directory that has the image.
+pub fn open_part(location: &Path, disk: &DiskDescription, file: &str) -> Result<VolumeReader> {
+    let path = format!("{}/{file}", disk.name);
+    storage::open_volume_at(location, path.as_bytes())
+        .with_context(|| format!("can't open {path} in {}", location.display()))
+}
 
 /// An open volume, and the path in it that was asked for.
 pub struct OpenVolume {

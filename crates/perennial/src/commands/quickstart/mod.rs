@@ -187,6 +187,8 @@ async fn identity(running: &server::Running, status: &StatusReply, state: &Path)
         address: Some(address),
         client: Some(name.clone()),
         valid: TOKEN_VALID,
+        uses: 1,
+        sources: Vec::new(),
     };
     let token = running.create_token(&request).context("can't make a token")?;
     let enrolled = client::enrol(&token, Some(&name), state, &enroll::client_info()).await;

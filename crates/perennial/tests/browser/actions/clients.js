@@ -27,6 +27,33 @@ async function rename(scene) {
   nothingWrong(page);
 }
 
+/** Makes an installer, after a try that is refused, and is shown what to run and to download. */
+async function add(scene) {
+  const page = await scene.administrator();
+  await page.goto("/clients");
+  await page.getByRole("link", { name: "Add a client" }).click();
+  await page.getByLabel("Name").fill("garden");
+  await page.getByLabel("What is backed up").fill("home");
+  await page.getByRole("button", { name: "Make an installer" }).click();
+  await page.getByRole("alert").getByText("absolute path").waitFor();
+  assert.equal(await page.getByLabel("Name").inputValue(), "garden");
+  await page.getByLabel("What is backed up").fill("/home\n/srv");
+  await page.getByLabel("Good for").selectOption("7");
+  await page.getByRole("button", { name: "Make an installer" }).click();
+  await page.getByRole("heading", { level: 2, name: "garden" }).waitFor();
+  const line = await page.locator("pre").first().innerText();
+  assert.match(line, /^sh -c "\$\(curl -fsS --insecure --pinnedpubkey 'sha256\/\/\S+' 'https:\S+\/install\/\S+' \|\| echo exit 1\)"$/);
+  for (const [name, ending] of [["Shell script", "garden.sh"], ["Debian", "garden_amd64.deb"], ["Fedora", "garden.x86_64.rpm"]]) {
+    const coming = page.waitForEvent("download");
+    await page.getByRole("link", { name }).click();
+    const download = await coming;
+    assert.equal(download.suggestedFilename(), `perennial-client-${ending}`);
+    await download.cancel();
+  }
+  await page.screenshot({ path: scene.picture("new-client", "made"), fullPage: true });
+  nothingWrong(page);
+}
+
 /** Asks from a file's page, is told that it waits, and finds the file back once it is confirmed on the client's machine. */
 async function bringBack(scene) {
   const { client, client_state: state, file, program } = scene.told;
@@ -57,6 +84,7 @@ async function bringBack(scene) {
 }
 
 const checks = [
+  { name: "a client is added", check: add },
   { name: "a client is renamed", check: rename },
   { name: "a file is restored by the client", check: bringBack },
 ];

@@ -172,6 +172,11 @@ fn failures() {
         "\"A!\" can't be the name of a user: small letters, digits, \"-\", \"_\", \".\" and \"@\" can, 64 at most, the first a letter or a digit",
         "given up after 12 tries: mail.example.org:465 can't be reached: Connection refused (os error 111)",
         "the address does not begin with http:// or https://",
+        "a token is for at least one client and at most 10000",
+        "a token that is bound to a name is for one client",
+        "a source is an absolute path, without line breaks and the like: \"home\"",
+        "these are too many sources",
+        "\"a b\" is no address of a server",
     ] {
         german(text);
     }

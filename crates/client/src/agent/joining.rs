@@ -1,0 +1,61 @@
+//! Joining by a token that was left in the state directory: by an installer, before the server could be reached or the client ran.
+
+use std::path::Path;
+
+use crate::agent::backoff::Backoff;
+use crate::cancel::Cancel;
+use crate::error::{Error, Result, explain};
+use crate::identity::{ClientInfo, Identity, enrol, waiting};
+use crate::monitor::{Level, Monitor};
+
+/// Whether a machine that is no client yet has a token to become one.
+pub fn waits_to_join(dir: &Path) -> bool {
+    !Identity::exists(dir) && waiting::is_there(dir)
+}
+
+/// Enrols this machine with the token that waits in `dir`, as soon as the server can be reached and takes it; the token is removed then.
+///
+/// `Ok(None)` where no token waits, or the machine is enrolled. Goes on until it succeeds or is cancelled ([`Error::Cancelled`]): what
+/// the server refuses today, such as a name that is taken, it may accept once somebody has done something about it.
+pub async fn join(
+    dir: &Path,
+    info: &ClientInfo,
+    monitor: &dyn Monitor,
+    cancel: &Cancel,
+) -> Result<Option<Identity>> {
+    if Identity::exists(dir) {
+        // It was enrolled in another way since.
+        waiting::forget(dir)?;
+        return Ok(None);
+    }
+    let mut backoff = Backoff::new();
+    loop {
+        // Read anew each time: somebody may put another there.
+        let Some(token) = waiting::read(dir)? else {
+            return Ok(None);
+        };
+        let enrolled = tokio::select! {
+            () = cancel.cancelled() => return Err(Error::Cancelled),
+            enrolled = enrol(&token, None, dir, info) => enrolled,
+        };
+        let error = match enrolled {
+            Ok(identity) => {
+                waiting::forget(dir)?;
+                let text = format!("joined the server at {} as {}", token.address, identity.name());
+                monitor.log(Level::Info, &text);
+                return Ok(Some(identity));
+            }
+            Err(error) => error,
+        };
+        let (level, wait) = match error.is_transient() {
+            true => (Level::Warning, backoff.next()),
+            false => (Level::Error, backoff.slow()),
+        };
+        let text = format!("{}; trying again in {} s", explain(&error), wait.as_secs().max(1));
+        monitor.log(level, &text);
+        tokio::select! {
+            () = cancel.cancelled() => return Err(Error::Cancelled),
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}

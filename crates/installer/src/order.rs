@@ -1,0 +1,51 @@
+//! What an installer is to bring beside the program.
+
+/// What is backed up where nobody says what: what people and administrators make, on most machines.
+pub const USUAL_SOURCES: [&str; 5] = ["/etc", "/home", "/root", "/srv", "/usr/local"];
+
+/// The systemd unit that all installers bring.
+pub(crate) const UNIT: &str = include_str!("../../../packaging/systemd/perennial-client.service");
+
+/// What an installer is to bring beside the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// The token with which the machine joins.
+    pub token: String,
+    /// Where the server is, for people.
+    pub server: String,
+    /// The only client that the token is good for.
+    pub client: Option<String>,
+    /// When the token expires, for people.
+    pub until: String,
+    /// Directories that are backed up; those in [`USUAL_SOURCES`] that there are if none is named.
+    pub sources: Vec<String>,
+}
+
+impl Order {
+    /// Who may join with it, for people.
+    pub(crate) fn whom(&self) -> String {
+        match &self.client {
+            Some(client) => format!("as {client}"),
+            None => "under its own name".to_owned(),
+        }
+    }
+
+    /// The client's settings, as its file has them. What was chosen has to be there, what is usual need not.
+    pub(crate) fn settings(&self) -> String {
+        let mut text = String::from(
+            "# What this machine backs up. \"perennial config show client\" shows all settings and where they come from.\nsources = [\n",
+        );
+        for source in &self.sources {
+            text += &format!("    {},\n", toml::Value::from(source.as_str()));
+        }
+        if self.sources.is_empty() {
+            for source in USUAL_SOURCES {
+                text += &format!(
+                    "    {{ path = {}, optional = true }},\n",
+                    toml::Value::from(source)
+                );
+            }
+        }
+        text + "]\n"
+    }
+}
