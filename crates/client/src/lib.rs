@@ -35,7 +35,9 @@ mod settings;
 
 pub use cache::Cache;
 pub use cancel::Cancel;
-pub use connection::{Breaker, Connection, DataConnection, DataDialler, open_pinned, shown_fingerprint};
+pub use connection::{
+    Breaker, Connection, DataConnection, DataDialler, Proxy, Reach, open_pinned, shown_fingerprint,
+};
 pub use error::{Error, Result, explain};
 pub use hooks::{HookEvent, HookKind};
 pub use identity::{ClientInfo, Identity, enrol};

@@ -188,6 +188,8 @@ fn settings_are_shown_with_their_origin() {
         shown.out,
         "SETTING                     VALUE            FROM\n\
          client.state                /flag            --state\n\
+         client.dial                 -                default\n\
+         client.proxy                -                default\n\
          client.sources              /etc, data=/srv  c.toml:2\n\
          client.exclude              -                default\n\
          client.snapshots            auto             default\n\

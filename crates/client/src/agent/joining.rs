@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::agent::backoff::Backoff;
 use crate::cancel::Cancel;
+use crate::connection::Proxy;
 use crate::error::{Error, Result, explain};
 use crate::identity::{ClientInfo, Identity, enrol, waiting};
 use crate::monitor::{Level, Monitor};
@@ -20,6 +21,7 @@ pub fn waits_to_join(dir: &Path) -> bool {
 pub async fn join(
     dir: &Path,
     info: &ClientInfo,
+    proxy: Option<&Proxy>,
     monitor: &dyn Monitor,
     cancel: &Cancel,
 ) -> Result<Option<Identity>> {
@@ -36,7 +38,7 @@ pub async fn join(
         };
         let enrolled = tokio::select! {
             () = cancel.cancelled() => return Err(Error::Cancelled),
-            enrolled = enrol(&token, None, dir, info) => enrolled,
+            enrolled = enrol(&token, None, dir, info, proxy) => enrolled,
         };
         let error = match enrolled {
             Ok(identity) => {

@@ -1,14 +1,14 @@
 //! Data connections: blocking TLS, one thread each, which gives back-pressure for nothing.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use wire::read_ahead::ReadAhead;
 
-use super::{server_name, tls, untrusted_or_unreachable};
+use super::{Proxy, server_name, tls, untrusted_or_unreachable};
 use crate::error::{Error, Result};
 use crate::identity::Identity;
 
@@ -22,14 +22,17 @@ const BUFFER_BYTES: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct DataDialler {
     address: Arc<str>,
+    proxy: Option<Proxy>,
     config: Arc<ClientConfig>,
 }
 
 impl DataDialler {
-    pub(super) fn new(identity: &Identity) -> Result<Self> {
+    /// One that dials an address of the server.
+    pub(super) fn new(identity: &Identity, address: &str) -> Result<Self> {
         let config = Arc::new(tls::enrolled(identity, wire::alpn::DATA)?);
         Ok(Self {
-            address: identity.server_address().into(),
+            address: address.into(),
+            proxy: identity.reach().proxy.clone(),
             config,
         })
     }
@@ -45,6 +48,7 @@ impl DataDialler {
             .with_no_client_auth();
         Self {
             address: "127.0.0.1:1".into(),
+            proxy: None,
             config: Arc::new(config),
         }
     }
@@ -55,10 +59,16 @@ impl DataDialler {
             address: self.address.to_string(),
             source,
         };
-        let mut tcp = connect(&self.address).map_err(unreachable)?;
+        let place = self.proxy.as_ref().map_or(&*self.address, Proxy::address);
+        let mut tcp = connect(place).map_err(unreachable)?;
         tcp.set_nodelay(true).map_err(unreachable)?;
         tcp.set_read_timeout(Some(STALL_TIMEOUT)).map_err(unreachable)?;
         tcp.set_write_timeout(Some(STALL_TIMEOUT)).map_err(unreachable)?;
+        if let Some(proxy) = &self.proxy {
+            proxy
+                .lead_blocking(&mut tcp, &self.address)
+                .map_err(unreachable)?;
+        }
         let mut tls =
             ClientConnection::new(self.config.clone(), server_name()).map_err(Error::certificate)?;
         tls.set_buffer_limit(Some(BUFFER_BYTES));
@@ -69,7 +79,7 @@ impl DataDialler {
         let peer = tcp.peer_addr().map_err(unreachable)?;
         Ok(DataConnection {
             stream: StreamOwned::new(tls, ReadAhead::new(tcp)),
-            peer,
+            is_loopback: self.proxy.is_none() && peer.ip().to_canonical().is_loopback(),
         })
     }
 }
@@ -89,13 +99,13 @@ fn connect(address: &str) -> io::Result<TcpStream> {
 #[derive(Debug)]
 pub struct DataConnection {
     stream: StreamOwned<ClientConnection, ReadAhead<TcpStream>>,
-    peer: SocketAddr,
+    is_loopback: bool,
 }
 
 impl DataConnection {
     /// Whether the server is on this machine.
     pub fn is_loopback(&self) -> bool {
-        self.peer.ip().to_canonical().is_loopback()
+        self.is_loopback
     }
 
     /// Gives a handle that ends the connection from another thread.

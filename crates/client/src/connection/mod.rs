@@ -5,6 +5,8 @@
 
 mod data;
 mod pinned;
+mod proxy;
+mod reach;
 pub(crate) mod tls;
 
 use std::io;
@@ -26,6 +28,8 @@ use wire::v1::settings_client::SettingsClient;
 
 pub use data::{Breaker, DataConnection, DataDialler};
 pub use pinned::{open_pinned, shown_fingerprint};
+pub use proxy::Proxy;
+pub use reach::Reach;
 
 use crate::error::{Error, Result};
 use crate::identity::Identity;
@@ -51,9 +55,10 @@ impl Connection {
     /// Fails with [`Error::Unreachable`] or, where something else answers there, [`Error::Untrusted`].
     pub async fn open(identity: Arc<Identity>) -> Result<Self> {
         let config = Arc::new(tls::enrolled(&identity, wire::alpn::CONTROL)?);
-        let dialler = DataDialler::new(&identity)?;
-        let stream = dial(identity.server_address(), config).await?;
-        let channel = channel_over(stream, identity.server_address()).await?;
+        let (stream, address) = identity.reach().dial(&config).await?;
+        // Data goes the way that control has found.
+        let dialler = DataDialler::new(&identity, address)?;
+        let channel = channel_over(stream, address).await?;
         Ok(Self {
             channel,
             identity,
@@ -108,22 +113,35 @@ impl Connection {
     }
 }
 
-/// Dials `address` and shakes hands.
-pub(crate) async fn dial(address: &str, config: Arc<ClientConfig>) -> Result<TlsStream<TcpStream>> {
+/// Dials `address`, through a proxy if there is one, and shakes hands; both within `patience`.
+pub(crate) async fn dial(
+    address: &str,
+    proxy: Option<&Proxy>,
+    config: Arc<ClientConfig>,
+    patience: Duration,
+) -> Result<TlsStream<TcpStream>> {
     let unreachable = |source| Error::Unreachable {
         address: address.to_owned(),
         source,
     };
     let timed_out = |_| io::Error::from(io::ErrorKind::TimedOut);
-    let stream = tokio::time::timeout(DIAL_TIMEOUT, TcpStream::connect(address)).await;
+    let stream = tokio::time::timeout(patience, connect(address, proxy)).await;
     let stream = stream.map_err(timed_out).flatten().map_err(unreachable)?;
-    stream.set_nodelay(true).map_err(unreachable)?;
     let handshake = TlsConnector::from(config).connect(server_name(), stream);
-    let secured = tokio::time::timeout(DIAL_TIMEOUT, handshake)
+    let secured = tokio::time::timeout(patience, handshake)
         .await
         .map_err(timed_out)
         .flatten();
     secured.map_err(|source| untrusted_or_unreachable(address, source))
+}
+
+async fn connect(address: &str, proxy: Option<&Proxy>) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(proxy.map_or(address, Proxy::address)).await?;
+    stream.set_nodelay(true)?;
+    if let Some(proxy) = proxy {
+        proxy.lead(&mut stream, address).await?;
+    }
+    Ok(stream)
 }
 
 /// Tells a peer that TLS does not accept from a connection that broke.

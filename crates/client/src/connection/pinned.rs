@@ -8,15 +8,17 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 use tonic::transport::Channel;
 
-use super::{channel_over, dial, tls};
+use super::{DIAL_TIMEOUT, Proxy, channel_over, dial, tls};
 use crate::error::{Error, Result};
 use crate::identity::FingerprintVerifier;
 
-/// Dials a server whose authority has this fingerprint. Fails with [`Error::WrongFingerprint`] where another answers.
-pub async fn open_pinned(address: &str, fingerprint: [u8; 32]) -> Result<Channel> {
+/// Dials a server whose authority has this fingerprint, through a proxy if there is one. Fails with [`Error::WrongFingerprint`] where
+/// another answers.
+pub async fn open_pinned(address: &str, proxy: Option<&Proxy>, fingerprint: [u8; 32]) -> Result<Channel> {
     let verifier = Arc::new(FingerprintVerifier::new(fingerprint, tls::provider()));
     let config = tls::anonymous(verifier.clone())?;
-    let stream = dial(address, Arc::new(config)).await.map_err(|error| {
+    let dialled = dial(address, proxy, Arc::new(config), DIAL_TIMEOUT).await;
+    let stream = dialled.map_err(|error| {
         if verifier.met_a_stranger() {
             return Error::WrongFingerprint {
                 address: address.to_owned(),
@@ -32,7 +34,7 @@ pub async fn open_pinned(address: &str, fingerprint: [u8; 32]) -> Result<Channel
 pub async fn shown_fingerprint(address: &str) -> Result<[u8; 32]> {
     let probe = Arc::new(Probe::default());
     let config = tls::anonymous(probe.clone())?;
-    let dialled = dial(address, Arc::new(config)).await;
+    let dialled = dial(address, None, Arc::new(config), DIAL_TIMEOUT).await;
     match (probe.seen.get(), dialled) {
         (Some(seen), _) => Ok(*seen),
         (None, Err(error)) => Err(error),

@@ -11,7 +11,7 @@ use wire::v1::{EnrolReply, EnrolRequest};
 
 use super::store::{self, Parts};
 use super::{Identity, Record};
-use crate::connection::{self, tls};
+use crate::connection::{self, Proxy, tls};
 use crate::error::{Error, Result};
 
 /// What a client says of itself.
@@ -26,12 +26,18 @@ pub struct ClientInfo {
 }
 
 /// Enrols this machine with the server that made `token`, and stores the identity in `dir`. Without a `name` it gets the
-/// one that the token is bound to, or its own.
+/// one that the token is bound to, or its own. The server is reached through `proxy`, if there is one.
 ///
 /// The private key is made here and never leaves the machine. Fails with [`Error::AlreadyEnrolled`] before
 /// the token is spent, with [`Error::WrongFingerprint`], [`Error::TokenRefused`], [`Error::NameTaken`] or
 /// [`Error::Unreachable`]; nothing is stored then.
-pub async fn enrol(token: &Token, name: Option<&str>, dir: &Path, info: &ClientInfo) -> Result<Identity> {
+pub async fn enrol(
+    token: &Token,
+    name: Option<&str>,
+    dir: &Path,
+    info: &ClientInfo,
+    proxy: Option<&Proxy>,
+) -> Result<Identity> {
     if let Some(record) = store::read_record(dir)? {
         return Err(Error::AlreadyEnrolled {
             dir: dir.to_owned(),
@@ -48,7 +54,7 @@ pub async fn enrol(token: &Token, name: Option<&str>, dir: &Path, info: &ClientI
         operating_system: info.operating_system.clone(),
         host_name: info.host_name.clone(),
     };
-    let reply = ask(token, request).await?;
+    let reply = ask(token, proxy, request).await?;
     if fingerprint(&reply.authority) != token.authority_fingerprint {
         return Err(Error::WrongFingerprint {
             address: token.address.clone(),
@@ -66,7 +72,9 @@ pub async fn enrol(token: &Token, name: Option<&str>, dir: &Path, info: &ClientI
         authority_der: &reply.authority,
     };
     store::write(dir, &parts)?;
-    Identity::open(dir)
+    let mut identity = Identity::open(dir)?;
+    identity.set_reach(&[], proxy.cloned());
+    Ok(identity)
 }
 
 fn signing_request(key: &KeyPair, name: &str) -> Result<Vec<u8>> {
@@ -77,8 +85,8 @@ fn signing_request(key: &KeyPair, name: &str) -> Result<Vec<u8>> {
     Ok(request.der().to_vec())
 }
 
-async fn ask(token: &Token, request: EnrolRequest) -> Result<EnrolReply> {
-    let channel = connection::open_pinned(&token.address, token.authority_fingerprint).await?;
+async fn ask(token: &Token, proxy: Option<&Proxy>, request: EnrolRequest) -> Result<EnrolReply> {
+    let channel = connection::open_pinned(&token.address, proxy, token.authority_fingerprint).await?;
     let reply = EnrolmentClient::new(channel).enrol(request).await;
     let reply = reply
         .map_err(|status| refusal(&status, &token.address))?

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use enrol::{ClientInfo, enrol};
 pub(crate) use verifier::FingerprintVerifier;
 
+use crate::connection::{Proxy, Reach};
 use crate::error::{Error, Result};
 
 const RECORD_FILE: &str = "client.toml";
@@ -36,6 +37,7 @@ const TOKEN_FILE: &str = "token";
 pub struct Identity {
     dir: PathBuf,
     record: Record,
+    reach: Reach,
     certificate: CertificateDer<'static>,
     authority: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
@@ -56,7 +58,12 @@ impl Identity {
     /// or broken.
     pub fn open(dir: &Path) -> Result<Self> {
         let record = store::read_record(dir)?.ok_or_else(|| Error::NotEnrolled { dir: dir.to_owned() })?;
+        let reach = Reach {
+            addresses: vec![record.server.clone()],
+            proxy: None,
+        };
         Ok(Self {
+            reach,
             certificate: read_certificate(&dir.join(CERTIFICATE_FILE))?,
             authority: read_certificate(&dir.join(AUTHORITY_FILE))?,
             key: read_key(&dir.join(KEY_FILE))?,
@@ -93,7 +100,23 @@ impl Identity {
         };
         store::write_record(&self.dir, &record)?;
         self.record = record;
+        self.set_reach(&[], self.reach.proxy.clone());
         Ok(())
+    }
+
+    /// Says how the server is reached from now on: by these addresses before the one that is known from the enrolment, and through a
+    /// proxy if there is one.
+    pub fn set_reach(&mut self, addresses: &[String], proxy: Option<Proxy>) {
+        let mut addresses = addresses.to_vec();
+        if !addresses.contains(&self.record.server) {
+            addresses.push(self.record.server.clone());
+        }
+        self.reach = Reach { addresses, proxy };
+    }
+
+    /// How the server is reached.
+    pub fn reach(&self) -> &Reach {
+        &self.reach
     }
 
     /// The state directory.
@@ -106,7 +129,7 @@ impl Identity {
         &self.record.name
     }
 
-    /// Where the server is dialled, `host:port`.
+    /// Where the server was when the client was enrolled, `host:port`.
     pub fn server_address(&self) -> &str {
         &self.record.server
     }

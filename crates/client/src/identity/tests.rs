@@ -101,7 +101,7 @@ async fn an_enrolled_client_keeps_its_token() {
         secret: [0; 32],
         address: "127.0.0.1:1".into(),
     };
-    let refused = enrol(&token, Some("laptop"), dir.path(), &ClientInfo::default()).await;
+    let refused = enrol(&token, Some("laptop"), dir.path(), &ClientInfo::default(), None).await;
     assert!(matches!(refused, Err(Error::AlreadyEnrolled { name, .. }) if name == "laptop"));
 }
 
@@ -113,7 +113,7 @@ async fn a_server_that_is_not_there_is_unreachable() {
         secret: [0; 32],
         address: "127.0.0.1:1".into(),
     };
-    let refused = enrol(&token, Some("laptop"), dir.path(), &ClientInfo::default()).await;
+    let refused = enrol(&token, Some("laptop"), dir.path(), &ClientInfo::default(), None).await;
     assert!(matches!(refused, Err(Error::Unreachable { .. })));
     assert!(!Identity::exists(dir.path()));
 }

@@ -30,6 +30,7 @@ use wire::v1::settings_client::SettingsClient;
 use wire::v1::storages_client::StoragesClient;
 
 use crate::commands::Context;
+use crate::config::{proxy, servers};
 use crate::failure::Failure;
 #[cfg(not(feature = "server"))]
 use never::TemporaryServer;
@@ -193,7 +194,7 @@ pub struct ClientLink {
 impl ClientLink {
     /// Opens it.
     pub async fn open(context: &Context) -> Result<Self> {
-        let identity = Identity::open(&context.client_state()?)?;
+        let identity = own_identity(context)?;
         let server = OwnServer::start_for(context, &identity).await?;
         let connection = Connection::open(Arc::new(identity)).await?;
         Ok(Self { connection, server })
@@ -383,10 +384,18 @@ fn logged_in(context: &Context) -> Result<Option<Remote>> {
 fn identity(context: &Context) -> Result<Option<Identity>> {
     let dir: PathBuf = context.client_state()?;
     Ok(if Identity::exists(&dir) {
-        Some(Identity::open(&dir)?)
+        Some(own_identity(context)?)
     } else {
         None
     })
+}
+
+/// The identity of this machine's client, which knows how the settings have its server reached.
+fn own_identity(context: &Context) -> Result<Identity> {
+    let settings = context.client_settings()?;
+    let mut identity = Identity::open(&settings.path("state")?)?;
+    identity.set_reach(&servers(&settings)?, proxy(&settings)?);
+    Ok(identity)
 }
 
 fn is_loopback(address: &str) -> bool {

@@ -110,7 +110,7 @@ impl Remote {
     /// Dials it.
     pub async fn open(&self) -> Result<(Channel, Bearer)> {
         let bearer = Bearer::of(&self.token)?;
-        let channel = client::open_pinned(&self.address, self.fingerprint.0).await?;
+        let channel = client::open_pinned(&self.address, None, self.fingerprint.0).await?;
         Ok((channel, bearer))
     }
 }

@@ -62,10 +62,10 @@ async fn serve(context: &Context, flags: &ClientFlags) -> Result<Outcome> {
 
 /// Joins the server with the token that an installer has left, if one has. `false` if it was interrupted in that.
 async fn has_joined(context: &Context, flags: &ClientFlags, interrupt: &Interrupt) -> Result<bool> {
-    let state = config_of(context, flags)?.state;
+    let ClientConfig { state, proxy, .. } = config_of(context, flags)?;
     let cancel = Cancel::new();
     let info = enroll::client_info();
-    let joining = join(&state, &info, &LogMonitor, &cancel);
+    let joining = join(&state, &info, proxy.as_ref(), &LogMonitor, &cancel);
     if waits_to_join(&state) {
         // As it may take as long as the server can't be reached, it counts as running.
         tell_systemd(&[NotifyState::Ready, NotifyState::Status("joining the server")]);
@@ -118,7 +118,8 @@ fn own_client(context: &Context, flags: &ClientFlags) -> Result<OwnClient> {
 
 fn client_for(context: &Context, flags: &ClientFlags, what: &What) -> Result<OwnClient> {
     let config = config_of(context, flags)?;
-    let identity = Identity::open(&config.state)?;
+    let mut identity = Identity::open(&config.state)?;
+    identity.set_reach(&config.servers, config.proxy.clone());
     let mut settings = own_backup::settings_of(&config);
     if let What::Image(volumes) = what
         && settings.image.volumes.is_empty()

@@ -8,6 +8,7 @@ use wire::token::Token;
 
 use super::Context;
 use crate::cli::EnrollArgs;
+use crate::config::proxy;
 use crate::failure::Outcome;
 
 /// A token is far shorter; more on stdin is none.
@@ -20,11 +21,13 @@ pub async fn run(context: &Context, args: EnrollArgs) -> Result<Outcome> {
         args.token
     };
     let token = Token::parse(&text)?;
-    let state = context.client_state()?;
+    let settings = context.client_settings()?;
+    let (state, proxy) = (settings.path("state")?, proxy(&settings)?);
     if args.replace {
         Identity::discard(&state)?;
     }
-    let identity = client::enrol(&token, args.name.as_deref(), &state, &client_info()).await?;
+    let name = args.name.as_deref();
+    let identity = client::enrol(&token, name, &state, &client_info(), proxy.as_ref()).await?;
     context.console().note(&format!(
         "Enrolled as {} with the server at {}.\nNow: perennial client --source PATH, or set sources in client.toml.",
         identity.name(),

@@ -26,7 +26,7 @@ pub async fn log_in(context: &Context, args: LoginArgs) -> Result<Outcome> {
         Some(given) => given,
         None => confirmed(context, &address, log_ins.of(&address)).await?,
     };
-    let channel = client::open_pinned(&address, fingerprint.0).await?;
+    let channel = client::open_pinned(&address, None, fingerprint.0).await?;
     let mut accounts = AccountsClient::new(channel);
     let user = match &args.user {
         Some(user) => user.clone(),
@@ -133,7 +133,7 @@ pub async fn log_out(context: &Context) -> Result<Outcome> {
     // Forgotten here first, whatever the server says.
     log_ins.remove(&found.server);
     log_ins.write(surroundings)?;
-    let channel = client::open_pinned(&found.server, found.fingerprint.0).await;
+    let channel = client::open_pinned(&found.server, None, found.fingerprint.0).await;
     let channel =
         channel.context("the log-in is forgotten here, and goes on at the server until it runs out")?;
     let mut accounts = AccountsClient::new(Authorized::new(channel, Bearer::of(&found.token)?));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use client::agent::RestoreSetting;
-use client::{HookCommands, HookSettings};
+use client::{HookCommands, HookSettings, Proxy};
 
 use super::logs;
 use super::setting::{Fallback, Kind, Setting};
@@ -20,6 +20,20 @@ pub const TABLE: &[Setting] = &[
         fallback: Fallback::StateDir("client"),
         placeholder: "DIR",
         about: "Directory of the client's identity and its copies of manifests",
+    },
+    Setting {
+        key: "dial",
+        kind: Kind::List,
+        fallback: Fallback::Unset,
+        placeholder: "HOST:PORT",
+        about: "Address of the server to dial before the one that it was enrolled with; several are tried in this order, such as the one at home first",
+    },
+    Setting {
+        key: "proxy",
+        kind: Kind::Text,
+        fallback: Fallback::Unset,
+        placeholder: "URL",
+        about: "HTTP proxy to reach the server through: http://[USER:PASSWORD@]HOST:PORT",
     },
     Setting {
         key: "sources",
@@ -150,6 +164,10 @@ pub const TABLE: &[Setting] = &[
 pub struct ClientConfig {
     /// Directory of identity and manifests.
     pub state: PathBuf,
+    /// Addresses of the server to try before the one that is known from the enrolment.
+    pub servers: Vec<String>,
+    /// The proxy to reach it through.
+    pub proxy: Option<Proxy>,
     /// What is backed up.
     pub sources: Vec<SourceEntry>,
     /// Patterns that apply to every source.
@@ -190,6 +208,8 @@ impl ClientConfig {
         }
         Ok(Self {
             state: resolved.path("state")?,
+            servers: servers(resolved)?,
+            proxy: proxy(resolved)?,
             sources,
             exclude: resolved.list("exclude"),
             snapshots: resolved.text("snapshots").unwrap_or_default(),
@@ -205,6 +225,29 @@ impl ClientConfig {
             hooks: hooks(resolved),
         })
     }
+}
+
+/// Further addresses of the server.
+pub fn servers(resolved: &Resolved) -> Result<Vec<String>, ConfigError> {
+    let servers = resolved.list("dial");
+    let has_port = |address: &String| {
+        let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+        port.is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+    };
+    match servers.iter().find(|address| !has_port(address)) {
+        Some(wrong) => Err(resolved.unfit("dial", wrong, "addresses such as \"backup.example:55414\"")),
+        None => Ok(servers),
+    }
+}
+
+/// The proxy to reach the server through.
+pub fn proxy(resolved: &Resolved) -> Result<Option<Proxy>, ConfigError> {
+    let Some(text) = resolved.text("proxy").filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    // What does not fit may have a password in it.
+    let unfit = || resolved.unfit("proxy", "…", "an address such as \"http://proxy.example:3128\"");
+    Proxy::parse(&text).map(Some).ok_or_else(unfit)
 }
 
 /// The commands around backups; an empty one takes back what another layer has set.

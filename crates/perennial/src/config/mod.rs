@@ -23,7 +23,7 @@ mod manual_tests;
 #[cfg(test)]
 mod tests;
 
-pub use client::ClientConfig;
+pub use client::{ClientConfig, proxy, servers};
 pub use error::ConfigError;
 pub use flags::{ClientFlags, Flags, ServerFlags};
 pub use layers::{Origin, Resolved, STATE_FILE, resolve};

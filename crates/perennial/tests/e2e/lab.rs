@@ -474,7 +474,13 @@ impl Lab {
     /// The same, run by another program.
     fn wrapped<I: IntoIterator<Item: AsRef<OsStr>>>(&self, wrapper: &[String], arguments: I) -> Command {
         let binary = env!("CARGO_BIN_EXE_perennial").to_owned();
-        let mut words = wrapper.iter().chain([&binary]);
+        let words: Vec<String> = wrapper.iter().cloned().chain([binary]).collect();
+        self.command_of(&words, arguments)
+    }
+
+    /// The same of another program.
+    pub fn command_of<I: IntoIterator<Item: AsRef<OsStr>>>(&self, words: &[String], arguments: I) -> Command {
+        let mut words = words.iter();
         let mut command = Command::new(words.next().unwrap());
         command
             .args(words)

@@ -191,6 +191,6 @@ async fn identity(running: &server::Running, status: &StatusReply, state: &Path)
         sources: Vec::new(),
     };
     let token = running.create_token(&request).context("can't make a token")?;
-    let enrolled = client::enrol(&token, Some(&name), state, &enroll::client_info()).await;
+    let enrolled = client::enrol(&token, Some(&name), state, &enroll::client_info(), None).await;
     enrolled.context("can't enrol this machine")
 }
