@@ -40,7 +40,7 @@ pub use connection::{
 };
 pub use error::{Error, Result, explain};
 pub use hooks::{HookEvent, HookKind};
-pub use identity::{ClientInfo, Identity, enrol};
+pub use identity::{Before, ClientInfo, Identity, Wish, enrol};
 pub use monitor::{Level, Monitor, Phase, Problem, ProblemKind, Progress, Unmonitored};
 pub use settings::{
     Alignment, CompressionSetting, FreezeSetting, HookCommands, HookSettings, ImageSettings, Settings,

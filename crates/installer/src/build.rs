@@ -15,7 +15,8 @@ use crate::{Architecture, Error, Version};
 
 /// By this a program of ours is known; its version follows, and a zero.
 const MARK_BEGIN: &[u8] = b"\0perennial-build:";
-const GLIBC_BEGIN: &[u8] = b"GLIBC_2.";
+/// The names of the versions of the C library that it needs begin so, each behind the zero that ends another text.
+const GLIBC_BEGIN: &[u8] = b"\0GLIBC_2.";
 /// What is looked for is no longer than this.
 const LONGEST: usize = 64;
 const PIECE_BYTES: usize = 1 << 20;
@@ -141,8 +142,8 @@ impl Found {
         for rest in all_after(piece, GLIBC_BEGIN) {
             let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
             let text = std::str::from_utf8(&rest[..digits]).unwrap_or_default();
-            // Cut off by the end of the piece, it is found again in the next.
-            if digits < rest.len()
+            // Names of versions end so. Cut off by the end of the piece, one is found again in the next.
+            if matches!(rest.get(digits), Some(0 | b'.'))
                 && let Ok(minor) = text.parse()
             {
                 self.glibc = self.glibc.max(Some(Glibc(minor)));

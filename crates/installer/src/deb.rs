@@ -1,5 +1,6 @@
 //! Packages of Debian: an `ar` archive of a version, a tar of what is said of the package, and a tar of its files (deb(5)).
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Seek as _, SeekFrom, Write};
 
@@ -8,7 +9,8 @@ use flate2::write::GzEncoder;
 use tar::{Builder, EntryType, Header};
 
 use crate::package::{
-    self, ABOUT, AFTER_INSTALL, BEFORE_REMOVAL, DIRECTORIES, HOME, NAME, PROGRAM, PURGE, SUMMARY,
+    self, ABOUT, AFTER_INSTALL, AFTER_REMOVAL, BEFORE_REMOVAL, DIRECTORIES, HOME, NAME, PROGRAM, PURGE,
+    SUMMARY,
 };
 use crate::{Build, Error, Order};
 
@@ -31,9 +33,9 @@ pub fn write(order: &Order, build: &Build, out: &mut File) -> Result<(), Error> 
     })?;
     member(out, "data.tar.gz", |out| {
         let mut tar = Builder::new(GzEncoder::new(BufWriter::new(out), Compression::default()));
-        for path in DIRECTORIES {
+        for path in directories() {
             let mut header = header(EntryType::Directory, 0o755, 0);
-            tar.append_data(&mut header, format!("{}/", relative(path)), std::io::empty())?;
+            tar.append_data(&mut header, format!("{path}/"), std::io::empty())?;
         }
         let mut program = header(EntryType::Regular, 0o755, build.info.size_bytes);
         tar.append_data(&mut program, relative(PROGRAM), package::reading(build)?)?;
@@ -132,14 +134,36 @@ fn scripts() -> [(&'static str, String); 3] {
     [
         (
             "postinst",
-            format!("{SHELL}[ \"$1\" = configure ] || exit 0\n{AFTER_INSTALL}"),
+            format!(
+                "{SHELL}[ \"$1\" = configure ] || exit 0\nfirst=no\n[ -n \"$2\" ] || first=yes\n{AFTER_INSTALL}"
+            ),
         ),
         (
             "prerm",
             format!("{SHELL}[ \"$1\" = remove ] || exit 0\n{BEFORE_REMOVAL}"),
         ),
-        ("postrm", format!("{SHELL}[ \"$1\" = purge ] || exit 0\n{PURGE}")),
+        (
+            "postrm",
+            format!("{SHELL}{AFTER_REMOVAL}[ \"$1\" = purge ] || exit 0\n{PURGE}"),
+        ),
     ]
+}
+
+/// All directories that the package's files are in: dpkg makes no others.
+fn directories() -> BTreeSet<&'static str> {
+    let files = [PROGRAM, package::UNIT_PATH].map(relative);
+    let parents = files
+        .into_iter()
+        .filter_map(|file| file.rsplit_once('/'))
+        .map(|(dir, _)| dir);
+    let mut all = BTreeSet::new();
+    for dir in parents.chain(DIRECTORIES.map(relative)) {
+        for (at, _) in dir.match_indices('/') {
+            all.insert(&dir[..at]);
+        }
+        all.insert(dir);
+    }
+    all
 }
 
 /// A path as a tar has it.

@@ -36,7 +36,20 @@ impl Order {
             "# What this machine backs up. \"perennial config show client\" shows all settings and where they come from.\nsources = [\n",
         );
         for source in &self.sources {
-            text += &format!("    {},\n", toml::Value::from(source.as_str()));
+            let path = toml::Value::from(source.as_str());
+            let is_alone = self
+                .sources
+                .iter()
+                .filter(|other| last(other) == last(source))
+                .count()
+                == 1;
+            text += &match is_alone && !last(source).is_empty() {
+                true => format!("    {path},\n"),
+                false => format!(
+                    "    {{ path = {path}, name = {} }},\n",
+                    toml::Value::from(name(source))
+                ),
+            };
         }
         if self.sources.is_empty() {
             for source in USUAL_SOURCES {
@@ -47,5 +60,22 @@ impl Order {
             }
         }
         text + "]\n"
+    }
+}
+
+/// The last component of a source, by which it is called where nothing else is said.
+fn last(source: &str) -> &str {
+    source
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+}
+
+/// A name for a source whose last component another has too.
+fn name(source: &str) -> String {
+    match source.trim_matches('/') {
+        "" => "system".to_owned(),
+        path => path.replace('/', "_"),
     }
 }

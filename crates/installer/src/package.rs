@@ -16,6 +16,7 @@ pub const HOME: &str = env!("CARGO_PKG_REPOSITORY");
 pub const LICENCE: &str = env!("CARGO_PKG_LICENSE");
 
 pub const PROGRAM: &str = "/usr/bin/perennial";
+pub const UNIT_PATH: &str = "/usr/lib/systemd/system/perennial-client.service";
 /// Directories of the package's own.
 pub const DIRECTORIES: [&str; 2] = ["/usr/lib/perennial", "/usr/share/doc/perennial-client"];
 
@@ -23,6 +24,8 @@ pub const DIRECTORIES: [&str; 2] = ["/usr/lib/perennial", "/usr/share/doc/perenn
 pub const AFTER_INSTALL: &str = include_str!("scripts/after_install.sh");
 /// Lets the client run no more.
 pub const BEFORE_REMOVAL: &str = include_str!("scripts/before_removal.sh");
+/// Has systemd forget the unit.
+pub const AFTER_REMOVAL: &str = include_str!("scripts/after_removal.sh");
 /// Removes what the client has made, too.
 pub const PURGE: &str = include_str!("scripts/purge.sh");
 
@@ -47,7 +50,7 @@ pub enum Role {
 pub fn texts(order: &Order) -> [Text; 4] {
     [
         Text {
-            path: "/usr/lib/systemd/system/perennial-client.service",
+            path: UNIT_PATH,
             mode: 0o644,
             content: UNIT.replace("ExecStart=perennial ", &format!("ExecStart={PROGRAM} ")),
             role: Role::Stays,

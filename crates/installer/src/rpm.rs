@@ -6,7 +6,8 @@ use std::io::{Read as _, Write as _};
 use rpm::{BuildConfig, CompressionWithLevel, Dependency, FileOptions, PackageBuilder, Scriptlet};
 
 use crate::package::{
-    self, ABOUT, AFTER_INSTALL, BEFORE_REMOVAL, DIRECTORIES, HOME, LICENCE, NAME, PROGRAM, Role, SUMMARY,
+    self, ABOUT, AFTER_INSTALL, AFTER_REMOVAL, BEFORE_REMOVAL, DIRECTORIES, HOME, LICENCE, NAME, PROGRAM,
+    Role, SUMMARY,
 };
 use crate::{Build, Error, Glibc, Order};
 
@@ -24,10 +25,13 @@ pub fn write(order: &Order, build: &Build, out: &mut File) -> Result<(), Error> 
         .description(ABOUT)
         .url(HOME)
         // $1 is how many versions of the package will be there afterwards.
-        .post_install_script(Scriptlet::new(AFTER_INSTALL))
+        .post_install_script(Scriptlet::new(format!(
+            "first=no\n[ \"$1\" != 1 ] || first=yes\n{AFTER_INSTALL}"
+        )))
         .pre_uninstall_script(Scriptlet::new(format!(
             "[ \"$1\" = 0 ] || exit 0\n{BEFORE_REMOVAL}"
         )));
+    package.post_uninstall_script(Scriptlet::new(AFTER_REMOVAL));
     if let Some(glibc) = info.glibc {
         package.requires(Dependency::any(c_library(glibc)));
     }

@@ -14,7 +14,12 @@ fn program(machine: u16, version: &str, filler: usize) -> Vec<u8> {
     bytes.resize(18, 0);
     bytes.extend(machine.to_le_bytes());
     bytes.resize(filler, b'x');
-    bytes.extend(format!("GLIBC_2.4\0GLIBC_2.34\0GLIBC_2.28\0\0perennial-build:{version}\0").bytes());
+    bytes.extend(
+        format!(
+            "\0GLIBC_2.4\0GLIBC_2.34\0GLIBC_2.2.5\0GLIBC_2.127x\0xGLIBC_2.99\0\0perennial-build:{version}\0"
+        )
+        .bytes(),
+    );
     bytes
 }
 
@@ -257,6 +262,23 @@ fn sources_are_written_as_toml() {
         (first["path"].as_str(), first["optional"].as_bool()),
         (Some("/etc"), Some(true))
     );
+    let alike = Order {
+        sources: ["/srv/data", "/mnt/data/", "/", "/root"]
+            .map(str::to_owned)
+            .into(),
+        ..order()
+    };
+    let alike = read(&alike);
+    let names: Vec<_> = alike["sources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|source| match source.get("name") {
+            Some(name) => name.as_str().unwrap(),
+            None => source.as_str().unwrap(),
+        })
+        .collect();
+    assert_eq!(names, ["srv_data", "mnt_data", "system", "/root"]);
     let hostile = Order {
         sources: vec!["/srv/a \"b\"\n\\".to_owned()],
         ..order()

@@ -54,8 +54,9 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where to answer scrapes of metrics, if anywhere.
     pub metrics_listen: Option<SocketAddr>,
-    /// The address that new tokens tell clients to dial, `host:port`; without it, the machine's host name and the port.
-    pub advertise: Option<String>,
+    /// The addresses that clients are told to dial, `host:port`, the one to try first in front; without one, the machine's host name and
+    /// the port.
+    pub advertise: Vec<String>,
     /// Further host names and addresses for the server's certificate.
     pub host_names: Vec<String>,
     /// Where the certificate comes from that browsers are shown.
@@ -86,7 +87,7 @@ impl Settings {
             storage_dir,
             listen,
             metrics_listen: None,
-            advertise: None,
+            advertise: Vec::new(),
             host_names: Vec::new(),
             web_certificate: WebCertificateSource::Own,
             backend: None,

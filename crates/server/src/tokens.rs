@@ -92,10 +92,22 @@ fn check_sources(sources: &[String]) -> Result<()> {
     }
 }
 
+/// The addresses that clients are told beside the one of their token. Those that are none are told in the log.
+pub fn further_addresses(core: &Core) -> Vec<String> {
+    let with_port = |address: &String| match self::address(core, Some(address)) {
+        Ok(address) => Some(address),
+        Err(error) => {
+            tracing::warn!(error = %error.chain(), "an address that is advertised can't be told");
+            None
+        }
+    };
+    core.settings.advertise.iter().filter_map(with_port).collect()
+}
+
 /// The address for a token, always with a port.
 fn address(core: &Core, asked: Option<&str>) -> Result<String> {
     let port = core.local_address.port();
-    let address = match asked.or(core.settings.advertise.as_deref()) {
+    let address = match asked.or(core.settings.advertise.first().map(String::as_str)) {
         Some(address) => address.to_owned(),
         None if !core.local_address.ip().is_unspecified() => core.local_address.to_string(),
         None => rustix::system::uname().nodename().to_string_lossy().into_owned(),

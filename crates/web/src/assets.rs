@@ -1,6 +1,5 @@
 //! What pages load: styles and scripts. Their addresses name what is in them, so that they may be kept for ever.
 
-use std::io::Write as _;
 use std::sync::LazyLock;
 
 use axum::Router;
@@ -8,8 +7,10 @@ use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use flate2::Compression;
 
 use crate::Site;
+use crate::parts::packed::{is_taken, packed};
 
 /// Something that pages load.
 struct Asset {
@@ -56,16 +57,10 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         kind,
         content,
         digest: blake3::hash(content).to_hex()[..16].to_owned(),
-        compressed: compressed(content),
+        compressed: packed(content, Compression::best()),
     })
     .into()
 });
-
-fn compressed(content: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    encoder.write_all(content).expect("memory takes it");
-    encoder.finish().expect("memory takes it")
-}
 
 /// The address of one.
 pub fn address(name: &str) -> String {
@@ -84,16 +79,12 @@ async fn serve(Path((digest, name)): Path<(String, String)>, headers: HeaderMap)
     let Some(asset) = ASSETS.iter().find(found) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let accepted = headers.get(header::ACCEPT_ENCODING);
-    let accepted = accepted
-        .and_then(|accepted| accepted.to_str().ok())
-        .unwrap_or_default();
     let always = [
         (header::CONTENT_TYPE, asset.kind),
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
         (header::VARY, "accept-encoding"),
     ];
-    match accepted.split(',').any(|coding| coding.trim() == "gzip") {
+    match is_taken(&headers) {
         true => {
             let gzip = [(header::CONTENT_ENCODING, "gzip")];
             (always, gzip, asset.compressed.as_slice()).into_response()

@@ -6,7 +6,7 @@ use crate::agent::backoff::Backoff;
 use crate::cancel::Cancel;
 use crate::connection::Proxy;
 use crate::error::{Error, Result, explain};
-use crate::identity::{ClientInfo, Identity, enrol, waiting};
+use crate::identity::{ClientInfo, Identity, Wish, enrol, waiting};
 use crate::monitor::{Level, Monitor};
 
 /// Whether a machine that is no client yet has a token to become one.
@@ -36,10 +36,15 @@ pub async fn join(
         let Some(token) = waiting::read(dir)? else {
             return Ok(None);
         };
-        let enrolled = tokio::select! {
-            () = cancel.cancelled() => return Err(Error::Cancelled),
-            enrolled = enrol(&token, None, dir, info, proxy) => enrolled,
+        if cancel.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        // Not given up halfway: the server may have used the token up by then.
+        let wish = Wish {
+            proxy,
+            ..Wish::default()
         };
+        let enrolled = enrol(&token, dir, info, wish).await;
         let error = match enrolled {
             Ok(identity) => {
                 waiting::forget(dir)?;

@@ -125,14 +125,17 @@ pub(crate) async fn dial(
         source,
     };
     let timed_out = |_| io::Error::from(io::ErrorKind::TimedOut);
-    let stream = tokio::time::timeout(patience, connect(address, proxy)).await;
-    let stream = stream.map_err(timed_out).flatten().map_err(unreachable)?;
-    let handshake = TlsConnector::from(config).connect(server_name(), stream);
-    let secured = tokio::time::timeout(patience, handshake)
+    let dialled = tokio::time::timeout(patience, async {
+        let stream = connect(address, proxy).await.map_err(unreachable)?;
+        let handshake = TlsConnector::from(config).connect(server_name(), stream);
+        handshake
+            .await
+            .map_err(|source| untrusted_or_unreachable(address, source))
+    });
+    dialled
         .await
-        .map_err(timed_out)
-        .flatten();
-    secured.map_err(|source| untrusted_or_unreachable(address, source))
+        .map_err(|elapsed| unreachable(timed_out(elapsed)))
+        .flatten()
 }
 
 async fn connect(address: &str, proxy: Option<&Proxy>) -> io::Result<TcpStream> {

@@ -79,6 +79,14 @@ impl Proxy {
     }
 }
 
+/// Without the password.
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let credentials = if self.credentials.is_some() { "…@" } else { "" };
+        write!(f, "http://{credentials}{}", self.address)
+    }
+}
+
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Proxy")
@@ -214,5 +222,6 @@ mod tests {
         }
         let proxy = Proxy::parse("http://anna:secret@proxy:3128").expect("a proxy");
         assert!(!format!("{proxy:?}").contains("YW5u"));
+        assert_eq!(proxy.to_string(), "http://…@proxy:3128");
     }
 }

@@ -1,5 +1,6 @@
 //! How the server is reached: by several addresses, which are tried in their order, and through a proxy where there is one.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::{DIAL_TIMEOUT, Proxy, dial};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, explain};
 
 /// So long an address may take that others follow. Away from home the one at home often leads nowhere, without anybody saying so.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -25,32 +26,32 @@ pub struct Reach {
 impl Reach {
     /// Dials one after the other until one answers as it should. Tells which did.
     pub(super) async fn dial(&self, config: &Arc<ClientConfig>) -> Result<(TlsStream<TcpStream>, &str)> {
-        let mut failed = None;
+        let mut failures = Vec::new();
         for (at, address) in self.addresses.iter().enumerate() {
             let is_last = at + 1 == self.addresses.len();
             let patience = if is_last { DIAL_TIMEOUT } else { PATIENCE };
             match dial(address, self.proxy.as_ref(), config.clone(), patience).await {
                 Ok(stream) => return Ok((stream, address)),
-                Err(error) => failed = Some(worse(failed, error)),
+                Err(error) => failures.push(error),
             }
         }
-        Err(match failed {
-            Some(Error::Unreachable { source, .. }) => Error::Unreachable {
-                address: self.addresses.join(", "),
-                source,
-            },
-            Some(error) => error,
-            None => Error::Protocol {
+        Err(self.all(failures))
+    }
+
+    /// What it means that none has answered as it should. As long as one might do so later, another try may help.
+    fn all(&self, mut failures: Vec<Error>) -> Error {
+        let waits = |error: &Error| matches!(error, Error::Unreachable { .. });
+        let told: Vec<String> = failures.iter().map(|error| explain(error)).collect();
+        match failures.len() {
+            0 => Error::Protocol {
                 what: "a server without address",
             },
-        })
-    }
-}
-
-/// Which of two failures tells more: that somebody else answers, and the later one of the same kind.
-fn worse(before: Option<Error>, now: Error) -> Error {
-    match before {
-        Some(before @ Error::Untrusted { .. }) => before,
-        _ => now,
+            1 => failures.remove(0),
+            _ if failures.iter().any(waits) => Error::Unreachable {
+                address: self.addresses.join(", "),
+                source: io::Error::other(told.join("; ")),
+            },
+            _ => failures.remove(0),
+        }
     }
 }

@@ -25,26 +25,42 @@ pub struct ClientInfo {
     pub host_name: String,
 }
 
-/// Enrols this machine with the server that made `token`, and stores the identity in `dir`. Without a `name` it gets the
-/// one that the token is bound to, or its own. The server is reached through `proxy`, if there is one.
+/// How a client is to be enrolled.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wish<'a> {
+    /// Its name; without one it gets the one that the token is bound to, or its machine's.
+    pub name: Option<&'a str>,
+    /// The proxy to reach the server through.
+    pub proxy: Option<&'a Proxy>,
+    /// What becomes of the client that the machine is already.
+    pub before: Before,
+}
+
+/// What becomes of the client that a machine is already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Before {
+    /// It stays, and there is no other.
+    #[default]
+    Stays,
+    /// It is forgotten once the server has let the other in.
+    GivesWay,
+}
+
+/// Enrols this machine with the server that made `token`, and stores the identity in `dir`.
 ///
 /// The private key is made here and never leaves the machine. Fails with [`Error::AlreadyEnrolled`] before
 /// the token is spent, with [`Error::WrongFingerprint`], [`Error::TokenRefused`], [`Error::NameTaken`] or
 /// [`Error::Unreachable`]; nothing is stored then.
-pub async fn enrol(
-    token: &Token,
-    name: Option<&str>,
-    dir: &Path,
-    info: &ClientInfo,
-    proxy: Option<&Proxy>,
-) -> Result<Identity> {
-    if let Some(record) = store::read_record(dir)? {
+pub async fn enrol(token: &Token, dir: &Path, info: &ClientInfo, wish: Wish<'_>) -> Result<Identity> {
+    if wish.before == Before::Stays
+        && let Some(record) = store::read_record(dir)?
+    {
         return Err(Error::AlreadyEnrolled {
             dir: dir.to_owned(),
             name: record.name,
         });
     }
-    let name = name.unwrap_or_default();
+    let name = wish.name.unwrap_or_default();
     let key = KeyPair::generate().map_err(Error::certificate)?;
     let request = EnrolRequest {
         secret: token.secret.to_vec(),
@@ -54,7 +70,7 @@ pub async fn enrol(
         operating_system: info.operating_system.clone(),
         host_name: info.host_name.clone(),
     };
-    let reply = ask(token, proxy, request).await?;
+    let reply = ask(token, wish.proxy, request).await?;
     if fingerprint(&reply.authority) != token.authority_fingerprint {
         return Err(Error::WrongFingerprint {
             address: token.address.clone(),
@@ -63,6 +79,7 @@ pub async fn enrol(
     let record = Record {
         name: reply.client_name,
         server: token.address.clone(),
+        further_servers: reply.further_addresses,
         server_id: reply.server_id,
     };
     let parts = Parts {
@@ -71,9 +88,12 @@ pub async fn enrol(
         certificate_der: &reply.certificate,
         authority_der: &reply.authority,
     };
+    if wish.before == Before::GivesWay {
+        Identity::discard(dir)?;
+    }
     store::write(dir, &parts)?;
     let mut identity = Identity::open(dir)?;
-    identity.set_reach(&[], proxy.cloned());
+    identity.set_reach(&[], wish.proxy.cloned());
     Ok(identity)
 }
 

@@ -20,7 +20,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::{Deserialize, Serialize};
 
-pub use enrol::{ClientInfo, enrol};
+pub use enrol::{Before, ClientInfo, Wish, enrol};
 pub(crate) use verifier::FingerprintVerifier;
 
 use crate::connection::{Proxy, Reach};
@@ -48,7 +48,24 @@ pub struct Identity {
 struct Record {
     name: String,
     server: String,
+    /// Where else the server has said that it can be dialled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    further_servers: Vec<String>,
     server_id: String,
+}
+
+impl Record {
+    /// How the server is reached: by these addresses, and then by those that are known.
+    fn reach(&self, first: &[String], proxy: Option<Proxy>) -> Reach {
+        let known = std::iter::once(&self.server).chain(&self.further_servers);
+        let mut addresses: Vec<String> = Vec::new();
+        for address in first.iter().chain(known) {
+            if !addresses.contains(address) {
+                addresses.push(address.clone());
+            }
+        }
+        Reach { addresses, proxy }
+    }
 }
 
 impl Identity {
@@ -58,12 +75,8 @@ impl Identity {
     /// or broken.
     pub fn open(dir: &Path) -> Result<Self> {
         let record = store::read_record(dir)?.ok_or_else(|| Error::NotEnrolled { dir: dir.to_owned() })?;
-        let reach = Reach {
-            addresses: vec![record.server.clone()],
-            proxy: None,
-        };
         Ok(Self {
-            reach,
+            reach: record.reach(&[], None),
             certificate: read_certificate(&dir.join(CERTIFICATE_FILE))?,
             authority: read_certificate(&dir.join(AUTHORITY_FILE))?,
             key: read_key(&dir.join(KEY_FILE))?,
@@ -99,19 +112,15 @@ impl Identity {
             ..self.record.clone()
         };
         store::write_record(&self.dir, &record)?;
+        self.reach = record.reach(&[], self.reach.proxy.take());
         self.record = record;
-        self.set_reach(&[], self.reach.proxy.clone());
         Ok(())
     }
 
-    /// Says how the server is reached from now on: by these addresses before the one that is known from the enrolment, and through a
+    /// Says how the server is reached from now on: by these addresses before those that are known from the enrolment, and through a
     /// proxy if there is one.
     pub fn set_reach(&mut self, addresses: &[String], proxy: Option<Proxy>) {
-        let mut addresses = addresses.to_vec();
-        if !addresses.contains(&self.record.server) {
-            addresses.push(self.record.server.clone());
-        }
-        self.reach = Reach { addresses, proxy };
+        self.reach = self.record.reach(addresses, proxy);
     }
 
     /// How the server is reached.

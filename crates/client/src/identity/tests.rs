@@ -11,6 +11,7 @@ fn stored(dir: &Path) -> Record {
     let record = Record {
         name: "laptop".into(),
         server: "backup.example:55414".into(),
+        further_servers: Vec::new(),
         server_id: "id".into(),
     };
     let parts = Parts {
@@ -101,7 +102,7 @@ async fn an_enrolled_client_keeps_its_token() {
         secret: [0; 32],
         address: "127.0.0.1:1".into(),
     };
-    let refused = enrol(&token, Some("laptop"), dir.path(), &ClientInfo::default(), None).await;
+    let refused = enrol(&token, dir.path(), &ClientInfo::default(), Wish::default()).await;
     assert!(matches!(refused, Err(Error::AlreadyEnrolled { name, .. }) if name == "laptop"));
 }
 
@@ -113,7 +114,7 @@ async fn a_server_that_is_not_there_is_unreachable() {
         secret: [0; 32],
         address: "127.0.0.1:1".into(),
     };
-    let refused = enrol(&token, Some("laptop"), dir.path(), &ClientInfo::default(), None).await;
+    let refused = enrol(&token, dir.path(), &ClientInfo::default(), Wish::default()).await;
     assert!(matches!(refused, Err(Error::Unreachable { .. })));
     assert!(!Identity::exists(dir.path()));
 }

@@ -20,9 +20,11 @@ unit=/etc/systemd/system/perennial-client.service
 
 name=
 sources=
+names=
 replace=
 later=no
 start=yes
+is_new=yes
 
 say() { printf '%s\n' "$*"; }
 fail() {
@@ -40,8 +42,8 @@ Installs the Perennial backup client on this machine and lets it join its server
   --name NAME     join under this name; without it under the one the installer was made for, or the machine's own
   --source PATH   back this up; may be given several times. Without it what the installer was made for
   --replace       join anew, in place of the client that this machine is already
-  --later         don't join now: the client does so by itself as soon as it reaches the server
-  --no-start      don't start the client
+  --later         don't join now: the client does so by itself as soon as it runs and reaches the server
+  --no-start      don't start the client, now or with the system
   --uninstall     remove the client; --uninstall --purge removes its settings and its identity too
 END
 }
@@ -64,6 +66,10 @@ options() {
       --name) name=${2:?--name needs a name}; shift ;;
       --source)
         case ${2:?--source needs a path} in /*) ;; *) fail "a source is an absolute path: $2" ;; esac
+        called=${2%/}
+        called=/${called##*/}/
+        case $names in *"$called"*) fail "two sources are called $called: name them in $settings" ;; esac
+        names=$names$called
         sources="$sources    $(quoted "$2"),
 "
         shift
@@ -83,6 +89,7 @@ options() {
     esac
     shift
   done
+  if [ "$later" = yes ] && [ -n "$name$replace" ]; then fail '--later goes neither with --name nor with --replace'; fi
 }
 
 check() {
@@ -112,6 +119,10 @@ put_program() {
   [ "$(sha256sum <"$new" | cut -d ' ' -f 1)" = "$3" ] || fail 'this file is damaged: fetch it again'
   chmod 755 "$new"
   version=$("$new" --version) || fail 'the program does not run on this machine, see above'
+  if "$program" server --help >/dev/null 2>&1 && ! "$new" server --help >/dev/null 2>&1; then
+    say "$program stays as it is: it is a server too, which the one in this installer is not"
+    return
+  fi
   mv -f "$new" "$program"
   trap - EXIT
   say "Installed $version as $program"
@@ -126,8 +137,7 @@ END_OF_UNINSTALLER
 
 put_settings() {
   if [ -e "$settings" ]; then
-    [ -z "$sources" ] || fail "$settings is there already: set sources in it"
-    say "Settings stay as they are in $settings"
+    say "Settings stay as they are in $settings${sources:+, and --source is of no use}"
     return
   fi
   mkdir -p "${settings%/*}"
@@ -147,7 +157,6 @@ join() {
     return
   fi
   if [ "$later" = yes ]; then
-    [ -z "$name" ] || fail '--name and --later do not go together'
     (umask 077 && mkdir -p "$state")
     (umask 077 && say "$token" >"$state/token")
     return
@@ -159,19 +168,28 @@ join() {
 
 put_unit() {
   has systemctl || return 0
+  [ ! -e "$unit" ] || is_new=no
   cat >"$unit" <<'END_OF_UNIT'
 @UNIT@
 END_OF_UNIT
-  systemctl enable --quiet perennial-client.service
+  [ ! -d /run/systemd/system ] || systemctl daemon-reload
 }
 
 run() {
-  if [ "$start" = no ] || ! has systemctl; then
+  if ! has systemctl; then
     say "Start it with: $program client"
-  elif [ ! -d /run/systemd/system ]; then
-    say 'The client starts with the system'
+  elif [ "$start" = no ]; then
+    say 'Start it with: systemctl enable --now perennial-client'
+  elif [ "$is_new" = no ]; then
+    # Whether it runs is up to whoever has stopped it.
+    [ ! -d /run/systemd/system ] || systemctl try-restart perennial-client.service
+    say 'The client goes on with the new program, if it ran'
   else
-    systemctl daemon-reload
+    systemctl enable --quiet perennial-client.service
+    if [ ! -d /run/systemd/system ]; then
+      say 'The client starts with the system'
+      return
+    fi
     systemctl restart perennial-client.service || fail 'the client does not start: see journalctl -u perennial-client'
     say 'The client runs, and backs up when the server asks for it: see systemctl status perennial-client'
   fi

@@ -25,12 +25,17 @@ if command -v systemctl >/dev/null && [ -e "$unit" ]; then
 fi
 # A server on this machine is the same program.
 if [ ! -e /etc/systemd/system/perennial-server.service ]; then rm -f /usr/local/bin/perennial; fi
+if [ "$purge" = yes ] && [ -e /usr/bin/perennial ]; then
+  echo 'perennial: settings and identity stay, as they are those of the package now' >&2
+  purge=no
+fi
 if [ "$purge" = yes ]; then
   rm -rf /var/lib/perennial/client
   rm -f /etc/perennial/client.toml
   rmdir /var/lib/perennial /etc/perennial 2>/dev/null || true
   echo 'The client is removed, with its settings and its identity. Its backups are on the server.'
 else
+  rm -f /var/lib/perennial/client/token
   echo 'The client is removed. Its settings and its identity stay in /etc/perennial and /var/lib/perennial; --purge would remove them.'
 fi
 rm -f /usr/local/sbin/perennial-uninstall

@@ -394,7 +394,7 @@ fn identity(context: &Context) -> Result<Option<Identity>> {
 fn own_identity(context: &Context) -> Result<Identity> {
     let settings = context.client_settings()?;
     let mut identity = Identity::open(&settings.path("state")?)?;
-    identity.set_reach(&servers(&settings)?, proxy(&settings)?);
+    identity.set_reach(&servers(&settings)?, proxy(&settings));
     Ok(identity)
 }
 

@@ -22,8 +22,9 @@ impl TemporaryServer {
             return Ok(None);
         }
         let mut settings = settings_of(&config);
-        let clients_dial = config.advertise.clone().unwrap_or_else(|| dialled(config.listen));
-        settings.advertise = Some(clients_dial);
+        if settings.advertise.is_empty() {
+            settings.advertise.push(dialled(config.listen));
+        }
         // Nobody but this command is to reach it, and it is to start nothing by itself.
         if !config.listen.ip().is_loopback() {
             settings.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

@@ -70,9 +70,18 @@ async fn has_joined(context: &Context, flags: &ClientFlags, interrupt: &Interrup
         // As it may take as long as the server can't be reached, it counts as running.
         tell_systemd(&[NotifyState::Ready, NotifyState::Status("joining the server")]);
     }
-    tokio::select! {
-        joined = joining => joined.map(|_| true).map_err(Into::into),
-        () = interrupt.asked() => Ok(false),
+    tokio::pin!(joining);
+    let joined = tokio::select! {
+        joined = &mut joining => joined,
+        () = interrupt.asked() => {
+            cancel.cancel();
+            joining.await
+        }
+    };
+    match joined {
+        Ok(_) => Ok(!cancel.is_cancelled()),
+        Err(client::Error::Cancelled) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

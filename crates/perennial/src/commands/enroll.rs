@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use anyhow::{Context as _, Result};
-use client::{ClientInfo, Identity};
+use client::{Before, ClientInfo, Wish};
 use wire::token::Token;
 
 use super::Context;
@@ -22,12 +22,17 @@ pub async fn run(context: &Context, args: EnrollArgs) -> Result<Outcome> {
     };
     let token = Token::parse(&text)?;
     let settings = context.client_settings()?;
-    let (state, proxy) = (settings.path("state")?, proxy(&settings)?);
-    if args.replace {
-        Identity::discard(&state)?;
-    }
-    let name = args.name.as_deref();
-    let identity = client::enrol(&token, name, &state, &client_info(), proxy.as_ref()).await?;
+    let (state, proxy) = (settings.path("state")?, proxy(&settings));
+    let wish = Wish {
+        name: args.name.as_deref(),
+        proxy: proxy.as_ref(),
+        before: if args.replace {
+            Before::GivesWay
+        } else {
+            Before::Stays
+        },
+    };
+    let identity = client::enrol(&token, &state, &client_info(), wish).await?;
     context.console().note(&format!(
         "Enrolled as {} with the server at {}.\nNow: perennial client --source PATH, or set sources in client.toml.",
         identity.name(),

@@ -1,8 +1,6 @@
 //! `client installer`: made by the server, for machines that are to become clients.
 
-use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -86,7 +84,9 @@ async fn write(
         size_bytes,
         ..
     } = first.ok_or(Failure::CutShort)?;
-    let path = args.output.clone().unwrap_or_else(|| PathBuf::from(&file_name));
+    // Here, whatever the server says.
+    let name = Path::new(&file_name).file_name().ok_or(Failure::CutShort)?;
+    let path = args.output.clone().unwrap_or_else(|| PathBuf::from(name));
     save(&mut parts, &path, size_bytes).await?;
     let console = context.console();
     match args.shape.shape() {
@@ -111,29 +111,35 @@ async fn write(
     Ok(())
 }
 
-/// Writes what comes into a file that only its owner may read, as it holds a token; or to stdout.
+/// Writes what comes: to stdout, or into a file that only its owner may read, as it holds a token, and which is there when it is whole.
 async fn save(parts: &mut Streaming<InstallerPart>, path: &Path, size_bytes: u64) -> Result<()> {
     let writing = || format!("can't write {}", path.display());
-    let mut out: Box<dyn Write> = match path == Path::new(STDIN) {
-        true => Box::new(std::io::stdout().lock()),
-        false => Box::new(
-            OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(path)
-                .with_context(writing)?,
-        ),
-    };
+    if path == Path::new(STDIN) {
+        let mut out = std::io::stdout().lock();
+        return take(parts, &mut out, size_bytes).await?.with_context(writing);
+    }
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let mut file = tempfile::NamedTempFile::new_in(dir.unwrap_or(Path::new("."))).with_context(writing)?;
+    take(parts, &mut file, size_bytes).await?.with_context(writing)?;
+    file.persist(path).with_context(writing)?;
+    Ok(())
+}
+
+/// What went wrong with the server, and what with where it is written.
+async fn take(
+    parts: &mut Streaming<InstallerPart>,
+    out: &mut impl Write,
+    size_bytes: u64,
+) -> Result<std::io::Result<()>> {
     let mut written = 0;
     while let Some(part) = parts.message().await.context("can't make an installer")? {
         written += part.data.len() as u64;
-        out.write_all(&part.data).with_context(writing)?;
+        if let Err(error) = out.write_all(&part.data) {
+            return Ok(Err(error));
+        }
     }
-    out.flush().with_context(writing)?;
     match written == size_bytes {
-        true => Ok(()),
+        true => Ok(out.flush()),
         false => Err(Failure::CutShort.into()),
     }
 }

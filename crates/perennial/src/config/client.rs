@@ -30,7 +30,7 @@ pub const TABLE: &[Setting] = &[
     },
     Setting {
         key: "proxy",
-        kind: Kind::Text,
+        kind: Kind::Proxy,
         fallback: Fallback::Unset,
         placeholder: "URL",
         about: "HTTP proxy to reach the server through: http://[USER:PASSWORD@]HOST:PORT",
@@ -209,7 +209,7 @@ impl ClientConfig {
         Ok(Self {
             state: resolved.path("state")?,
             servers: servers(resolved)?,
-            proxy: proxy(resolved)?,
+            proxy: proxy(resolved),
             sources,
             exclude: resolved.list("exclude"),
             snapshots: resolved.text("snapshots").unwrap_or_default(),
@@ -241,13 +241,11 @@ pub fn servers(resolved: &Resolved) -> Result<Vec<String>, ConfigError> {
 }
 
 /// The proxy to reach the server through.
-pub fn proxy(resolved: &Resolved) -> Result<Option<Proxy>, ConfigError> {
-    let Some(text) = resolved.text("proxy").filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
-    // What does not fit may have a password in it.
-    let unfit = || resolved.unfit("proxy", "…", "an address such as \"http://proxy.example:3128\"");
-    Proxy::parse(&text).map(Some).ok_or_else(unfit)
+pub fn proxy(resolved: &Resolved) -> Option<Proxy> {
+    match resolved.value("proxy") {
+        Value::Proxy(proxy) => Some(proxy.clone()),
+        _ => None,
+    }
 }
 
 /// The commands around backups; an empty one takes back what another layer has set.

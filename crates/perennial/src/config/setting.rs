@@ -94,6 +94,8 @@ pub enum Kind {
     Count,
     /// An IP address and a port.
     SocketAddress,
+    /// An HTTP proxy, or none.
+    Proxy,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// Any of these words, separated by commas, or `none`.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::setting::{Fallback, Kind, Setting};
+use super::value::Value;
 use super::*;
 
 struct Setup {
@@ -78,7 +79,7 @@ fn a_later_layer_wins_and_every_value_knows_its_origin() {
     assert_eq!(from("advertise"), "--advertise");
     let config = ServerConfig::new(&resolved).unwrap();
     assert_eq!(config.listen.port(), 2);
-    assert_eq!(config.advertise.as_deref(), Some("c:3"));
+    assert_eq!(config.advertise, ["c:3"]);
     assert_eq!(said(&config, "incremental_interval"), Some("2h"));
     assert!(
         config.policy["incremental_interval"]
@@ -368,4 +369,18 @@ fn spans_of_time_are_read_as_people_write_them() {
     for wrong in ["", "5", "0h", "-1h", "soon"] {
         assert!(seconds(wrong).is_err(), "{wrong:?}");
     }
+}
+
+#[test]
+fn a_list_of_one_is_a_text_and_addresses_in_brackets_are_no_lists() {
+    let listed = |text: &str| Kind::List.read_texts(&[std::ffi::OsStr::new(text)]);
+    let list = |items: &[&str]| Ok(Value::List(items.iter().map(|item| (*item).to_owned()).collect()));
+    assert_eq!(listed("[fd00::7]:55414"), list(&["[fd00::7]:55414"]));
+    assert_eq!(
+        listed("[\"[fd00::7]:55414\", \"b:1\"]"),
+        list(&["[fd00::7]:55414", "b:1"])
+    );
+    assert!(listed("[fd00:").is_err());
+    let file = toml::Value::String("b:1".into());
+    assert_eq!(Kind::List.read_toml(&file), list(&["b:1"]));
 }

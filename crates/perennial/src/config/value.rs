@@ -28,6 +28,8 @@ pub enum Value {
     Count(u64),
     /// An IP address and a port.
     SocketAddress(SocketAddr),
+    /// An HTTP proxy, which is never shown with its password.
+    Proxy(client::Proxy),
     /// Texts.
     List(Vec<String>),
     /// What is backed up.
@@ -104,6 +106,7 @@ impl Kind {
             }
             (Self::Policy(_), toml::Value::Integer(number)) => self.read_text(&number.to_string()),
             (Self::Policy(_), toml::Value::Boolean(false)) => self.read_text("off"),
+            (Self::List, toml::Value::String(text)) => Ok(Value::List(vec![text.clone()])),
             (Self::List | Self::Sources | Self::Policies, _) => Err(self.mismatch(value.to_string())),
             (_, toml::Value::String(text)) => self.read_texts(&[OsStr::new(text)]),
             _ => Err(self.mismatch(value.to_string())),
@@ -119,6 +122,12 @@ impl Kind {
             Self::Interval => parse_duration(text).ok().map(Value::Interval),
             Self::Count => text.parse().ok().map(Value::Count),
             Self::SocketAddress => text.parse().ok().map(Value::SocketAddress),
+            Self::Proxy if text.is_empty() => Some(Value::Unset),
+            Self::Proxy => match client::Proxy::parse(text) {
+                Some(proxy) => Some(Value::Proxy(proxy)),
+                // There may be a password in it.
+                None => return Err(self.mismatch("what it is")),
+            },
             Self::Choice(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
             Self::Words(words) => read_words(text, words).map(Value::List),
             Self::Snapshots => snapshots_word(text).map(|word| Value::Text(word.to_owned())),
@@ -143,7 +152,7 @@ impl Kind {
             let text = text
                 .to_str()
                 .ok_or_else(|| self.mismatch(text.to_string_lossy()))?;
-            if text.starts_with('[') || text.starts_with('{') {
+            if (text.starts_with('[') && !is_address(text)) || text.starts_with('{') {
                 let document = format!("v = {text}");
                 let table: toml::Table = document.parse().map_err(|_| self.mismatch(text))?;
                 match &table["v"] {
@@ -174,6 +183,7 @@ impl Kind {
             Self::Interval => "a span of time such as \"5h\" or \"30d\", or \"off\"".into(),
             Self::Count => "a whole number".into(),
             Self::SocketAddress => "an IP address and a port such as \"0.0.0.0:55414\"".into(),
+            Self::Proxy => "an address such as \"http://proxy.example:3128\"".into(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::Words(words) => format!("\"none\", or any of {}", words.join(", ")),
             Self::Snapshots => "\"auto\", \"off\" or \"required\"".into(),
@@ -201,6 +211,7 @@ impl Value {
             Self::Interval(span) => crate::output::format::duration(*span),
             Self::Count(count) => count.to_string(),
             Self::SocketAddress(address) => address.to_string(),
+            Self::Proxy(proxy) => proxy.to_string(),
             Self::List(items) if items.is_empty() => "-".into(),
             Self::List(items) => items.join(", "),
             Self::Policies(settings) if settings.is_empty() => "-".into(),
@@ -227,9 +238,15 @@ impl Value {
             Self::List(items) => json!(items),
             Self::Sources(sources) => json!(sources),
             Self::Policies(settings) => json!(settings),
-            Self::Path(_) | Self::Text(_) | Self::SocketAddress(_) => json!(self.display()),
+            Self::Path(_) | Self::Text(_) | Self::SocketAddress(_) | Self::Proxy(_) => json!(self.display()),
         }
     }
+}
+
+/// Whether a text that looks like a list is an address such as `[fd00::1]:443`.
+fn is_address(text: &str) -> bool {
+    let within = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    within.is_some_and(|(within, _)| within.parse::<std::net::Ipv6Addr>().is_ok())
 }
 
 /// Reads a span of time such as `90s`, `1h 30m` or `30d`; a day has 24 hours.

@@ -125,6 +125,8 @@ fn a_script_installs_renews_and_removes() {
     }
     let odd = debian.refused(["sh", script, "--colour"]);
     assert!(odd.contains("there is no option --colour"), "{odd}");
+    let alike = debian.refused(["sh", script, "--source", "/a/x", "--source", "/b/x/"]);
+    assert!(alike.contains("two sources are called /x/"), "{alike}");
 
     // As in an image that is being made: there is no network, and nothing runs.
     let said = debian.ok([
@@ -165,6 +167,13 @@ fn a_script_installs_renews_and_removes() {
     );
     let anew = debian.refused(["sh", script, "--replace"]);
     assert!(anew.contains("used already"), "{anew}");
+    // It is still who it was.
+    assert!(debian.has("/var/lib/perennial/client/client.toml"));
+    debian.ok(["systemctl", "stop", "perennial-client"]);
+    let stopped = debian.ok(["sh", script]);
+    assert!(stopped.contains("if it ran"), "{stopped}");
+    let state = debian.output(["systemctl", "is-active", "perennial-client"]);
+    assert_eq!(text(&state.stdout).trim(), "inactive");
 
     debian.ok(["sh", script, "--uninstall", "--purge"]);
     for path in [
@@ -218,6 +227,43 @@ fn a_debian_package_joins_by_itself_and_is_removed() {
     assert_eq!(text(&debian.output(["pgrep", "-x", "perennial"]).stdout), "");
     debian.ok(["dpkg", "--purge", "perennial-client"]);
     assert!(!debian.has("/etc/perennial") && !debian.has("/var/lib/perennial"));
+}
+
+#[test]
+fn a_package_takes_over_what_the_script_has_installed() {
+    let Some(network) = Network::create(1000) else {
+        return;
+    };
+    let Some(debian) = Debian::create("oat") else {
+        return;
+    };
+    let lab = lab_on(&network);
+    debian.put(&made(&lab, "barn", "sh"));
+    debian.put(&made(&lab, "shed", "deb"));
+    debian.ok(["sh", "/root/barn.sh", "--later", "--source", "/srv"]);
+    let token = fs::read(debian.root().join("var/lib/perennial/client/token")).unwrap();
+    debian.ok(["dpkg", "--install", "/root/shed.deb"]);
+    for path in [
+        "/usr/local/bin/perennial",
+        "/usr/local/sbin/perennial-uninstall",
+        "/etc/systemd/system/perennial-client.service",
+    ] {
+        assert!(!debian.has(path), "{path} is left");
+    }
+    assert!(
+        debian.has("/usr/bin/perennial") && debian.has("/usr/lib/systemd/system/perennial-client.service")
+    );
+    assert_eq!(
+        debian.ok(["systemctl", "is-enabled", "perennial-client"]).trim(),
+        "enabled"
+    );
+    let settings = fs::read_to_string(debian.root().join("etc/perennial/client.toml")).unwrap();
+    assert!(settings.contains("/srv"), "{settings}");
+    // The other way round the script refuses.
+    let refused = debian.refused(["sh", "/root/barn.sh", "--later"]);
+    assert!(refused.contains("belongs to a package"), "{refused}");
+    let state = fs::read(debian.root().join("var/lib/perennial/client/token")).unwrap();
+    assert!(state != token, "the newer token counts");
 }
 
 #[test]

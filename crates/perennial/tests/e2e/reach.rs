@@ -112,6 +112,17 @@ fn a_proxy_leads_to_a_server_that_only_it_can_find() {
         "{odd}"
     );
 
+    let shown = lab
+        .command(["config", "show", "client"])
+        .env("PERENNIAL_CLIENT_PROXY", &url)
+        .output()
+        .unwrap();
+    let shown = text(&shown.stdout);
+    assert!(
+        shown.contains(&format!("http://…@{}", proxy.address)) && !shown.contains("secret"),
+        "{shown}"
+    );
+
     set(enroll(), "PERENNIAL_CLIENT_PROXY", &url);
     let tree = source(&lab, 3);
     set(
@@ -197,4 +208,26 @@ fn asked_as(lab: &Lab, client: &str, dial: &str) -> Output {
         .arg(lab.client_state(client))
         .env("PERENNIAL_CLIENT_DIAL", dial);
     command.output().unwrap()
+}
+
+#[test]
+fn a_client_learns_the_further_addresses_of_its_server() {
+    let mut lab = Lab::plain();
+    let address = lab.address().to_owned();
+    lab.start_with(&["--advertise", "127.0.0.1:1", "--advertise", &address], &[]);
+    // The token has the address by which its maker was sure to reach the server.
+    let token = lab.token(&["--client", "laptop", "--address", &address]);
+    assert!(lab.enroll_with("laptop", &token).status.success());
+    let record = lab.client_state("laptop").join("client.toml");
+    let known = std::fs::read_to_string(&record).unwrap();
+    assert!(
+        known.contains(&format!("further_servers = [\"127.0.0.1:1\", \"{address}\"]")),
+        "{known}"
+    );
+    // It is reached by them once the first leads nowhere.
+    let moved = known.replace(&format!("server = \"{address}\""), "server = \"127.0.0.1:2\"");
+    assert_ne!(moved, known);
+    std::fs::write(&record, moved).unwrap();
+    let tree = source(&lab, 3);
+    lab.back_up("laptop", &tree);
 }

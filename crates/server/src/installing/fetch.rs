@@ -12,6 +12,9 @@ use crate::settings::WebCertificateSource;
 /// What the script is called that fetches an installer.
 pub const WORD: &str = "fetch";
 
+/// Where Let's Encrypt is; what it has for tests is elsewhere, and known to nobody.
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/";
+
 /// How the installers of a token are had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Links {
@@ -52,13 +55,21 @@ fn address(token: &Token) -> String {
     format!("https://{}/install/{secret}", token.address)
 }
 
+/// Whether every system knows who has signed the certificate for browsers. Of one from a file nobody can tell.
+fn is_public(source: &WebCertificateSource) -> bool {
+    match source {
+        WebCertificateSource::Acme(acme) => acme.root.is_none() && acme.directory.starts_with(LETS_ENCRYPT),
+        WebCertificateSource::Own | WebCertificateSource::Files { .. } => false,
+    }
+}
+
 /// The key of the certificate that is shown to whoever calls the server by this address. None if any system trusts the certificate.
 fn pinned_key(core: &Core, address: &str) -> Result<Option<String>> {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     let is_name = host.parse::<std::net::IpAddr>().is_err() && !host.starts_with('[');
     let shown = core.web_certificate.for_name(is_name.then_some(host));
     let public_key = match &shown {
-        Some(_) if matches!(core.settings.web_certificate, WebCertificateSource::Acme(_)) => return Ok(None),
+        Some(_) if is_public(&core.settings.web_certificate) => return Ok(None),
         Some(shown) => {
             let certificate = shown.cert.first().map(AsRef::as_ref).unwrap_or_default();
             let parsed = x509_parser::parse_x509_certificate(certificate);

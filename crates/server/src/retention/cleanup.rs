@@ -292,6 +292,7 @@ fn prune(core: &Core) -> Result<()> {
     };
     core.catalog.prune_jobs(before(rules.keep_jobs))?;
     core.catalog.prune_changes(before(rules.keep_changes))?;
+    core.catalog.prune_tokens(before(rules.keep_changes))?;
     core.accounts.prune(&rules)?;
     core.catalog.prune_messages(before(rules.keep_messages))?;
     core.catalog.prune_usage(before(rules.keep_usage))?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use catalog::{Certificate, Enrolment as EnrolmentRecord, Redeem, Sighting, TokenHash};
 use installer::Architecture;
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 use tracing::{info, warn};
 use wire::v1::enrolment_server::Enrolment;
@@ -15,21 +16,29 @@ use crate::error::Error;
 use crate::installing::{self, Asked, Made, Wanted};
 use crate::services::access::address_of;
 use crate::services::reply::{Replies, Sender, blocking, finish, replies, send};
+use crate::tokens;
 
 /// Longest text that an enrolling client may say about itself.
 const MAX_TEXT_BYTES: usize = 256;
 /// An installer is sent in pieces of this size.
 const PIECE_BYTES: usize = 64 << 10;
 
+/// So many installers are made and sent at a time: each takes a thread and room for its file.
+const MOST_INSTALLERS: usize = 16;
+
 /// Answers enrolments.
 pub struct Service {
     core: Arc<Core>,
+    installers: Arc<Semaphore>,
 }
 
 impl Service {
     /// Creates the service.
     pub fn new(core: Arc<Core>) -> Self {
-        Self { core }
+        Self {
+            core,
+            installers: Arc::new(Semaphore::new(MOST_INSTALLERS)),
+        }
     }
 
     fn enrol(&self, request: EnrolRequest) -> Result<EnrolReply, Status> {
@@ -79,6 +88,7 @@ impl Service {
                 authority: core.authority.certificate().to_vec(),
                 client_name: record.client,
                 server_id: core.catalog.server_id().to_string(),
+                further_addresses: tokens::further_addresses(core),
             }),
             refused => Err(refusal(&refused, name.as_str())),
         }
@@ -152,11 +162,19 @@ impl Enrolment for Service {
         let token = good
             .map_err(Error::from)?
             .map_err(|refused| refusal(&refused, ""))?;
+        let Ok(permit) = self.installers.clone().try_acquire_owned() else {
+            return Err(Status::unavailable(
+                "many installers are being fetched just now; try again in a minute",
+            ));
+        };
         let core = self.core.clone();
         let made = blocking(move || installing::make(&core, &token, &asked)).await?;
         info!(file = made.file_name, ?address, "an installer was made");
         let (sender, response) = replies();
-        tokio::task::spawn_blocking(move || finish(send_made(made, &sender), &sender));
+        tokio::task::spawn_blocking(move || {
+            finish(send_made(made, &sender), &sender);
+            drop(permit);
+        });
         Ok(response)
     }
 

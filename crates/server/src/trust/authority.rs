@@ -151,9 +151,14 @@ impl Authority {
     /// The key of the server's own certificate; made where there is none that can be used.
     fn server_key(&self) -> Result<KeyPair> {
         let path = self.dir.join(SERVER_KEY);
-        let kept = fs::read_to_string(&path).ok();
-        if let Some(key) = kept.and_then(|pem| KeyPair::from_pem(&pem).ok()) {
-            return Ok(key);
+        match fs::read_to_string(&path) {
+            Ok(pem) => {
+                if let Ok(key) = KeyPair::from_pem(&pem) {
+                    return Ok(key);
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(Error::io("read", &path, source)),
         }
         let key = KeyPair::generate()?;
         write_private(&path, key.serialize_pem().as_bytes())?;

@@ -2,7 +2,8 @@
 
 use axum::Router;
 use axum::extract::{Path, Query};
-use axum::response::Redirect;
+use axum::http::HeaderMap;
+use axum::response::{Redirect, Response};
 use axum::routing::get;
 use maud::{Markup, html};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
@@ -15,6 +16,7 @@ use super::schemas::{told, within};
 use crate::Site;
 use crate::failure::Failure;
 use crate::parts::address::segment;
+use crate::parts::packed;
 use crate::parts::page::{Place, framed};
 use crate::visitor::{User, Visitor};
 
@@ -25,7 +27,7 @@ pub fn routes() -> Router<Site> {
         .route("/api/try/{operation}", get(try_out))
 }
 
-async fn show(user: User) -> Markup {
+async fn show(user: User, headers: HeaderMap) -> Response {
     let title = user.say("api-title");
     let body = html! {
         h1 { (title) }
@@ -50,7 +52,7 @@ async fn show(user: User) -> Markup {
             }
         }
     };
-    framed(&user, Place::Account, &title, &body)
+    packed::page(&headers, framed(&user, Place::Account, &title, &body))
 }
 
 /// The services, in the order in which they come.

@@ -8,6 +8,7 @@ pub mod command;
 pub mod entries;
 pub mod forecast;
 pub mod form;
+pub mod packed;
 pub mod page;
 pub mod paths;
 pub mod qr;

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use client::Identity;
 use client::agent::What;
 use client::backup::Mode;
+use client::{Identity, Wish};
 use policy::settings::{Action, Said};
 use server::TokenRequest;
 use wire::v1::{StatusReply, StatusRequest};
@@ -190,7 +190,11 @@ async fn identity(running: &server::Running, status: &StatusReply, state: &Path)
         uses: 1,
         sources: Vec::new(),
     };
+    let wish = Wish {
+        name: Some(&name),
+        ..Wish::default()
+    };
     let token = running.create_token(&request).context("can't make a token")?;
-    let enrolled = client::enrol(&token, Some(&name), state, &enroll::client_info(), None).await;
+    let enrolled = client::enrol(&token, state, &enroll::client_info(), wish).await;
     enrolled.context("can't enrol this machine")
 }

@@ -41,10 +41,10 @@ pub const TABLE: &[Setting] = &[
     },
     Setting {
         key: "advertise",
-        kind: Kind::Text,
+        kind: Kind::List,
         fallback: Fallback::Unset,
         placeholder: "HOST:PORT",
-        about: "Address that clients are told to dial; by default the machine's name and the port listened on",
+        about: "Address that clients are told to dial; several are tried in this order. By default the machine's name and the port listened on",
     },
     Setting {
         key: "host_names",

@@ -33,7 +33,7 @@ pub struct ServerConfig {
     /// Address to answer scrapes of metrics on, if any.
     pub metrics_listen: Option<SocketAddr>,
     /// Address that clients are told to dial.
-    pub advertise: Option<String>,
+    pub advertise: Vec<String>,
     /// Further names for the certificate.
     pub host_names: Vec<String>,
     /// Where the certificate comes from that browsers are shown.
@@ -62,7 +62,7 @@ impl ServerConfig {
             },
             listen: resolved.socket_address("listen")?,
             metrics_listen: resolved.optional_socket_address("metrics_listen"),
-            advertise: resolved.text("advertise"),
+            advertise: resolved.list("advertise"),
             host_names: resolved.list("host_names"),
             web_certificate: web_certificate(resolved)?,
             backend: backend(resolved),
