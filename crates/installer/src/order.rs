@@ -3,8 +3,12 @@
 /// What is backed up where nobody says what: what people and administrators make, on most machines.
 pub const USUAL_SOURCES: [&str; 5] = ["/etc", "/home", "/root", "/srv", "/usr/local"];
 
-/// The systemd unit that all installers bring.
-pub(crate) const UNIT: &str = include_str!("../../../packaging/systemd/perennial-client.service");
+const UNIT: &str = include_str!("../../../packaging/systemd/perennial-client.service");
+
+/// The systemd unit that all installers bring, for a program that lies there.
+pub(crate) fn unit(program: &str) -> String {
+    UNIT.replace("ExecStart=perennial ", &format!("ExecStart={program} "))
+}
 
 /// What an installer is to bring beside the program.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use flate2::read::GzDecoder;
 
-use crate::order::UNIT;
+use crate::order::unit;
 use crate::{Build, Error, Order};
 
 /// The package's name.
@@ -52,7 +52,7 @@ pub fn texts(order: &Order) -> [Text; 4] {
         Text {
             path: UNIT_PATH,
             mode: 0o644,
-            content: UNIT.replace("ExecStart=perennial ", &format!("ExecStart={PROGRAM} ")),
+            content: unit(PROGRAM),
             role: Role::Stays,
         },
         // The settings themselves are the machine's own: they are made of this where there are none.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write as _;
 
-use crate::order::UNIT;
+use crate::order::unit;
 use crate::{Build, Error, Order};
 
 const INSTALL: &str = include_str!("scripts/install.sh");
@@ -56,11 +56,7 @@ pub fn write(order: &Order, builds: &[Build], out: &mut File) -> Result<(), Erro
             ("TOKEN", word(&order.token)),
             ("UNINSTALLER", UNINSTALL.trim_end().to_owned()),
             ("SETTINGS", order.settings().trim_end().to_owned()),
-            (
-                "UNIT",
-                UNIT.trim_end()
-                    .replace("ExecStart=perennial ", &format!("ExecStart={PROGRAM} ")),
-            ),
+            ("UNIT", unit(PROGRAM).trim_end().to_owned()),
         ],
     );
     const LENGTH: &str = "@TEXT_BYTES@";

@@ -25,7 +25,7 @@ impl Backoff {
     }
 
     /// The wait before the next try.
-    pub(super) fn next(&mut self) -> Duration {
+    fn next(&mut self) -> Duration {
         let wait = self.next;
         self.next = (wait * 2).min(LONGEST);
         spread(wait)
@@ -41,15 +41,31 @@ impl Backoff {
         let wait = self.next();
         let text = format!("{}; going on in {} s", explain(error), wait.as_secs().max(1));
         monitor.log(Level::Warning, &text);
-        tokio::select! {
-            () = cancel.cancelled() => Err(Error::Cancelled),
-            () = tokio::time::sleep(wait) => Ok(()),
-        }
+        sleep(wait, cancel).await
     }
 
-    /// The wait where trying again hardly helps.
-    pub(super) fn slow(&mut self) -> Duration {
-        spread(SLOW)
+    /// Tells why something is tried again only after a while, and waits for it: slowly where somebody has to do something first. Fails
+    /// with [`Error::Cancelled`].
+    pub(super) async fn try_again(
+        &mut self,
+        error: &Error,
+        monitor: &dyn Monitor,
+        cancel: &Cancel,
+    ) -> Result<()> {
+        let (level, wait) = match error.is_transient() {
+            true => (Level::Warning, self.next()),
+            false => (Level::Error, spread(SLOW)),
+        };
+        let text = format!("{}; trying again in {} s", explain(error), wait.as_secs().max(1));
+        monitor.log(level, &text);
+        sleep(wait, cancel).await
+    }
+}
+
+async fn sleep(wait: Duration, cancel: &Cancel) -> Result<()> {
+    tokio::select! {
+        () = cancel.cancelled() => Err(Error::Cancelled),
+        () = tokio::time::sleep(wait) => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::agent::backoff::Backoff;
 use crate::cancel::Cancel;
 use crate::connection::Proxy;
-use crate::error::{Error, Result, explain};
+use crate::error::{Error, Result};
 use crate::identity::{ClientInfo, Identity, Wish, enrol, waiting};
 use crate::monitor::{Level, Monitor};
 
@@ -16,7 +16,7 @@ pub fn waits_to_join(dir: &Path) -> bool {
 
 /// Enrols this machine with the token that waits in `dir`, as soon as the server can be reached and takes it; the token is removed then.
 ///
-/// `Ok(None)` where no token waits, or the machine is enrolled. Goes on until it succeeds or is cancelled ([`Error::Cancelled`]): what
+/// Does nothing where no token waits, or the machine is enrolled. Goes on until it succeeds or is cancelled ([`Error::Cancelled`]): what
 /// the server refuses today, such as a name that is taken, it may accept once somebody has done something about it.
 pub async fn join(
     dir: &Path,
@@ -24,17 +24,16 @@ pub async fn join(
     proxy: Option<&Proxy>,
     monitor: &dyn Monitor,
     cancel: &Cancel,
-) -> Result<Option<Identity>> {
+) -> Result<()> {
     if Identity::exists(dir) {
         // It was enrolled in another way since.
-        waiting::forget(dir)?;
-        return Ok(None);
+        return waiting::forget(dir);
     }
     let mut backoff = Backoff::new();
     loop {
         // Read anew each time: somebody may put another there.
         let Some(token) = waiting::read(dir)? else {
-            return Ok(None);
+            return Ok(());
         };
         if cancel.is_cancelled() {
             return Err(Error::Cancelled);
@@ -44,25 +43,14 @@ pub async fn join(
             proxy,
             ..Wish::default()
         };
-        let enrolled = enrol(&token, dir, info, wish).await;
-        let error = match enrolled {
+        match enrol(&token, dir, info, wish).await {
             Ok(identity) => {
                 waiting::forget(dir)?;
                 let text = format!("joined the server at {} as {}", token.address, identity.name());
                 monitor.log(Level::Info, &text);
-                return Ok(Some(identity));
+                return Ok(());
             }
-            Err(error) => error,
-        };
-        let (level, wait) = match error.is_transient() {
-            true => (Level::Warning, backoff.next()),
-            false => (Level::Error, backoff.slow()),
-        };
-        let text = format!("{}; trying again in {} s", explain(&error), wait.as_secs().max(1));
-        monitor.log(level, &text);
-        tokio::select! {
-            () = cancel.cancelled() => return Err(Error::Cancelled),
-            () = tokio::time::sleep(wait) => {}
+            Err(error) => backoff.try_again(&error, monitor, cancel).await?,
         }
     }
 }

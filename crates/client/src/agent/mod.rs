@@ -25,10 +25,10 @@ use crate::cache::Cache;
 use crate::cancel::Cancel;
 use crate::condition;
 use crate::connection::Connection;
-use crate::error::{Error, Result, explain};
+use crate::error::{Error, Result};
 use crate::identity::{ClientInfo, Identity};
 use crate::image::ImageBackup;
-use crate::monitor::{Level, Monitor};
+use crate::monitor::Monitor;
 use crate::settings::{CompressionSetting, HookSettings, ImageSettings};
 use crate::source::LocalSource;
 
@@ -99,21 +99,12 @@ impl Agent {
             let error = outcome
                 .err()
                 .unwrap_or_else(|| Error::interrupted("the server ended it"));
-            let wait = if error.is_transient() {
-                backoff.next()
-            } else {
-                backoff.slow()
-            };
-            let level = if error.is_transient() {
-                Level::Warning
-            } else {
-                Level::Error
-            };
-            let text = format!("{}; trying again in {} s", explain(&error), wait.as_secs().max(1));
-            self.monitor.log(level, &text);
-            tokio::select! {
-                () = self.cancel.cancelled() => break,
-                () = tokio::time::sleep(wait) => {}
+            if backoff
+                .try_again(&error, &*self.monitor, &self.cancel)
+                .await
+                .is_err()
+            {
+                break;
             }
         }
         running.end().await;

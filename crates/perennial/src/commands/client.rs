@@ -79,7 +79,7 @@ async fn has_joined(context: &Context, flags: &ClientFlags, interrupt: &Interrup
         }
     };
     match joined {
-        Ok(_) => Ok(!cancel.is_cancelled()),
+        Ok(()) => Ok(!cancel.is_cancelled()),
         Err(client::Error::Cancelled) => Ok(false),
         Err(error) => Err(error.into()),
     }

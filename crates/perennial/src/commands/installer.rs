@@ -55,10 +55,7 @@ fn tell_line(context: &Context, args: &InstallerArgs, made: &CreateTokenReply) -
 
 /// For whom a token is good, and how long.
 fn good(context: &Context, args: &InstallerArgs, made: &CreateTokenReply) -> String {
-    let times = match args.uses {
-        1 => "once".to_owned(),
-        times => format!("{times} times"),
-    };
+    let times = format::times(args.uses);
     let until = format::time(made.expires_ms, context.console().zone());
     format!("It is good {times}, until {until}.")
 }

@@ -32,10 +32,7 @@ pub async fn run(context: &Context, command: TokenCommand) -> Result<Outcome> {
         Shape::Human => {
             console.result(&format!("{}\n", reply.token))?;
             let until = format::time(reply.expires_ms, console.zone());
-            let times = match args.uses {
-                1 => "once".to_owned(),
-                times => format!("{times} times"),
-            };
+            let times = format::times(args.uses);
             console.note(&format!(
                 "Good {times}, until {until}. On the new client: perennial enroll TOKEN"
             ));

@@ -45,6 +45,14 @@ pub fn things(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
+/// How often something may be done.
+pub fn times(number: u32) -> String {
+    match number {
+        1 => "once".to_owned(),
+        number => format!("{number} times"),
+    }
+}
+
 /// A text, or a dash where there is none.
 pub fn or_dash(text: &str) -> &str {
     if text.is_empty() { "-" } else { text }

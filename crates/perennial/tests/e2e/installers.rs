@@ -9,13 +9,16 @@ use crate::debian::Debian;
 use crate::lab::{Lab, refused, signal, text, wait_for};
 use crate::network::Network;
 
-/// A lab whose server is at one end of a network, with a program for installers that is as small as it gets.
-fn lab_on(network: &Network) -> Lab {
+/// A network with a clean Debian for its one end, and a lab whose server is at the other, with a program for installers that is as small
+/// as it gets. `None`, with the reason printed, where that can't be had. What comes first ends last.
+fn stage(name: &str) -> Option<(Network, Debian, Lab)> {
+    let network = Network::create(1000)?;
+    let debian = Debian::create(name)?;
     let mut lab = Lab::plain();
-    lab.move_to(network);
+    lab.move_to(&network);
     lab.keep_small_program();
     lab.start();
-    lab
+    Some((network, debian, lab))
 }
 
 /// Makes an installer of a form for a client; returns its file.
@@ -54,13 +57,9 @@ fn back_up_and_verify(lab: &Lab, client: &str) {
 
 #[test]
 fn one_line_installs_a_client_that_is_named_like_its_machine_and_is_backed_up() {
-    let Some(network) = Network::create(1000) else {
+    let Some((network, mut debian, lab)) = stage("oak") else {
         return;
     };
-    let Some(mut debian) = Debian::create("oak") else {
-        return;
-    };
-    let lab = lab_on(&network);
     let line = lab.ok(["client", "installer", "--one-line", "--source", "/etc"]);
     assert!(
         line.starts_with("sh -c \"$(curl -fsS --insecure --pinnedpubkey 'sha256//"),
@@ -101,13 +100,9 @@ fn one_line_installs_a_client_that_is_named_like_its_machine_and_is_backed_up() 
 
 #[test]
 fn a_script_installs_renews_and_removes() {
-    let Some(network) = Network::create(1000) else {
+    let Some((network, mut debian, lab)) = stage("elm") else {
         return;
     };
-    let Some(mut debian) = Debian::create("elm") else {
-        return;
-    };
-    let lab = lab_on(&network);
     let file = made(&lab, "desk", "sh");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     debian.put(&file);
@@ -197,13 +192,9 @@ fn flipped(script: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_debian_package_joins_by_itself_and_is_removed() {
-    let Some(network) = Network::create(1000) else {
+    let Some((network, mut debian, lab)) = stage("ash") else {
         return;
     };
-    let Some(mut debian) = Debian::create("ash") else {
-        return;
-    };
-    let lab = lab_on(&network);
     debian.put(&made(&lab, "office", "deb"));
     debian.boot(&network);
     debian.ok(["dpkg", "--install", "/root/office.deb"]);
@@ -231,13 +222,9 @@ fn a_debian_package_joins_by_itself_and_is_removed() {
 
 #[test]
 fn a_package_takes_over_what_the_script_has_installed() {
-    let Some(network) = Network::create(1000) else {
+    let Some((_network, debian, lab)) = stage("oat") else {
         return;
     };
-    let Some(debian) = Debian::create("oat") else {
-        return;
-    };
-    let lab = lab_on(&network);
     debian.put(&made(&lab, "barn", "sh"));
     debian.put(&made(&lab, "shed", "deb"));
     debian.ok(["sh", "/root/barn.sh", "--later", "--source", "/srv"]);
@@ -268,13 +255,9 @@ fn a_package_takes_over_what_the_script_has_installed() {
 
 #[test]
 fn an_rpm_package_joins_by_itself_and_is_removed() {
-    let Some(network) = Network::create(1000) else {
+    let Some((network, mut debian, lab)) = stage("yew") else {
         return;
     };
-    let Some(mut debian) = Debian::create("yew") else {
-        return;
-    };
-    let lab = lab_on(&network);
     let package = made(&lab, "shop", "rpm");
     let package = package.to_str().unwrap();
     let root = debian.root();

@@ -1,7 +1,7 @@
 //! An installer for whoever brings a token that is good.
 
 use std::fs::File;
-use std::io::{Seek as _, SeekFrom};
+use std::io::{Seek as _, SeekFrom, Write as _};
 
 use installer::{Architecture, Build, Form, Order};
 use jiff::Timestamp;
@@ -61,12 +61,13 @@ pub fn make(core: &Core, token: &catalog::Token, asked: &Asked) -> Result<Made> 
         path: core.builds.dir().to_owned(),
         source,
     };
-    let (file_name, file) = match asked.wanted {
+    let mut file = scratch(core)?;
+    let file_name = match asked.wanted {
         Wanted::Fetching => {
             let script = installer::fetching(&fetch::fetching(core, &joining)?);
-            let mut file = scratch(core)?;
-            std::io::Write::write_all(&mut file, script.as_bytes()).map_err(|error| failed(error.into()))?;
-            ("perennial-client-fetch.sh".to_owned(), file)
+            file.write_all(script.as_bytes())
+                .map_err(|error| failed(error.into()))?;
+            "perennial-client-fetch.sh".to_owned()
         }
         Wanted::Installer(form) => {
             let builds = chosen(core, form, asked.architecture)?;
@@ -77,13 +78,11 @@ pub fn make(core: &Core, token: &catalog::Token, asked: &Asked) -> Result<Made> 
                 until: time(core, token.expires_ms),
                 sources: token.sources.clone(),
             };
-            let mut file = scratch(core)?;
             core.builds
                 .one_at_a_time(|| installer::write(form, &order, &builds, &mut file).map_err(failed))?;
-            (installer::file_name(form, &order, &builds), file)
+            installer::file_name(form, &order, &builds)
         }
     };
-    let mut file = file;
     let size_bytes = file.stream_position().map_err(|error| failed(error.into()))?;
     file.seek(SeekFrom::Start(0))
         .map_err(|error| failed(error.into()))?;
