@@ -192,6 +192,9 @@ fn of_status(status: &tonic::Status) -> Option<&'static str> {
         Code::NotFound if status.message().starts_with("there is no session") => {
             Some("\"perennial users sessions\" shows the sessions")
         }
+        Code::NotFound if status.message().starts_with("there is no program for") => {
+            Some("\"perennial server builds add\", on the server, gives installers one")
+        }
         Code::NotFound => Some("\"perennial backup list\" and \"perennial clients list\" show what there is"),
         Code::PermissionDenied if status.message().starts_with("user ") => Some(
             "\"perennial whoami\" tells what this user may do; whoever manages users can grant more: perennial users grant",

@@ -362,7 +362,7 @@ fn installers_are_had_by_a_token_that_is_good_and_for_processors_that_there_are_
         ],
     );
     assert!(
-        missing.contains("no program for the processor aarch64"),
+        missing.contains("no program for the processor aarch64") && missing.contains("server builds add"),
         "{missing}"
     );
     let relative = refused(
